@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Makes sure that Debian packages are present: installs what is missing, or says how to.
+#
+#   scripts/need.sh PACKAGE=PROBE...
+#
+# A probe finds what the package is wanted for, wherever it came from:
+#   radclient                        a command on PATH
+#   /usr/lib/postgresql/*/bin/initdb a file, which may be a pattern
+#   python3:ensurepip                a module of a Python interpreter
+set -euo pipefail
+
+is_present() {
+    local probe=$1
+    case $probe in
+        /*) compgen -G "$probe" >/dev/null ;;
+        *:*) "${probe%%:*}" -c "import ${probe#*:}" >/dev/null 2>&1 ;;
+        *) command -v "$probe" >/dev/null 2>&1 ;;
+    esac
+}
+
+# A database server started by the package would take port 5432; the tests start their own.
+forbid_main_cluster() {
+    local conf=/etc/postgresql-common/createcluster.d/lastmile.conf
+    "$@" mkdir -p "${conf%/*}"
+    echo 'create_main_cluster = false' | "$@" tee "$conf" >/dev/null
+}
+
+missing=()
+for need in "$@"; do
+    is_present "${need#*=}" || missing+=("${need%%=*}")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "error: missing: ${missing[*]} (names of Debian packages)" >&2
+    echo "       install them with your system's package manager, then run this again" >&2
+    exit 1
+fi
+if [ "$(id -u)" -eq 0 ]; then
+    as_root=(env)
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    as_root=(sudo -n env)
+else
+    echo "error: missing Debian packages: ${missing[*]}" >&2
+    echo "       install them with: sudo apt-get install --yes --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+
+echo "Installing Debian packages: ${missing[*]}" >&2
+case " ${missing[*]} " in
+    *' postgresql '*) forbid_main_cluster "${as_root[@]}" ;;
+esac
+apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet --option DPkg::Lock::Timeout=300)
+"${apt[@]}" update >&2
+"${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >&2
+
+for need in "$@"; do
+    if ! is_present "${need#*=}"; then
+        echo "error: package ${need%%=*} is installed, but ${need#*=} is still not there" >&2
+        exit 1
+    fi
+done
