@@ -1,0 +1,21 @@
+//! The vocabulary and the rules of lastmile: who may be online, at what speed and for how long.
+//!
+//! Everything here is a pure value or a pure function. Nothing opens a socket or a file, reads a
+//! clock or draws a random number; time and randomness come in as arguments.
+
+pub mod access;
+pub mod accounting;
+pub mod auth_log;
+pub mod change;
+pub mod credential;
+pub mod id;
+pub mod mac;
+pub mod name;
+pub mod nas;
+pub mod plan;
+pub mod rate_limit;
+pub mod secret;
+pub mod session;
+pub mod subscriber;
+pub mod time;
+pub mod usage;

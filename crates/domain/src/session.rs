@@ -1,0 +1,318 @@
+//! The life of a session: how accounting records, in whatever order and number they come, converge
+//! to one row.
+//!
+//! Counters only grow. A closed session is never opened again by a late packet; it is only amended
+//! when a record knows more than the row does. A router that reuses an Acct-Session-Id gives
+//! itself away by a different Class, or by an uptime that begins after the last thing known of the
+//! old session.
+
+use serde::Serialize;
+
+use crate::accounting::{SessionEvent, SessionKey, SessionPlace, SessionRecord, TerminateCause};
+use crate::id::{AuthId, NasId, SessionId, SubscriberId, TenantId};
+use crate::time::Timestamp;
+use crate::usage::UsageAmount;
+
+/// How far a computed start may be off before it proves another session.
+const REUSE_MARGIN_SECONDS: i64 = 60;
+
+/// A Start this long after the Stop is no retransmission any more, but a new session.
+const START_REPLAY_SECONDS: i64 = 3_600;
+
+/// A session, open or once open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: SessionId,
+    pub key: SessionKey,
+    pub tenant: TenantId,
+    pub nas: NasId,
+    pub auth: Option<AuthId>,
+    pub subscriber: Option<SubscriberId>,
+    pub username: String,
+    pub started_at: Timestamp,
+    /// The latest instant that a record spoke of.
+    pub updated_at: Timestamp,
+    pub total: UsageAmount,
+    pub place: SessionPlace,
+}
+
+/// A session that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedSession {
+    pub session: Session,
+    pub stopped_at: Timestamp,
+    /// Absent when the NAS gave none.
+    pub cause: Option<TerminateCause>,
+}
+
+/// Whether a session is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    Open,
+    Closed,
+}
+
+/// What is stored under one key: the open session and the one that closed last.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SessionSlot {
+    pub open: Option<Session>,
+    pub closed: Option<ClosedSession>,
+}
+
+/// What a record did to its slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    pub outcome: SessionOutcome,
+    /// What to add to the user's usage.
+    pub usage: UsageAmount,
+    /// `SessionSlot::open` must be stored, or deleted when it is `None`.
+    pub is_open_changed: bool,
+    /// `SessionSlot::closed` must be stored.
+    pub is_closed_changed: bool,
+    /// Another session under the same key that this record ended; it must be stored too.
+    pub superseded: Option<Box<ClosedSession>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionOutcome {
+    /// A session began, from its Start or from the first Interim heard of it.
+    Opened,
+    /// A session under the same id was closed and another one began.
+    Superseded,
+    Updated,
+    Closed,
+    /// A closed session learned more from a late record.
+    Amended,
+    /// The record says nothing new: a duplicate, or late.
+    Stale,
+}
+
+impl ClosedSession {
+    /// The end that Accounting-On or -Off means for a session (RFC 2866 §5.1).
+    pub fn by_nas_restart(session: Session, at: Timestamp) -> Self {
+        Self {
+            stopped_at: at.max(session.updated_at),
+            session,
+            cause: Some(TerminateCause::NasReboot),
+        }
+    }
+
+    fn is_end_inferred(&self) -> bool {
+        match self.cause {
+            None | Some(TerminateCause::NasReboot | TerminateCause::Superseded) => true,
+            Some(TerminateCause::Reported(_)) => false,
+        }
+    }
+}
+
+impl SessionSlot {
+    /// Applies one record; `new_id` names the session if the record begins one.
+    pub fn apply(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
+        if let Some(open) = &self.open
+            && is_other_session(record, open, open.updated_at)
+        {
+            return self.supersede(record, new_id);
+        }
+        if let Some(open) = self.open.take() {
+            return self.apply_to_open(open, record);
+        }
+        match &mut self.closed {
+            Some(closed) if !is_after_closed(record, closed) => amend(closed, record),
+            _ => self.begin(record, new_id),
+        }
+    }
+
+    fn begin(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
+        let session = session_from(record, new_id);
+        let usage = session.total;
+        let outcome = match record.event {
+            SessionEvent::Start | SessionEvent::Interim => {
+                self.open = Some(session);
+                SessionOutcome::Opened
+            }
+            SessionEvent::Stop => {
+                self.closed = Some(ClosedSession {
+                    session,
+                    stopped_at: record.at,
+                    cause: record.terminate_cause,
+                });
+                SessionOutcome::Closed
+            }
+        };
+        Applied {
+            outcome,
+            usage,
+            is_open_changed: outcome == SessionOutcome::Opened,
+            is_closed_changed: outcome == SessionOutcome::Closed,
+            superseded: None,
+        }
+    }
+
+    /// Closes the open session at the last instant known of it and begins the next.
+    fn supersede(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
+        let superseded = self.open.take().map(|old| ClosedSession {
+            stopped_at: old.updated_at,
+            session: old,
+            cause: Some(TerminateCause::Superseded),
+        });
+        self.closed = superseded.clone();
+        let begun = self.begin(record, new_id);
+        Applied {
+            outcome: SessionOutcome::Superseded,
+            is_open_changed: true,
+            superseded: superseded.map(Box::new),
+            ..begun
+        }
+    }
+
+    fn apply_to_open(&mut self, mut session: Session, record: &SessionRecord) -> Applied {
+        let before = session.clone();
+        session.absorb(record);
+        let usage = session.total.since(before.total);
+        match record.event {
+            SessionEvent::Start | SessionEvent::Interim => {
+                let is_open_changed = session != before;
+                self.open = Some(session);
+                Applied {
+                    outcome: if is_open_changed {
+                        SessionOutcome::Updated
+                    } else {
+                        SessionOutcome::Stale
+                    },
+                    usage,
+                    is_open_changed,
+                    is_closed_changed: false,
+                    superseded: None,
+                }
+            }
+            SessionEvent::Stop => {
+                self.closed = Some(ClosedSession {
+                    stopped_at: record.at.max(session.started_at),
+                    session,
+                    cause: record.terminate_cause,
+                });
+                Applied {
+                    outcome: SessionOutcome::Closed,
+                    usage,
+                    is_open_changed: true,
+                    is_closed_changed: true,
+                    superseded: None,
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    fn absorb(&mut self, record: &SessionRecord) {
+        self.total = self.total.max(total_of(record, self.started_at));
+        self.started_at = self.started_at.min(reported_start(record));
+        if self.updated_at <= record.at {
+            self.place.learn(&record.place);
+            self.auth = record.auth.or(self.auth);
+            self.updated_at = record.at;
+        }
+        self.subscriber = self.subscriber.or(record.subscriber);
+    }
+}
+
+fn session_from(record: &SessionRecord, id: SessionId) -> Session {
+    Session {
+        id,
+        key: record.key,
+        tenant: record.tenant,
+        nas: record.nas,
+        auth: record.auth,
+        subscriber: record.subscriber,
+        username: record.username.to_string(),
+        started_at: reported_start(record),
+        updated_at: record.at,
+        total: record.total,
+        place: record.place.clone(),
+    }
+}
+
+/// The instant the session began, as far as this record knows.
+fn reported_start(record: &SessionRecord) -> Timestamp {
+    match record.event {
+        SessionEvent::Start => record.at,
+        SessionEvent::Interim | SessionEvent::Stop => {
+            let seconds = i64::try_from(record.total.session_seconds).unwrap_or(i64::MAX);
+            record.at.plus_seconds(seconds.saturating_neg())
+        }
+    }
+}
+
+/// The record's totals; a Stop without Acct-Session-Time lasted from its start to its end.
+fn total_of(record: &SessionRecord, started_at: Timestamp) -> UsageAmount {
+    let mut total = record.total;
+    if record.event == SessionEvent::Stop && total.session_seconds == 0 {
+        total.session_seconds = u64::try_from(record.at.seconds_since(started_at)).unwrap_or(0);
+    }
+    total
+}
+
+/// Whether the record belongs to another session than `known`, of which nothing is known after
+/// `known_until`.
+fn is_other_session(record: &SessionRecord, known: &Session, known_until: Timestamp) -> bool {
+    match record.event {
+        SessionEvent::Start => has_other_class(record, known) && known.started_at < record.at,
+        SessionEvent::Interim | SessionEvent::Stop => {
+            let seconds = record.total.session_seconds;
+            let is_uptime_backwards = 0 < seconds && seconds < known.total.session_seconds;
+            let has_begun_since =
+                known_until.plus_seconds(REUSE_MARGIN_SECONDS) < reported_start(record);
+            is_uptime_backwards && has_begun_since
+        }
+    }
+}
+
+fn is_after_closed(record: &SessionRecord, closed: &ClosedSession) -> bool {
+    let stopped_at = closed.stopped_at;
+    match record.event {
+        SessionEvent::Start => {
+            stopped_at.plus_seconds(START_REPLAY_SECONDS) < record.at
+                || has_other_class(record, &closed.session) && closed.session.started_at < record.at
+        }
+        SessionEvent::Interim | SessionEvent::Stop => {
+            let has_seconds = 0 < record.total.session_seconds;
+            let start = reported_start(record);
+            has_seconds && stopped_at.plus_seconds(REUSE_MARGIN_SECONDS) < start
+                || has_other_class(record, &closed.session) && stopped_at < start
+        }
+    }
+}
+
+fn has_other_class(record: &SessionRecord, known: &Session) -> bool {
+    match (record.auth, known.auth) {
+        (Some(new), Some(old)) => new != old,
+        _ => false,
+    }
+}
+
+/// Takes over what a late record knows better. A Stop replaces an end that was only inferred.
+fn amend(closed: &mut ClosedSession, record: &SessionRecord) -> Applied {
+    let before = closed.clone();
+    if record.event == SessionEvent::Stop && before.is_end_inferred() {
+        closed.stopped_at = record.at.max(closed.session.started_at);
+        closed.cause = record.terminate_cause.or(before.cause);
+    }
+    closed.session.total = closed.session.total.max(record.total);
+    let start = reported_start(record);
+    if record.event == SessionEvent::Start && start < closed.session.started_at {
+        closed.session.started_at = start;
+    }
+    let is_changed = *closed != before;
+    Applied {
+        outcome: if is_changed {
+            SessionOutcome::Amended
+        } else {
+            SessionOutcome::Stale
+        },
+        usage: closed.session.total.since(before.session.total),
+        is_open_changed: false,
+        is_closed_changed: is_changed,
+        superseded: None,
+    }
+}

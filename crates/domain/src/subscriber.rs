@@ -1,0 +1,95 @@
+//! A subscriber: a credential, a plan, and whether it may be used.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv6Net;
+use serde::{Deserialize, Serialize};
+
+use crate::credential::Credential;
+use crate::id::{PlanId, SubscriberId, TenantId};
+use crate::name::Username;
+use crate::time::Timestamp;
+
+/// A subscriber with everything the AAA node needs to decide about them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    pub id: SubscriberId,
+    pub tenant: TenantId,
+    pub username: Username,
+    pub credential: Credential,
+    pub plan: PlanId,
+    pub status: SubscriberStatus,
+    /// From this instant on nothing is granted.
+    pub expires_at: Option<Timestamp>,
+    pub addresses: StaticAddresses,
+}
+
+/// Whether the subscriber may log in at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriberStatus {
+    Active,
+    Disabled,
+}
+
+impl SubscriberStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// Addresses that belong to the subscriber; each is sent in every Access-Accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Default)]
+pub struct StaticAddresses {
+    /// Framed-IP-Address (RFC 2865 §5.8); wins over the plan's pool.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Framed-IPv6-Prefix (RFC 3162 §2.3).
+    pub ipv6_prefix: Option<Ipv6Net>,
+    /// Delegated-IPv6-Prefix (RFC 4818).
+    pub ipv6_delegated: Option<Ipv6Net>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{address} cannot be a subscriber's address: routers read 0.0.0.0, 127.0.0.0/8, 224.0.0.0/3 as 'choose one yourself'"
+)]
+pub struct StaticAddressError {
+    address: Ipv4Addr,
+}
+
+/// Accepts an address that a router will assign as it stands (RFC 2865 §5.8 and RouterOS reserve
+/// the rest).
+pub fn check_static_ipv4(address: Ipv4Addr) -> Result<Ipv4Addr, StaticAddressError> {
+    let first = address.octets()[0];
+    if first == 0 || first == 127 || 224 <= first {
+        return Err(StaticAddressError { address });
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(address: [u8; 4], expected: bool) {
+        assert_eq!(
+            check_static_ipv4(address.into()).is_ok(),
+            expected,
+            "{address:?}"
+        );
+    }
+
+    #[test]
+    fn static_address_must_be_assignable() {
+        check([10, 0, 0, 7], true);
+        check([100, 64, 0, 1], true);
+        check([0, 0, 0, 0], false);
+        check([127, 0, 0, 1], false);
+        check([224, 0, 0, 1], false);
+        check([255, 255, 255, 254], false);
+    }
+}
