@@ -1,0 +1,15 @@
+//! The other side of the wire: a NAS with one subscriber's life, probes, and a load generator.
+
+pub mod auth;
+pub mod credentials;
+mod exchange;
+pub mod fault;
+pub mod line;
+pub mod load;
+pub mod method;
+pub mod nas;
+pub mod probe;
+mod random;
+pub mod reply;
+pub mod request;
+pub mod router;

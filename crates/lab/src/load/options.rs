@@ -1,0 +1,275 @@
+//! What a load consists of and when it ends, and what does not make one.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use domain::secret::Secret;
+use radius::client::IdentifierPool;
+
+use crate::credentials::Credentials;
+use crate::line::LineError;
+use crate::load::mix::Mix;
+use crate::reply::ReplyPolicy;
+use crate::request::Signing;
+use crate::router::{Router, Service};
+
+/// Source ports of one run at most.
+pub const PORTS_MAX: usize = 1_024;
+/// Threads of one run at most.
+pub const THREADS_MAX: usize = 64;
+/// Sessions that live at a time at most.
+pub const SESSIONS_MAX: usize = 1_000_000;
+
+/// What to send, how much of it and until when.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// The authentication port of the server.
+    pub auth: SocketAddr,
+    /// Its accounting port.
+    pub acct: SocketAddr,
+    /// The secret shared with it.
+    pub secret: Secret,
+    /// Who logs in; each request picks one.
+    pub users: Vec<Credentials>,
+    /// Which requests.
+    pub mix: Mix,
+    /// Requests that are on their way at a time, over all threads.
+    pub outstanding: usize,
+    /// Source ports, over all threads; each carries at most 256 requests at a time.
+    pub ports: usize,
+    /// Threads that share the work.
+    pub threads: usize,
+    /// When no more requests are begun.
+    pub limit: Limit,
+    /// How long each transmission waits for its reply.
+    pub timeout: Duration,
+    /// How often a request is sent in all before it is lost.
+    pub transmissions_max: u32,
+    /// Without any believed answer for this long, the run ends.
+    pub silence_max: Duration,
+    /// Makes the choices repeatable; session ids differ from run to run all the same.
+    pub seed: u64,
+    /// What Acct-Session-Ids begin with; eight random characters when absent.
+    pub run: Option<String>,
+    /// Sessions that live at a time, for accounting.
+    pub sessions: usize,
+    /// Interim-Updates between Start and Stop.
+    pub interims: u32,
+    /// Whether the report says for each session what was acknowledged.
+    pub ledger: bool,
+    /// Whether requests carry a Message-Authenticator.
+    pub signing: Signing,
+    /// Which replies are believed.
+    pub reply_policy: ReplyPolicy,
+    /// What the router says about itself.
+    pub router: Router,
+    /// The service dialled into.
+    pub service: Service,
+    /// The address to send from; the kernel chooses when absent.
+    pub source: Option<IpAddr>,
+}
+
+/// When a run begins no more requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// After this time.
+    Duration(Duration),
+    /// After so many requests, retransmissions apart.
+    Requests(u64),
+}
+
+/// Why a load cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is nobody to log in.
+    #[error("the list of users is empty")]
+    NoUsers,
+    /// A number is zero or too large.
+    #[error("{name} is {value}: give a number from 1 to {max}")]
+    OutOfRange {
+        name: &'static str,
+        value: usize,
+        max: usize,
+    },
+    /// Identifiers do not suffice.
+    #[error(
+        "{outstanding} outstanding requests do not fit {ports} source ports, which carry 256 each: \
+         give at least {ports_needed} ports"
+    )]
+    TooFewPorts {
+        outstanding: usize,
+        ports: usize,
+        ports_needed: usize,
+    },
+    /// A thread would have nothing to do.
+    #[error("{threads} threads are more than the {name}, {count}: give fewer threads")]
+    TooManyThreads {
+        threads: usize,
+        name: &'static str,
+        count: usize,
+    },
+    /// A timeout of zero would send without end.
+    #[error("the timeout is zero: give at least a millisecond")]
+    NoTimeout,
+    /// The network failed.
+    #[error(transparent)]
+    Line(#[from] LineError),
+}
+
+impl LoadOptions {
+    /// Ten seconds of PAP: 256 requests outstanding over 8 ports in one thread, three transmissions a second apart.
+    #[must_use]
+    pub fn new(
+        auth: SocketAddr,
+        acct: SocketAddr,
+        secret: Secret,
+        users: Vec<Credentials>,
+    ) -> Self {
+        Self {
+            auth,
+            acct,
+            secret,
+            users,
+            mix: Mix::default(),
+            outstanding: 256,
+            ports: 8,
+            threads: 1,
+            limit: Limit::Duration(Duration::from_secs(10)),
+            timeout: Duration::from_secs(1),
+            transmissions_max: 3,
+            silence_max: Duration::from_secs(5),
+            seed: 1,
+            run: None,
+            sessions: 1_000,
+            interims: 3,
+            ledger: false,
+            signing: Signing::default(),
+            reply_policy: ReplyPolicy::default(),
+            router: Router::default(),
+            service: Service::default(),
+            source: None,
+        }
+    }
+
+    /// Whether these options make a load.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        if self.users.is_empty() {
+            return Err(LoadError::NoUsers);
+        }
+        check_range("ports", self.ports, PORTS_MAX)?;
+        let outstanding_max = PORTS_MAX * IdentifierPool::SIZE;
+        check_range("outstanding", self.outstanding, outstanding_max)?;
+        check_range("threads", self.threads, THREADS_MAX)?;
+        check_range("sessions", self.sessions, SESSIONS_MAX)?;
+        let transmissions = self.transmissions_max as usize;
+        check_range("transmissions", transmissions, 100)?;
+        if self.timeout < Duration::from_millis(1) {
+            return Err(LoadError::NoTimeout);
+        }
+        let (outstanding, ports, threads) = (self.outstanding, self.ports, self.threads);
+        for (name, count) in [("ports", ports), ("outstanding requests", outstanding)] {
+            if count < threads {
+                return Err(LoadError::TooManyThreads {
+                    threads,
+                    name,
+                    count,
+                });
+            }
+        }
+        // A thread's part must fit its own ports, so the fullest thread decides.
+        let ports_needed = outstanding.div_ceil(IdentifierPool::SIZE);
+        let is_too_full = (0..threads).any(|thread| {
+            part(ports, threads, thread) * IdentifierPool::SIZE < part(outstanding, threads, thread)
+        });
+        if is_too_full {
+            return Err(LoadError::TooFewPorts {
+                outstanding,
+                ports,
+                ports_needed: ports_needed.next_multiple_of(threads),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The part of a whole that one of `count` takes; the first take what is left over.
+pub(crate) const fn part(whole: usize, count: usize, index: usize) -> usize {
+    whole / count + if index < whole % count { 1 } else { 0 }
+}
+
+const fn check_range(name: &'static str, value: usize, max: usize) -> Result<(), LoadError> {
+    if 0 < value && value <= max {
+        Ok(())
+    } else {
+        Err(LoadError::OutOfRange { name, value, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> LoadOptions {
+        let server = SocketAddr::from(([127, 0, 0, 1], 1812));
+        let user = Credentials::new("ana", "rosa").unwrap();
+        LoadOptions::new(server, server, Secret::from("s"), vec![user])
+    }
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut LoadOptions), expected: Option<&str>) {
+        let mut options = options();
+        change(&mut options);
+        let error = options.check().err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), expected);
+    }
+
+    #[test]
+    fn options_say_what_does_not_fit() {
+        check(|_| {}, None);
+        check(|options| options.outstanding = 8 * 256, None);
+        check(
+            |options| options.outstanding = 8 * 256 + 1,
+            Some(
+                "2049 outstanding requests do not fit 8 source ports, which carry 256 each: \
+                 give at least 9 ports",
+            ),
+        );
+        check(
+            |options| options.users.clear(),
+            Some("the list of users is empty"),
+        );
+        check(
+            |options| options.ports = 0,
+            Some("ports is 0: give a number from 1 to 1024"),
+        );
+        check(
+            |options| options.threads = 9,
+            Some("9 threads are more than the ports, 8: give fewer threads"),
+        );
+        check(
+            |options| options.timeout = Duration::ZERO,
+            Some("the timeout is zero: give at least a millisecond"),
+        );
+    }
+
+    #[test]
+    fn threads_need_ports_of_their_own() {
+        check(
+            |options| {
+                options.outstanding = 3 * 256;
+                options.ports = 3;
+                options.threads = 2;
+            },
+            Some(
+                "768 outstanding requests do not fit 3 source ports, which carry 256 each: \
+                 give at least 4 ports",
+            ),
+        );
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let parts: Vec<usize> = (0..3).map(|index| part(8, 3, index)).collect();
+        assert_eq!(parts, [3, 3, 2]);
+    }
+}

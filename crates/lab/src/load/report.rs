@@ -1,0 +1,333 @@
+//! What a load run measured, as values, as JSON and as a table.
+
+use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::load::ledger::Ledger;
+use crate::load::mix::Kind;
+
+/// Longest latency that is told apart, in microseconds: two minutes.
+const LATENCY_US_MAX: u64 = 120_000_000;
+
+/// What a run measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LoadReport {
+    /// What its Acct-Session-Ids begin with.
+    pub run: String,
+    /// The seed that repeats its choices.
+    pub seed: u64,
+    /// Why it ended.
+    pub ended: Ended,
+    /// From the first request to the last answer, in seconds.
+    pub elapsed_seconds: f64,
+    /// Answers a second in that time.
+    pub throughput_per_second: f64,
+    /// Everything that was counted.
+    pub counts: Counts,
+    /// From the first transmission to the answer, over all kinds.
+    pub latency: Latency,
+    /// The same by kind of request, for those that were in the mix.
+    pub exchanges: Vec<ExchangeReport>,
+    /// Which accounting records were answered, when that was asked for.
+    pub ledger: Option<Ledger>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// Its time was over.
+    Duration,
+    /// All its requests were sent.
+    Requests,
+    /// The caller stopped it.
+    Stopped,
+    /// The server had not answered for too long.
+    Silence,
+}
+
+/// Everything that is counted; each in requests or datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Requests begun, retransmissions apart.
+    pub requests: u64,
+    /// Requests answered by a reply that was believed.
+    pub answers: u64,
+    /// Of these, Access-Accept.
+    pub accepts: u64,
+    /// Of these, Access-Reject.
+    pub rejects: u64,
+    /// Of these, Access-Challenge.
+    pub challenges: u64,
+    /// Of these, Accounting-Response.
+    pub accounting_responses: u64,
+    /// Replies with a wrong Response Authenticator or Message-Authenticator, or without one that is demanded.
+    pub bad_authenticators: u64,
+    /// Access-Accepts whose MS-CHAP2-Success is absent or wrong.
+    pub bad_proofs: u64,
+    /// Datagrams that are no RADIUS packets.
+    pub malformed: u64,
+    /// Replies that no request waits for, or of the wrong code.
+    pub unexpected: u64,
+    /// Replies that repeat the one before.
+    pub duplicates: u64,
+    /// Requests sent again.
+    pub retransmits: u64,
+    /// Requests given up.
+    pub lost: u64,
+    /// Times that the server's host said that nobody listens.
+    pub port_closed: u64,
+    /// Datagrams that the kernel refused to send.
+    pub send_errors: u64,
+}
+
+/// A distribution of latencies in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Latency {
+    /// Answers in it.
+    pub count: u64,
+    /// Half of them were faster.
+    pub p50_us: u64,
+    /// 90 % of them were faster.
+    pub p90_us: u64,
+    /// 99 % of them were faster.
+    pub p99_us: u64,
+    /// 99.9 % of them were faster.
+    pub p999_us: u64,
+    /// The slowest.
+    pub max_us: u64,
+}
+
+/// One kind of request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExchangeReport {
+    /// Which kind.
+    pub exchange: Kind,
+    /// Requests begun.
+    pub requests: u64,
+    /// Requests answered.
+    pub answers: u64,
+    /// Requests given up.
+    pub lost: u64,
+    /// How long answers took.
+    pub latency: Latency,
+}
+
+/// What is measured for one kind while it runs.
+#[derive(Clone)]
+pub(crate) struct Tally {
+    pub(crate) requests: u64,
+    pub(crate) lost: u64,
+    latencies: Histogram<u64>,
+}
+
+/// Everything that one thread measures.
+pub(crate) struct Measurement {
+    pub(crate) counts: Counts,
+    pub(crate) tallies: [Tally; Kind::ALL.len()],
+    pub(crate) elapsed: Duration,
+    pub(crate) ended: Ended,
+    pub(crate) ledger: Option<Ledger>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self {
+            requests: 0,
+            lost: 0,
+            latencies: Histogram::new_with_max(LATENCY_US_MAX, 3)
+                .expect("a bounded histogram of three digits is always possible"),
+        }
+    }
+
+    pub(crate) fn record(&mut self, latency: Duration) {
+        let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(latency_us);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.lost += other.lost;
+        self.latencies
+            .add(&other.latencies)
+            .expect("all histograms have the same bounds");
+    }
+}
+
+impl Measurement {
+    pub(crate) fn new() -> Self {
+        Self {
+            counts: Counts::default(),
+            tallies: std::array::from_fn(|_| Tally::new()),
+            elapsed: Duration::ZERO,
+            ended: Ended::Duration,
+            ledger: None,
+        }
+    }
+
+    pub(crate) const fn tally(&mut self, kind: Kind) -> &mut Tally {
+        &mut self.tallies[kind.index()]
+    }
+
+    /// Adds what another thread measured at the same time.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.counts.add(&other.counts);
+        for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
+            tally.add(other);
+        }
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.ended = other.ended;
+        match (&mut self.ledger, other.ledger) {
+            (Some(ledger), Some(other)) => ledger.append(other),
+            (ledger @ None, other) => *ledger = other,
+            (Some(_), None) => {}
+        }
+    }
+
+    pub(crate) fn into_report(self, run: String, seed: u64) -> LoadReport {
+        let elapsed_seconds = self.elapsed.as_secs_f64();
+        let mut all = Tally::new();
+        self.tallies.iter().for_each(|tally| all.add(tally));
+        let throughput_per_second = if elapsed_seconds > 0.0 {
+            self.counts.answers as f64 / elapsed_seconds
+        } else {
+            0.0
+        };
+        LoadReport {
+            run,
+            seed,
+            ended: self.ended,
+            elapsed_seconds,
+            throughput_per_second,
+            counts: self.counts,
+            latency: Latency::of(&all.latencies),
+            exchanges: Kind::ALL
+                .into_iter()
+                .zip(&self.tallies)
+                .filter(|(_, tally)| 0 < tally.requests)
+                .map(|(kind, tally)| ExchangeReport::new(kind, tally))
+                .collect(),
+            ledger: self.ledger,
+        }
+    }
+}
+
+impl ExchangeReport {
+    fn new(exchange: Kind, tally: &Tally) -> Self {
+        Self {
+            exchange,
+            requests: tally.requests,
+            answers: tally.latencies.len(),
+            lost: tally.lost,
+            latency: Latency::of(&tally.latencies),
+        }
+    }
+}
+
+impl Latency {
+    fn of(latencies: &Histogram<u64>) -> Self {
+        Self {
+            count: latencies.len(),
+            p50_us: latencies.value_at_quantile(0.5),
+            p90_us: latencies.value_at_quantile(0.9),
+            p99_us: latencies.value_at_quantile(0.99),
+            p999_us: latencies.value_at_quantile(0.999),
+            max_us: latencies.max(),
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        for ((_, count), (_, other)) in self.named_mut().into_iter().zip(other.named()) {
+            *count += other;
+        }
+    }
+
+    /// Every count with its name in words.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 15] {
+        let mut copy = *self;
+        copy.named_mut().map(|(name, count)| (name, *count))
+    }
+
+    const fn named_mut(&mut self) -> [(&'static str, &mut u64); 15] {
+        [
+            ("requests", &mut self.requests),
+            ("answers", &mut self.answers),
+            ("accepts", &mut self.accepts),
+            ("rejects", &mut self.rejects),
+            ("challenges", &mut self.challenges),
+            ("accounting responses", &mut self.accounting_responses),
+            ("bad authenticators", &mut self.bad_authenticators),
+            ("bad proofs", &mut self.bad_proofs),
+            ("malformed", &mut self.malformed),
+            ("unexpected", &mut self.unexpected),
+            ("duplicates", &mut self.duplicates),
+            ("retransmits", &mut self.retransmits),
+            ("lost", &mut self.lost),
+            ("port closed", &mut self.port_closed),
+            ("send errors", &mut self.send_errors),
+        ]
+    }
+}
+
+impl fmt::Display for LoadReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (throughput, seconds) = (self.throughput_per_second, self.elapsed_seconds);
+        let ended = self.ended.name();
+        writeln!(
+            formatter,
+            "{throughput:.0} answers/s in {seconds:.3} s; {ended}"
+        )?;
+        writeln!(
+            formatter,
+            "{:<12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+            "", "requests", "answers", "lost", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"
+        )?;
+        for exchange in &self.exchanges {
+            let name = exchange.exchange.name();
+            let numbers = (exchange.requests, exchange.answers, exchange.lost);
+            format_row(formatter, name, numbers, &exchange.latency)?;
+            writeln!(formatter)?;
+        }
+        let numbers = (self.counts.requests, self.counts.answers, self.counts.lost);
+        format_row(formatter, "all", numbers, &self.latency)?;
+        let details = self.counts.named().into_iter().skip(2);
+        let shown: Vec<String> = details
+            .filter(|(_, count)| 0 < *count)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "\n{}", shown.join(", "))
+    }
+}
+
+fn format_row(
+    formatter: &mut fmt::Formatter<'_>,
+    name: &str,
+    (requests, answers, lost): (u64, u64, u64),
+    latency: &Latency,
+) -> fmt::Result {
+    write!(
+        formatter,
+        "{name:<12}{requests:>12}{answers:>12}{lost:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+        latency.p50_us, latency.p90_us, latency.p99_us, latency.p999_us, latency.max_us
+    )
+}
+
+impl Ended {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Duration => "time over",
+            Self::Requests => "all requests sent",
+            Self::Stopped => "stopped",
+            Self::Silence => "the server fell silent",
+        }
+    }
+}
