@@ -1,0 +1,20 @@
+//! WISPr: maximum bandwidth in bit/s for each direction (Wi-Fi Alliance WISPr 1.0, annex C).
+
+use domain::access::Grants;
+use radius::attribute::{vendor, wispr};
+use radius::writer::{PacketWriter, WriteError};
+
+use super::rate_32;
+
+pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
+    let Some(rate) = grants.rate.map(|limit| limit.rate()) else {
+        return Ok(());
+    };
+    if let Some(bits) = rate_32(rate.upload) {
+        writer.push_vendor_integer(vendor::WISPR, wispr::BANDWIDTH_MAX_UP, bits)?;
+    }
+    if let Some(bits) = rate_32(rate.download) {
+        writer.push_vendor_integer(vendor::WISPR, wispr::BANDWIDTH_MAX_DOWN, bits)?;
+    }
+    Ok(())
+}

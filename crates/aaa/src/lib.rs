@@ -1,0 +1,27 @@
+//! The AAA node: answers Access-Requests from memory and acknowledges accounting once it is durable.
+//!
+//! [`node`] puts the pieces together. [`engine`] is the protocol as a value without sockets or
+//! clocks; [`worker`] gives one engine its sockets. What the node needs from the outside is in
+//! [`port`].
+
+pub mod accounting;
+pub mod auth_log;
+pub mod directory;
+pub mod duplicate;
+pub mod encode;
+pub mod engine;
+pub mod inbox;
+pub mod journal;
+mod knock;
+pub mod metrics;
+pub mod nas_table;
+pub mod node;
+mod outbox;
+pub mod port;
+pub mod proof;
+pub mod reply;
+pub mod request;
+pub mod session_table;
+pub mod socket;
+pub mod verifier;
+pub mod worker;

@@ -1,0 +1,248 @@
+//! Counters of the packet path, one atomic each; the program renders them for Prometheus.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a datagram was dropped without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drop {
+    UnknownNas,
+    Malformed,
+    UnexpectedCode,
+    MessageAuthenticatorMissing,
+    MessageAuthenticatorInvalid,
+    RequestAuthenticatorInvalid,
+    ProxyStateUnprotected,
+    AccountingIncomplete,
+    AccountingUnsupported,
+    DuplicateInProgress,
+    JournalFull,
+    JournalFailed,
+    VerifierFull,
+    CacheFull,
+    ReplyTooLarge,
+    CredentialChanged,
+}
+
+impl Drop {
+    pub const ALL: [Self; 16] = [
+        Self::UnknownNas,
+        Self::Malformed,
+        Self::UnexpectedCode,
+        Self::MessageAuthenticatorMissing,
+        Self::MessageAuthenticatorInvalid,
+        Self::RequestAuthenticatorInvalid,
+        Self::ProxyStateUnprotected,
+        Self::AccountingIncomplete,
+        Self::AccountingUnsupported,
+        Self::DuplicateInProgress,
+        Self::JournalFull,
+        Self::JournalFailed,
+        Self::VerifierFull,
+        Self::CacheFull,
+        Self::ReplyTooLarge,
+        Self::CredentialChanged,
+    ];
+
+    /// The value of the metric's label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownNas => "unknown_nas",
+            Self::Malformed => "malformed",
+            Self::UnexpectedCode => "unexpected_code",
+            Self::MessageAuthenticatorMissing => "message_authenticator_missing",
+            Self::MessageAuthenticatorInvalid => "message_authenticator_invalid",
+            Self::RequestAuthenticatorInvalid => "request_authenticator_invalid",
+            Self::ProxyStateUnprotected => "proxy_state_unprotected",
+            Self::AccountingIncomplete => "accounting_incomplete",
+            Self::AccountingUnsupported => "accounting_unsupported",
+            Self::DuplicateInProgress => "duplicate_in_progress",
+            Self::JournalFull => "journal_full",
+            Self::JournalFailed => "journal_failed",
+            Self::VerifierFull => "verifier_full",
+            Self::CacheFull => "cache_full",
+            Self::ReplyTooLarge => "reply_too_large",
+            Self::CredentialChanged => "credential_changed",
+        }
+    }
+}
+
+/// What else is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    AccessRequest,
+    AccountingRequest,
+    StatusServer,
+    AccessAccept,
+    AccessReject,
+    AccountingResponse,
+    StatusReply,
+    DuplicateAnswered,
+    SendFailed,
+    ReceiveFailed,
+    AttributeIgnored,
+    AuthLogWritten,
+    AuthLogLost,
+    KnockLost,
+    JournalBatch,
+    JournalRecord,
+    JournalFailure,
+    SessionOpened,
+    SessionClosed,
+    SessionStale,
+    ChangeApplied,
+    ChangeFailure,
+    DirectoryReload,
+    WorkerRestart,
+}
+
+impl Count {
+    pub const ALL: [Self; 24] = [
+        Self::AccessRequest,
+        Self::AccountingRequest,
+        Self::StatusServer,
+        Self::AccessAccept,
+        Self::AccessReject,
+        Self::AccountingResponse,
+        Self::StatusReply,
+        Self::DuplicateAnswered,
+        Self::SendFailed,
+        Self::ReceiveFailed,
+        Self::AttributeIgnored,
+        Self::AuthLogWritten,
+        Self::AuthLogLost,
+        Self::KnockLost,
+        Self::JournalBatch,
+        Self::JournalRecord,
+        Self::JournalFailure,
+        Self::SessionOpened,
+        Self::SessionClosed,
+        Self::SessionStale,
+        Self::ChangeApplied,
+        Self::ChangeFailure,
+        Self::DirectoryReload,
+        Self::WorkerRestart,
+    ];
+
+    /// The metric's name without prefix and without `_total`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessRequest => "access_requests",
+            Self::AccountingRequest => "accounting_requests",
+            Self::StatusServer => "status_requests",
+            Self::AccessAccept => "access_accepts",
+            Self::AccessReject => "access_rejects",
+            Self::AccountingResponse => "accounting_responses",
+            Self::StatusReply => "status_replies",
+            Self::DuplicateAnswered => "duplicates_answered",
+            Self::SendFailed => "send_failures",
+            Self::ReceiveFailed => "receive_failures",
+            Self::AttributeIgnored => "attributes_ignored",
+            Self::AuthLogWritten => "auth_log_written",
+            Self::AuthLogLost => "auth_log_lost",
+            Self::KnockLost => "knocks_lost",
+            Self::JournalBatch => "journal_batches",
+            Self::JournalRecord => "journal_records",
+            Self::JournalFailure => "journal_failures",
+            Self::SessionOpened => "sessions_opened",
+            Self::SessionClosed => "sessions_closed",
+            Self::SessionStale => "session_records_stale",
+            Self::ChangeApplied => "changes_applied",
+            Self::ChangeFailure => "change_failures",
+            Self::DirectoryReload => "directory_reloads",
+            Self::WorkerRestart => "worker_restarts",
+        }
+    }
+
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::AccessRequest => "Access-Requests with valid authenticators",
+            Self::AccountingRequest => "Accounting-Requests with valid authenticators",
+            Self::StatusServer => "Status-Server requests with valid authenticators",
+            Self::AccessAccept => "Access-Accepts decided",
+            Self::AccessReject => "Access-Rejects decided",
+            Self::AccountingResponse => "Accounting-Responses sent after the commit",
+            Self::StatusReply => "Answers to Status-Server",
+            Self::DuplicateAnswered => "Retransmissions answered from the cache",
+            Self::SendFailed => "Replies that the kernel refused",
+            Self::ReceiveFailed => "Receive calls that failed",
+            Self::AttributeIgnored => "Attributes of the wrong size that were ignored",
+            Self::AuthLogWritten => "Authentication log entries stored",
+            Self::AuthLogLost => {
+                "Authentication log entries lost because the log could not keep up"
+            }
+            Self::KnockLost => "Unknown senders not noted because too many knocked at once",
+            Self::JournalBatch => "Accounting transactions committed",
+            Self::JournalRecord => "Accounting records committed",
+            Self::JournalFailure => "Accounting transactions that failed",
+            Self::SessionOpened => "Sessions opened",
+            Self::SessionClosed => "Sessions closed",
+            Self::SessionStale => "Accounting records that said nothing new",
+            Self::ChangeApplied => "Changes applied to the directory",
+            Self::ChangeFailure => "Attempts to follow the change feed that failed",
+            Self::DirectoryReload => "Complete loads of the directory",
+            Self::WorkerRestart => "Packet workers restarted after a panic",
+        }
+    }
+}
+
+/// The counters of one node.
+#[derive(Debug)]
+pub struct Metrics {
+    drops: [AtomicU64; Drop::ALL.len()],
+    counts: [AtomicU64; Count::ALL.len()],
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        Self {
+            drops: std::array::from_fn(|_| AtomicU64::new(0)),
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    pub fn count_drop(&self, drop: Drop) {
+        self.drops[drop as usize].fetch_add(1, Relaxed);
+    }
+
+    pub fn count(&self, count: Count) {
+        self.add(count, 1);
+    }
+
+    pub fn add(&self, count: Count, amount: u64) {
+        self.counts[count as usize].fetch_add(amount, Relaxed);
+    }
+
+    pub fn drops(&self, drop: Drop) -> u64 {
+        self.drops[drop as usize].load(Relaxed)
+    }
+
+    pub fn value(&self, count: Count) -> u64 {
+        self.counts[count as usize].load(Relaxed)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_its_own_place() {
+        let metrics = Metrics::new();
+        for (index, drop) in Drop::ALL.into_iter().enumerate() {
+            assert_eq!(drop as usize, index);
+            metrics.count_drop(drop);
+            assert_eq!(metrics.drops(drop), 1);
+        }
+        for (index, count) in Count::ALL.into_iter().enumerate() {
+            assert_eq!(count as usize, index);
+            metrics.add(count, 2);
+            assert_eq!(metrics.value(count), 2);
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Puts a node together: sockets, workers, journal, log writer and the directory that follows.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use domain::change::Change;
+use rand::Rng;
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+use crate::auth_log::{self, LogWriter};
+use crate::directory::Directory;
+use crate::engine::{Context, Role};
+use crate::inbox::{self, Inbox, Outlet};
+use crate::journal::{self, Journal};
+use crate::metrics::{Count, Metrics};
+use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry};
+use crate::session_table::{Device, OpenSession, SessionTable};
+use crate::socket::{self, BindError, Listener};
+use crate::verifier::Verifier;
+use crate::worker::Worker;
+
+/// Addresses that one node may listen on.
+pub const LISTENERS_MAX: usize = 64;
+
+/// Sessions read from the registry at a time.
+const SESSION_PAGE: u32 = 10_000;
+
+/// Wait before the change feed is tried again after a failure; doubled each time up to the most,
+/// because every attempt loads everything.
+const FEED_RETRY: Duration = Duration::from_millis(500);
+const FEED_RETRY_MAX: Duration = Duration::from_secs(8);
+
+/// A feed that has not failed for so long after a failure is taken for mended.
+const FEED_TRIAL: Duration = Duration::from_secs(2);
+
+/// What an operator chooses.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    pub auth: Vec<SocketAddr>,
+    pub acct: Vec<SocketAddr>,
+    /// Threads that serve packets, at least 1.
+    pub workers: usize,
+    /// How long an Access-Reject is held back; less than a router's timeout.
+    pub reject_delay: Duration,
+}
+
+/// What the node works with outside of itself.
+pub struct Ports<R, A, L, F> {
+    pub registry: Arc<R>,
+    pub accounting: Arc<A>,
+    pub log: Arc<L>,
+    pub feed: F,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(
+        "{count} listen addresses are more than {LISTENERS_MAX}: name fewer in radius.auth and radius.acct"
+    )]
+    ListenersTooMany { count: usize },
+    #[error("the registry could not be loaded")]
+    Load(#[source] PortError),
+    #[error("the packet threads could not be started")]
+    Thread(#[source] io::Error),
+}
+
+/// A task that must run as long as the node.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The tasks of a node, to be run and watched by the program.
+pub struct Tasks {
+    /// Ends by itself when the workers have stopped and everything is stored.
+    pub journal: Task,
+    /// Ends by itself when the workers have stopped and everything is written.
+    pub log: Task,
+    /// Never ends.
+    pub follower: Task,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    pub auth: Vec<SocketAddr>,
+    pub acct: Vec<SocketAddr>,
+    pub directory: Arc<Directory>,
+    pub sessions: Arc<SessionTable>,
+    pub metrics: Arc<Metrics>,
+    stop: Arc<AtomicBool>,
+    outlets: Vec<Outlet>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Opens the sockets, loads the directory, and serves. The change feed must have been opened
+    /// before, so that nothing between loading and following is missed.
+    pub async fn start<R, A, L, F>(
+        options: &NodeOptions,
+        ports: Ports<R, A, L, F>,
+    ) -> Result<(Self, Tasks), StartError>
+    where
+        R: Registry,
+        A: AccountingStore,
+        L: AuthLogStore,
+        F: ChangeFeed,
+    {
+        let sets = open_listeners(options)?;
+        let context = Context {
+            directory: Arc::new(Directory::new(draw())),
+            sessions: Arc::new(SessionTable::new()),
+            metrics: Arc::new(Metrics::new()),
+            reject_delay: options.reject_delay,
+        };
+        load(&context, &*ports.registry)
+            .await
+            .map_err(StartError::Load)?;
+        let addresses = |role| addresses_of(&sets, role);
+        let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (journal_queue, journal_receiver) = mpsc::channel(journal::QUEUE);
+        let (log_queue, log_receiver) = mpsc::channel(auth_log::QUEUE);
+        let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
+        let crew = Crew {
+            context: context.clone(),
+            journal: journal_queue,
+            log: log_queue,
+            verifier,
+            clock: ports.clock,
+            stop: Arc::clone(&stop),
+        };
+        let (outlets, threads) = crew.start(sets).map_err(StartError::Thread)?;
+        let journal = Journal {
+            store: ports.accounting,
+            queue: journal_receiver,
+            outlets: outlets.clone(),
+            sessions: Arc::clone(&context.sessions),
+            metrics: Arc::clone(&context.metrics),
+        };
+        let log = LogWriter {
+            store: ports.log,
+            queue: log_receiver,
+            metrics: Arc::clone(&context.metrics),
+        };
+        let tasks = Tasks {
+            journal: Box::pin(journal.run()),
+            log: Box::pin(log.run()),
+            follower: Box::pin(follow(context.clone(), ports.registry, ports.feed)),
+        };
+        let node = Self {
+            auth,
+            acct,
+            directory: context.directory,
+            sessions: context.sessions,
+            metrics: context.metrics,
+            stop,
+            outlets,
+            threads,
+        };
+        Ok((node, tasks))
+    }
+
+    /// Tells the workers to finish what they have and stop. The journal and the log must go on
+    /// until their tasks end.
+    pub fn stop(&self) {
+        stop_workers(&self.stop, &self.outlets);
+    }
+
+    /// Waits for the workers; blocks the thread.
+    pub fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                error!("A packet worker ended by a panic");
+            }
+        }
+    }
+}
+
+/// What all workers share.
+struct Crew {
+    context: Context,
+    journal: mpsc::Sender<journal::Entry>,
+    log: mpsc::Sender<auth_log::Item>,
+    verifier: Verifier,
+    clock: Arc<dyn Clock>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Crew {
+    /// Starts a worker for each set of listeners; all of them or none.
+    fn start(self, sets: Vec<Vec<Listener>>) -> io::Result<(Vec<Outlet>, Vec<JoinHandle<()>>)> {
+        let mut outlets = Vec::new();
+        let mut threads = Vec::new();
+        for (index, listeners) in sets.into_iter().enumerate() {
+            match self.start_worker(index, listeners) {
+                Ok((outlet, thread)) => {
+                    outlets.push(outlet);
+                    threads.push(thread);
+                }
+                Err(problem) => {
+                    stop_workers(&self.stop, &outlets);
+                    return Err(problem);
+                }
+            }
+        }
+        Ok((outlets, threads))
+    }
+
+    fn start_worker(
+        &self,
+        index: usize,
+        listeners: Vec<Listener>,
+    ) -> io::Result<(Outlet, JoinHandle<()>)> {
+        let (outlet, inbox): (Outlet, Inbox) = inbox::channel()?;
+        let worker = Worker {
+            index,
+            context: self.context.clone(),
+            listeners,
+            inbox,
+            outlet: outlet.clone(),
+            journal: self.journal.clone(),
+            log: self.log.clone(),
+            verifier: self.verifier.clone(),
+            clock: Arc::clone(&self.clock),
+            stop: Arc::clone(&self.stop),
+            seed: draw(),
+        };
+        let builder = thread::Builder::new().name(format!("radius-{index}"));
+        Ok((outlet, builder.spawn(move || worker.run())?))
+    }
+}
+
+fn stop_workers(stop: &AtomicBool, outlets: &[Outlet]) {
+    stop.store(true, Relaxed);
+    for outlet in outlets {
+        outlet.wake();
+    }
+}
+
+fn open_listeners(options: &NodeOptions) -> Result<Vec<Vec<Listener>>, StartError> {
+    let count = options.auth.len() + options.acct.len();
+    if LISTENERS_MAX < count {
+        return Err(StartError::ListenersTooMany { count });
+    }
+    let workers = options.workers.max(1);
+    let mut sets: Vec<Vec<Listener>> = (0..workers).map(|_| Vec::new()).collect();
+    let auth = options
+        .auth
+        .iter()
+        .map(|address| (address, Role::Authentication));
+    let acct = options
+        .acct
+        .iter()
+        .map(|address| (address, Role::Accounting));
+    for (address, role) in auth.chain(acct) {
+        let listeners = socket::bind(*address, role, workers)?;
+        for (set, listener) in sets.iter_mut().zip(listeners) {
+            set.push(listener);
+        }
+    }
+    Ok(sets)
+}
+
+fn addresses_of(sets: &[Vec<Listener>], role: Role) -> Vec<SocketAddr> {
+    let first = sets.first().into_iter().flatten();
+    first
+        .filter(|listener| listener.role == role)
+        .map(|listener| listener.address)
+        .collect()
+}
+
+async fn load<R: Registry>(context: &Context, registry: &R) -> Result<(), PortError> {
+    context.directory.load(registry).await?;
+    context.metrics.count(Count::DirectoryReload);
+    let mut after = None;
+    loop {
+        let page = registry.session_page(after, SESSION_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for session in &page {
+            if let Some(subscriber) = session.subscriber {
+                let station = session.place.calling_station.as_deref();
+                let open = OpenSession {
+                    key: session.key,
+                    nas: session.nas,
+                    device: station.map(Device::from_calling_station),
+                };
+                context.sessions.insert(subscriber, open);
+            }
+        }
+    }
+    info!(
+        subscribers = context.directory.subscriber_count(),
+        nas = context.directory.nas_count(),
+        sessions = context.sessions.len(),
+        "Loaded the directory"
+    );
+    Ok(())
+}
+
+/// Applies changes as they come. A failure is tried again with everything, because what was read
+/// from the feed may not have been applied.
+async fn follow<R: Registry, F: ChangeFeed>(context: Context, registry: Arc<R>, mut feed: F) {
+    loop {
+        let problem = match follow_once(&context, &*registry, &mut feed).await {
+            Ok(()) => continue,
+            Err(problem) => problem,
+        };
+        context.metrics.count(Count::ChangeFailure);
+        error!(
+            error = &problem as &dyn std::error::Error,
+            "Changes cannot be followed; answers come from what is known"
+        );
+        let mut wait = FEED_RETRY;
+        loop {
+            tokio::time::sleep(wait).await;
+            match catch_up(&context, &*registry, &mut feed).await {
+                Ok(()) => break,
+                Err(_) => context.metrics.count(Count::ChangeFailure),
+            }
+            wait = FEED_RETRY_MAX.min(2 * wait);
+        }
+        info!("Changes are followed again");
+    }
+}
+
+/// Loads everything, then sees whether the feed holds: a feed that fails at once is not followed.
+async fn catch_up<R: Registry, F: ChangeFeed>(
+    context: &Context,
+    registry: &R,
+    feed: &mut F,
+) -> Result<(), PortError> {
+    context.directory.load(registry).await?;
+    context.metrics.count(Count::DirectoryReload);
+    match tokio::time::timeout(FEED_TRIAL, feed.next()).await {
+        Ok(changes) => apply(context, registry, &changes?).await,
+        // Nothing to follow is no failure.
+        Err(_) => Ok(()),
+    }
+}
+
+async fn follow_once<R: Registry, F: ChangeFeed>(
+    context: &Context,
+    registry: &R,
+    feed: &mut F,
+) -> Result<(), PortError> {
+    let changes = feed.next().await?;
+    apply(context, registry, &changes).await
+}
+
+async fn apply<R: Registry>(
+    context: &Context,
+    registry: &R,
+    changes: &[Change],
+) -> Result<(), PortError> {
+    let applied = context.directory.apply(registry, changes).await?;
+    context.metrics.add(Count::ChangeApplied, applied as u64);
+    Ok(())
+}
+
+fn draw() -> [u8; 32] {
+    let mut octets = [0; 32];
+    rand::rng().fill_bytes(&mut octets);
+    octets
+}

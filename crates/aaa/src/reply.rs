@@ -1,0 +1,223 @@
+//! Writes the replies: Message-Authenticator first where it is defined, Proxy-State last and in order.
+
+use domain::access::{Grants, Method, RejectReason};
+use domain::id::AuthId;
+use domain::nas::Nas;
+use radius::attribute::{kind, microsoft, vendor};
+use radius::code::Code;
+use radius::packet::Packet;
+use radius::password::mppe;
+use radius::password::mschap::{self, FailureCode};
+use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
+
+use crate::encode::{self, RequestedService};
+use crate::proof::MsChapAnswer;
+use crate::request::AccessFacts;
+
+/// Marks a Class as ours; the octets after it are an [`AuthId`].
+const CLASS_PREFIX: &[u8; 4] = b"lm1:";
+
+/// MS-MPPE-Encryption-Policy "allowed" and -Types "40 or 128 bit" (RFC 2548 §2.4.4, §2.4.5).
+const MPPE_ALLOWED: u32 = 1;
+const MPPE_40_AND_128_BIT: u32 = 6;
+
+/// EAP-Failure (RFC 3748 §4.2).
+const EAP_FAILURE: u8 = 4;
+
+/// The Class we give: it leads from accounting back to the authentication.
+pub fn class_of(id: AuthId) -> [u8; 20] {
+    let mut class = [0; 20];
+    class[..4].copy_from_slice(CLASS_PREFIX);
+    class[4..].copy_from_slice(id.as_bytes());
+    class
+}
+
+/// Reads our Class; `None` for anybody else's.
+pub fn auth_of_class(class: &[u8]) -> Option<AuthId> {
+    let id = class.strip_prefix(CLASS_PREFIX)?;
+    Some(AuthId::from_bytes(id.try_into().ok()?))
+}
+
+/// What an Access-Accept is made of.
+#[derive(Debug)]
+pub struct Accept<'a> {
+    pub grants: &'a Grants<'a>,
+    pub auth: AuthId,
+    pub ms_chap: Option<&'a MsChapAnswer>,
+    /// Random; different for each key in the packet (RFC 2548 §2.4.2).
+    pub salts: [[u8; 2]; 2],
+}
+
+/// Writes an Access-Accept into `buffer`.
+pub fn write_accept(
+    buffer: &mut Vec<u8>,
+    packet: &Packet<'_>,
+    nas: &Nas,
+    facts: &AccessFacts<'_>,
+    accept: &Accept<'_>,
+) -> Result<(), WriteError> {
+    let secret = nas.secret.expose();
+    let mut writer = PacketWriter::new(buffer, Code::AccessAccept, packet.identifier());
+    writer.push_message_authenticator()?;
+    if let Some(answer) = accept.ms_chap {
+        write_ms_chap(&mut writer, packet, secret, answer, accept.salts)?;
+    }
+    let requested = RequestedService {
+        service_type: facts.service_type,
+        framed_protocol: facts.framed_protocol,
+    };
+    encode::write_grants(&mut writer, nas.settings.vendor, accept.grants, requested)?;
+    writer.push(kind::CLASS, &class_of(accept.auth))?;
+    finish(writer, packet, secret)
+}
+
+/// Writes an Access-Reject into `buffer`: only what RFC 2865 §5.44 and RFC 3579 §3.3 allow.
+pub fn write_reject(
+    buffer: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    packet: &Packet<'_>,
+    nas: &Nas,
+    facts: &AccessFacts<'_>,
+    reason: RejectReason,
+    challenge: [u8; 16],
+) -> Result<(), WriteError> {
+    let mut writer = PacketWriter::new(buffer, Code::AccessReject, packet.identifier());
+    writer.push_message_authenticator()?;
+    if let Some(eap) = facts.eap_message {
+        // RFC 3579 §2.6.3: the peer must see a failure that answers its own packet; §2.6.5: and
+        // no Reply-Message beside it.
+        let identifier = eap.get(1).copied().unwrap_or(0);
+        writer.push(kind::EAP_MESSAGE, &[EAP_FAILURE, identifier, 0, 4])?;
+        return finish(writer, packet, nas.secret.expose());
+    }
+    writer.push_text(kind::REPLY_MESSAGE, reason.reply_message())?;
+    match facts.method() {
+        Ok(Method::MsChapV2) => {
+            let identifier = first_octet(facts.ms_chap2_response);
+            let message = reason.reply_message();
+            mschap::v2_error(
+                identifier,
+                failure_code(reason),
+                &challenge,
+                message,
+                scratch,
+            );
+            writer.push_vendor(vendor::MICROSOFT, microsoft::MS_CHAP_ERROR, scratch)?;
+        }
+        Ok(Method::MsChapV1) => {
+            let identifier = first_octet(facts.ms_chap_response);
+            let challenge = challenge.first_chunk().expect("16 octets begin with 8");
+            mschap::v1_error(identifier, failure_code(reason), challenge, scratch);
+            writer.push_vendor(vendor::MICROSOFT, microsoft::MS_CHAP_ERROR, scratch)?;
+        }
+        Ok(Method::Pap | Method::Chap | Method::Eap | Method::None) | Err(_) => {}
+    }
+    finish(writer, packet, nas.secret.expose())
+}
+
+/// Writes the answer to Status-Server (RFC 5997 §3).
+pub fn write_status(
+    buffer: &mut Vec<u8>,
+    packet: &Packet<'_>,
+    nas: &Nas,
+    code: Code,
+) -> Result<(), WriteError> {
+    let mut writer = PacketWriter::new(buffer, code, packet.identifier());
+    writer.push_message_authenticator()?;
+    finish(writer, packet, nas.secret.expose())
+}
+
+/// Writes an Accounting-Response, without Message-Authenticator: no RFC defines it there, and
+/// FreeRADIUS' clients and proxies compute it over zeros and drop the packet. The Response
+/// Authenticator covers the request's keyed digest, so the forgery of CVE-2024-3596 has no hold.
+pub fn write_accounting_response(
+    buffer: &mut Vec<u8>,
+    packet: &Packet<'_>,
+    nas: &Nas,
+) -> Result<(), WriteError> {
+    let writer = PacketWriter::new(buffer, Code::AccountingResponse, packet.identifier());
+    finish(writer, packet, nas.secret.expose())
+}
+
+fn finish(
+    mut writer: PacketWriter<'_>,
+    packet: &Packet<'_>,
+    secret: &[u8],
+) -> Result<(), WriteError> {
+    // RFC 2865 §5.33: all of them, unchanged and in order.
+    for state in packet.find_all(kind::PROXY_STATE) {
+        writer.push(kind::PROXY_STATE, state)?;
+    }
+    writer.finish_reply(packet.authenticator(), secret);
+    Ok(())
+}
+
+fn write_ms_chap(
+    writer: &mut PacketWriter<'_>,
+    packet: &Packet<'_>,
+    secret: &[u8],
+    answer: &MsChapAnswer,
+    salts: [[u8; 2]; 2],
+) -> Result<(), WriteError> {
+    match answer {
+        MsChapAnswer::V1 { keys } => {
+            let value = mppe::encrypt_v1_keys(keys, packet.authenticator(), secret);
+            writer.push_vendor(vendor::MICROSOFT, microsoft::MS_CHAP_MPPE_KEYS, &value)?;
+        }
+        MsChapAnswer::V2 { success, keys } => {
+            writer.push_vendor(vendor::MICROSOFT, microsoft::MS_CHAP2_SUCCESS, success)?;
+            let pairs = [
+                (microsoft::MS_MPPE_SEND_KEY, &keys.send, salts[0]),
+                (microsoft::MS_MPPE_RECV_KEY, &keys.receive, salts[1]),
+            ];
+            for (kind, key, salt) in pairs {
+                let mut out = [0; VENDOR_VALUE_LENGTH_MAX];
+                let value = mppe::encrypt_key(key, salt, packet.authenticator(), secret, &mut out)
+                    .expect("a key of 16 octets fits");
+                writer.push_vendor(vendor::MICROSOFT, kind, value)?;
+            }
+        }
+    }
+    let policy = microsoft::MS_MPPE_ENCRYPTION_POLICY;
+    writer.push_vendor_integer(vendor::MICROSOFT, policy, MPPE_ALLOWED)?;
+    let types = microsoft::MS_MPPE_ENCRYPTION_TYPES;
+    writer.push_vendor_integer(vendor::MICROSOFT, types, MPPE_40_AND_128_BIT)
+}
+
+const fn failure_code(reason: RejectReason) -> FailureCode {
+    match reason {
+        // Not "password expired", which makes Windows ask for a new password.
+        RejectReason::Disabled | RejectReason::Expired { .. } => FailureCode::AccountDisabled,
+        RejectReason::SessionLimit { .. } | RejectReason::NasIdentifierDiffers => {
+            FailureCode::NoDialinPermission
+        }
+        RejectReason::UnknownUser
+        | RejectReason::MalformedUserName
+        | RejectReason::WrongPassword { .. }
+        | RejectReason::MethodNeedsCleartext { .. }
+        | RejectReason::MalformedCredential { .. }
+        | RejectReason::UnsupportedMethod { .. }
+        | RejectReason::NoCredential
+        | RejectReason::PlanMissing => FailureCode::AuthenticationFailure,
+    }
+}
+
+fn first_octet(value: Option<&[u8]>) -> u8 {
+    value.and_then(|value| value.first()).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn our_class_comes_back_and_others_are_ignored() {
+        let id = AuthId::new(Timestamp::from_seconds(1), [3; 10]);
+        assert_eq!(auth_of_class(&class_of(id)), Some(id));
+        assert_eq!(auth_of_class(b"lm1:short"), None);
+        assert_eq!(auth_of_class(b"ai:0123456789abcdef0123456789abcdef"), None);
+        assert_eq!(auth_of_class(&[]), None);
+    }
+}

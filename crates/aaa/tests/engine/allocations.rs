@@ -1,0 +1,63 @@
+//! In steady state a login by PAP or CHAP allocates nothing.
+
+use std::net::SocketAddr;
+
+use aaa::engine::{Received, Role};
+use radius::attribute::kind;
+use radius::password::chap;
+
+use crate::registry::{PASSWORD, address};
+use crate::request::Request;
+use crate::script::{STRICT, Script};
+
+fn login(round: u8, identifier: u8) -> Vec<u8> {
+    let request = Request::access("ana")
+        .identifier(identifier)
+        .authenticator(round)
+        .with(kind::CALLING_STATION_ID, b"AA:BB:CC:DD:EE:FF")
+        .with(kind::CALLED_STATION_ID, b"pppoe-vlan100");
+    let request = if identifier.is_multiple_of(2) {
+        request.pap(PASSWORD)
+    } else {
+        let response = chap::respond(1, &request.authenticator, PASSWORD.as_bytes());
+        request.with(kind::CHAP_PASSWORD, &response)
+    };
+    request.octets()
+}
+
+/// What a worker does with one datagram.
+fn serve(script: &mut Script, octets: &[u8]) {
+    let received = Received {
+        listener: 0,
+        role: Role::Authentication,
+        peer: SocketAddr::new(address(STRICT), 50_000),
+        local: None,
+        octets,
+    };
+    let now = script.moment();
+    script.engine.handle_datagram(&received, now);
+    while let Some(effect) = script.engine.poll_effect() {
+        drop(effect);
+    }
+    let outbox = script.engine.take_outbox();
+    assert_eq!(outbox.len(), 1);
+    script.engine.recycle(outbox);
+    script.engine.handle_timeout(now.instant);
+}
+
+#[test]
+fn a_login_allocates_nothing() {
+    let mut script = Script::new();
+    for round in 0..8 {
+        for identifier in 0..=255 {
+            serve(&mut script, &login(round, identifier));
+        }
+    }
+    let logins: Vec<_> = (0..=255).map(|identifier| login(8, identifier)).collect();
+    let counted = allocation_counter::measure(|| {
+        for octets in &logins {
+            serve(&mut script, octets);
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+}

@@ -1,0 +1,18 @@
+//! The protocol of one worker, played without sockets and without waiting.
+
+mod accounting;
+mod allocations;
+mod duplicates;
+mod follow;
+mod hostile;
+mod login;
+mod ms_chap;
+mod protection;
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/request.rs"]
+mod request;
+mod script;
+mod slow_hash;
+mod status;
+mod variant;

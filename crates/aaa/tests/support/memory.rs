@@ -1,0 +1,110 @@
+//! Everything outside of a node but the registry, in memory.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Stored};
+use domain::accounting::{AccountingRecord, SessionEvent, SessionRecord};
+use domain::auth_log::{AuthLogEntry, Knock};
+use domain::change::Change;
+use domain::session::SessionOutcome;
+use domain::time::Timestamp;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::registry::NOW;
+
+/// The Acct-Session-Id that the store does not take.
+pub(crate) const REFUSED: &str = "refused";
+
+pub(crate) struct TestClock(pub(crate) Instant);
+
+impl Clock for TestClock {
+    fn timestamp(&self) -> Timestamp {
+        let micros = i64::try_from(self.0.elapsed().as_micros()).expect("a short test");
+        Timestamp::from_micros(NOW.as_micros() + micros)
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// Accounting in memory behind a gate.
+pub(crate) struct MemoryStore {
+    pub(crate) batches: Mutex<Vec<Vec<AccountingRecord>>>,
+    pub(crate) gate: Semaphore,
+    pub(crate) is_failing: AtomicBool,
+    pub(crate) failures: AtomicUsize,
+}
+
+impl MemoryStore {
+    pub(crate) fn sessions(&self) -> Vec<SessionRecord> {
+        let batches = self.batches.lock().expect("nobody panicked");
+        let records = batches.iter().flatten();
+        records
+            .filter_map(|record| match record {
+                AccountingRecord::Session(record) => Some(record.clone()),
+                AccountingRecord::NasRestart(_) => None,
+            })
+            .collect()
+    }
+}
+
+impl AccountingStore for MemoryStore {
+    async fn commit(&self, records: &[AccountingRecord]) -> Result<Vec<Stored>, PortError> {
+        let _open = self.gate.acquire().await.expect("the gate stays");
+        let is_refused = |record: &AccountingRecord| match record {
+            AccountingRecord::Session(record) => record.place.acct_session_id == REFUSED,
+            AccountingRecord::NasRestart(_) => false,
+        };
+        if self.is_failing.load(Relaxed) || records.iter().any(is_refused) {
+            self.failures.fetch_add(1, Relaxed);
+            return Err(PortError::new("commit accounting", "the disk is full"));
+        }
+        let mut batches = self.batches.lock().expect("nobody panicked");
+        batches.push(records.to_vec());
+        Ok(records.iter().map(stored).collect())
+    }
+}
+
+fn stored(record: &AccountingRecord) -> Stored {
+    match record {
+        AccountingRecord::Session(record) => Stored::Session {
+            outcome: match record.event {
+                SessionEvent::Start => SessionOutcome::Opened,
+                SessionEvent::Interim => SessionOutcome::Updated,
+                SessionEvent::Stop => SessionOutcome::Closed,
+            },
+            is_open: record.event != SessionEvent::Stop,
+        },
+        AccountingRecord::NasRestart(_) => Stored::NasRestart { closed: 0 },
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct MemoryLog {
+    pub(crate) entries: Mutex<Vec<AuthLogEntry>>,
+    pub(crate) knocks: Mutex<Vec<Knock>>,
+}
+
+impl AuthLogStore for MemoryLog {
+    async fn append(&self, entries: &[AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+        let mut all = self.entries.lock().expect("nobody panicked");
+        all.extend_from_slice(entries);
+        let mut noted = self.knocks.lock().expect("nobody panicked");
+        noted.extend_from_slice(knocks);
+        Ok(())
+    }
+}
+
+pub(crate) struct MemoryFeed(pub(crate) mpsc::Receiver<Result<Vec<Change>, PortError>>);
+
+impl ChangeFeed for MemoryFeed {
+    async fn next(&mut self) -> Result<Vec<Change>, PortError> {
+        match self.0.recv().await {
+            Some(changes) => changes,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A registry in memory, and what the tests put into it.
+
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use aaa::port::{PortError, Registry};
+use domain::credential::Credential;
+use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
+use domain::nas::{Nas, NasSettings, parse_source};
+use domain::plan::{Plan, PlanTerms};
+use domain::secret::Secret;
+use domain::session::Session;
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::time::Timestamp;
+
+/// The hour at which every test begins.
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+pub(crate) const SECRET: &[u8] = b"a shared secret";
+
+pub(crate) const PASSWORD: &str = "kookaburra";
+
+/// What the node is told; tests change it at will.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryRegistry {
+    pub(crate) nas: Mutex<Vec<Nas>>,
+    pub(crate) plans: Mutex<Vec<Plan>>,
+    pub(crate) subscribers: Mutex<Vec<Subscriber>>,
+}
+
+impl MemoryRegistry {
+    /// Adds the subscriber or replaces the one of the same id.
+    pub(crate) fn put(&self, subscriber: Subscriber) {
+        let mut all = self.subscribers.lock().expect("no test panics with it");
+        all.retain(|known| known.id != subscriber.id);
+        all.push(subscriber);
+        all.sort_by_key(|subscriber| subscriber.id);
+    }
+}
+
+impl Registry for MemoryRegistry {
+    async fn nas_all(&self) -> Result<Vec<Nas>, PortError> {
+        Ok(copy_of(&self.nas))
+    }
+
+    async fn plan_all(&self) -> Result<Vec<Plan>, PortError> {
+        Ok(copy_of(&self.plans))
+    }
+
+    async fn subscriber_page(
+        &self,
+        after: Option<SubscriberId>,
+        limit: u32,
+    ) -> Result<Vec<Subscriber>, PortError> {
+        let all = copy_of(&self.subscribers).into_iter();
+        let page = all.filter(|subscriber| after.is_none_or(|after| after < subscriber.id));
+        Ok(page.take(limit as usize).collect())
+    }
+
+    async fn session_page(
+        &self,
+        _after: Option<SessionId>,
+        _limit: u32,
+    ) -> Result<Vec<Session>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
+        let all = copy_of(&self.plans).into_iter();
+        Ok(all.filter(|plan| ids.contains(&plan.id)).collect())
+    }
+
+    async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
+        let all = copy_of(&self.subscribers).into_iter();
+        Ok(all
+            .filter(|subscriber| ids.contains(&subscriber.id))
+            .collect())
+    }
+}
+
+fn copy_of<T: Clone>(list: &Mutex<Vec<T>>) -> Vec<T> {
+    list.lock().expect("no test panics with it").clone()
+}
+
+pub(crate) fn nas(number: u8, source: &str, settings: NasSettings) -> Nas {
+    Nas {
+        id: NasId::new(NOW, [number; 10]),
+        tenant: TenantId::DEFAULT,
+        name: format!("nas-{number}").parse().expect("a valid name"),
+        source: parse_source(source).expect("a valid source"),
+        secret: Secret::new(SECRET),
+        settings,
+    }
+}
+
+pub(crate) fn plan_id(number: u8) -> PlanId {
+    PlanId::new(NOW, [number; 10])
+}
+
+pub(crate) fn plan(number: u8, rate: &str, terms: PlanTerms) -> Plan {
+    Plan {
+        id: plan_id(number),
+        tenant: TenantId::DEFAULT,
+        name: format!("plan-{number}").parse().expect("a valid name"),
+        terms: PlanTerms {
+            rate: Some(rate.parse().expect("a valid rate")),
+            ..terms
+        },
+    }
+}
+
+/// An active subscriber on the first plan whose password is [`PASSWORD`].
+pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
+    Subscriber {
+        id: SubscriberId::new(NOW, [number; 10]),
+        tenant: TenantId::DEFAULT,
+        username: username.parse().expect("a valid user name"),
+        credential: Credential::Cleartext(Secret::from(PASSWORD)),
+        plan: plan_id(1),
+        status: SubscriberStatus::Active,
+        expires_at: None,
+        addresses: StaticAddresses::default(),
+    }
+}
+
+pub(crate) fn address(text: &str) -> IpAddr {
+    text.parse().expect("a valid address")
+}
