@@ -1,0 +1,211 @@
+//! Connections: how each database is opened and tuned.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector,
+};
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::dialect::Dialect;
+use crate::error::{DatabaseError, OpenError};
+use crate::location::Location;
+
+const SQLITE_READERS: u32 = 4;
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const SQLITE_RETRY: Duration = Duration::from_millis(20);
+const SQLITE_ATTEMPTS: u32 = 500;
+const POSTGRES_CONNECTIONS: u32 = 12;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// SQLite waits for this long for a connection of ours; a long import holds the only writer.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
+const STATEMENTS_CACHED: usize = 128;
+const POSTGRES_VERSION_MIN: u32 = 15;
+
+/// The connections of one store. On PostgreSQL both are the same pool; on SQLite there is one
+/// connection that writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    pub(crate) writer: DatabaseConnection,
+    pub(crate) reader: DatabaseConnection,
+}
+
+impl Connections {
+    pub(crate) async fn open(location: &Location) -> Result<Self, OpenError> {
+        match location {
+            Location::Sqlite(path) => open_sqlite(path).await,
+            Location::Postgres(options) => open_postgres(location, options).await,
+        }
+    }
+
+    /// Closes every connection and waits until the server has let go of them.
+    pub(crate) async fn close(self) {
+        // What cannot be closed is gone already.
+        let _ = self.reader.close().await;
+        let _ = self.writer.close().await;
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        Dialect::of(&self.writer)
+    }
+}
+
+/// Makes an empty database file, and its directory, that only its owner can read; SQLite gives
+/// its journal the same mode.
+pub(crate) fn create_sqlite_file(path: &Path) -> Result<(), OpenError> {
+    let create = || {
+        if let Some(directory) = path.parent() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(directory)?;
+        }
+        fs::OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map(drop)
+    };
+    create().map_err(|source| read_only(path, source))
+}
+
+fn read_only(path: &Path, source: io::Error) -> OpenError {
+    OpenError::ReadOnly {
+        path: path.into(),
+        source,
+    }
+}
+
+/// Options for one more connection to the same file.
+pub(crate) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .disable_statement_logging()
+}
+
+/// A connection that reads and nothing else.
+pub(crate) fn sqlite_reader(path: &Path, connections: u32) -> DatabaseConnection {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(sqlite_options(path).pragma("query_only", "ON"));
+    SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+}
+
+async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
+    // The check is before SQLite's own, whose message does not say what is wrong.
+    fs::OpenOptions::new()
+        .read(true)
+        .append(true)
+        .open(path)
+        .map_err(|source| read_only(path, source))?;
+    let writer = connect_sqlite_writer(path)
+        .await
+        .map_err(|source| OpenError::Unreadable {
+            place: path.display().to_string(),
+            source: source.into(),
+        })?;
+    Ok(Connections {
+        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        reader: sqlite_reader(path, SQLITE_READERS),
+    })
+}
+
+/// The first connections to a new file turn its journal into a WAL one after the other, and SQLite
+/// does not wait for that by itself.
+async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+    let mut attempt = 1;
+    loop {
+        let result = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITER_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(sqlite_options(path))
+            .await;
+        match result {
+            Err(error) if attempt < SQLITE_ATTEMPTS && is_sqlite_busy(&error) => {
+                attempt += 1;
+                tokio::time::sleep(SQLITE_RETRY).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// SQLITE_BUSY, 5, in the low octet of the code.
+fn is_sqlite_busy(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code()?.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
+async fn open_postgres(
+    location: &Location,
+    options: &PgConnectOptions,
+) -> Result<Connections, OpenError> {
+    let mut options = options
+        .clone()
+        .statement_cache_capacity(STATEMENTS_CACHED)
+        .disable_statement_logging();
+    if options.get_application_name().is_none() {
+        options = options.application_name("lastmile");
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|source| OpenError::Unreachable {
+            place: location.place(),
+            source: source.into(),
+        })?;
+    let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+    let found = postgres_version(&connection)
+        .await
+        .map_err(|source| OpenError::Failed {
+            place: location.place(),
+            source: DatabaseError::from(source),
+        })?;
+    if found < POSTGRES_VERSION_MIN {
+        return Err(OpenError::ServerTooOld {
+            place: location.place(),
+            found,
+        });
+    }
+    Ok(Connections {
+        writer: connection.clone(),
+        reader: connection,
+    })
+}
+
+async fn postgres_version(connection: &DatabaseConnection) -> Result<u32, DbErr> {
+    const SQL: &str = "SELECT current_setting('server_version_num')::BIGINT";
+    let row = connection
+        .query_one_raw(Dialect::Postgres.statement(SQL, []))
+        .await?;
+    let number: i64 = match row {
+        Some(row) => row.try_get_by_index(0)?,
+        None => 0,
+    };
+    Ok(u32::try_from(number / 10_000).unwrap_or(0))
+}

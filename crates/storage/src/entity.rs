@@ -1,0 +1,5 @@
+//! Entities: the rows of the registry as SeaORM sees them; they never leave this crate.
+
+pub(crate) mod nas;
+pub(crate) mod plan;
+pub(crate) mod subscriber;

@@ -1,0 +1,284 @@
+//! What can go wrong in the store. Messages are fit for users and never carry a secret.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
+
+use crate::key_ring::KeyRingError;
+
+/// A kind of thing that is stored under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    Nas,
+    Plan,
+    Subscriber,
+    Session,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Nas => "NAS",
+            Self::Plan => "plan",
+            Self::Subscriber => "subscriber",
+            Self::Session => "session",
+        })
+    }
+}
+
+/// A field whose value must be unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UniqueField {
+    Name,
+    Source,
+    Username,
+    Ipv4,
+    Ipv6Prefix,
+    Ipv6Delegated,
+}
+
+impl UniqueField {
+    /// The name as it is in options and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Source => "address",
+            Self::Username => "username",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6Prefix => "ipv6-prefix",
+            Self::Ipv6Delegated => "ipv6-delegated",
+        }
+    }
+}
+
+impl fmt::Display for UniqueField {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// Why a store method failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is no {what} '{name}'")]
+    NotFound { what: Resource, name: String },
+    #[error("{what} '{name}' cannot be stored: another {what} has the same {field}")]
+    Conflict {
+        what: Resource,
+        name: String,
+        field: UniqueField,
+    },
+    #[error("{what} '{name}' is in use by {users} subscribers: move them first")]
+    InUse {
+        what: Resource,
+        name: String,
+        users: u64,
+    },
+    /// The database cannot be reached now; the same call may succeed later.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] DatabaseError),
+    #[error("the database refused the operation")]
+    Refused(#[source] DatabaseError),
+    /// A stored value is not one that this program writes.
+    #[error("{table}.{column} of row {row} has a value that cannot be read")]
+    Corrupt {
+        table: &'static str,
+        column: &'static str,
+        row: String,
+    },
+    #[error("{table}.{column} of row {row} cannot be unsealed")]
+    Sealed {
+        table: &'static str,
+        column: &'static str,
+        row: String,
+        #[source]
+        source: KeyRingError,
+    },
+}
+
+/// What the database or its connection said.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DatabaseError(DbErr);
+
+impl StoreError {
+    /// Whether another attempt at the same transaction may succeed at once: it lost a race that
+    /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
+    pub(crate) fn is_lost_race(&self) -> bool {
+        let Self::Refused(DatabaseError(error)) = self else {
+            return false;
+        };
+        find_sqlx(error)
+            .and_then(SqlxError::as_database_error)
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| code == "40001" || code == "40P01")
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        if is_connection_lost(&error) {
+            Self::Unavailable(DatabaseError(error))
+        } else {
+            Self::Refused(DatabaseError(error))
+        }
+    }
+}
+
+impl From<SqlxError> for StoreError {
+    fn from(error: SqlxError) -> Self {
+        Self::from(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+    }
+}
+
+impl From<DbErr> for DatabaseError {
+    fn from(error: DbErr) -> Self {
+        Self(error)
+    }
+}
+
+impl From<SqlxError> for DatabaseError {
+    fn from(error: SqlxError) -> Self {
+        Self(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+    }
+}
+
+/// The field whose uniqueness a statement would have broken. SQLite names the columns, PostgreSQL
+/// the index; our indexes are named after their columns.
+pub(crate) fn find_conflict(error: &DbErr) -> Option<UniqueField> {
+    let sea_orm::SqlErr::UniqueConstraintViolation(message) = error.sql_err()? else {
+        return None;
+    };
+    [
+        ("name_key", UniqueField::Name),
+        ("source", UniqueField::Source),
+        ("username", UniqueField::Username),
+        ("ipv4", UniqueField::Ipv4),
+        ("ipv6_prefix", UniqueField::Ipv6Prefix),
+        ("ipv6_delegated", UniqueField::Ipv6Delegated),
+    ]
+    .into_iter()
+    .find(|(column, _)| message.contains(column))
+    .map(|(_, field)| field)
+}
+
+fn find_sqlx(error: &DbErr) -> Option<&SqlxError> {
+    if let DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error)) = error
+    {
+        Some(error)
+    } else {
+        None
+    }
+}
+
+fn is_connection_lost(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_)) {
+        return true;
+    }
+    match find_sqlx(error) {
+        Some(
+            SqlxError::Io(_)
+            | SqlxError::Tls(_)
+            | SqlxError::Protocol(_)
+            | SqlxError::PoolTimedOut
+            | SqlxError::PoolClosed
+            | SqlxError::WorkerCrashed,
+        ) => true,
+        Some(SqlxError::Database(error)) => {
+            error.code().is_some_and(|code| is_passing_trouble(&code))
+        }
+        _ => false,
+    }
+}
+
+/// A code of a state that passes: on PostgreSQL class 08, a connection exception, and 57P, a server
+/// that stops or starts; on SQLite 5 in the low octet, a writer that takes its time.
+fn is_passing_trouble(code: &str) -> bool {
+    const POSTGRES_CODE_LEN: usize = 5;
+    if code.len() == POSTGRES_CODE_LEN {
+        return code.starts_with("57P") || code.starts_with("08");
+    }
+    code.parse::<u32>().is_ok_and(|code| code & 0xff == 5)
+}
+
+/// Why the database could not be opened. Each message is one line with its remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("database.url is not usable: {reason}")]
+    BadUrl { reason: &'static str },
+    #[error(
+        "the database {place} cannot be reached: check that it runs and that the URL, user and password are right"
+    )]
+    Unreachable {
+        place: String,
+        #[source]
+        source: DatabaseError,
+    },
+    #[error(
+        "{place} cannot be read as a SQLite database: name another file, or restore it from a backup"
+    )]
+    Unreadable {
+        place: String,
+        #[source]
+        source: DatabaseError,
+    },
+    #[error("{} cannot be written: give this user write access, or choose another data directory", path.display())]
+    ReadOnly {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the PostgreSQL server at {place} is version {found}: lastmile needs 15 or newer")]
+    ServerTooOld { place: String, found: u32 },
+    #[error(
+        "the schema of {place} is version {found} and this program knows {known}: run the newer lastmile that made it"
+    )]
+    NewerSchema {
+        place: String,
+        found: u32,
+        known: u32,
+    },
+    #[error(
+        "the schema of {place} is version {found} and this program needs {known}: run `lastmile migrate`"
+    )]
+    NotMigrated {
+        place: String,
+        found: u32,
+        known: u32,
+    },
+    #[error("the key ring does not fit the database")]
+    KeyRing(#[from] KeyRingError),
+    #[error("the database {place} could not be prepared")]
+    Failed {
+        place: String,
+        #[source]
+        source: DatabaseError,
+    },
+}
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("migration {name} failed; the schema of {place} is as it was")]
+    Failed {
+        place: String,
+        name: &'static str,
+        #[source]
+        source: DatabaseError,
+    },
+}
+
+impl MigrateError {
+    /// The errors that opening the database has in common with migrating it.
+    pub const fn as_open(&self) -> Option<&OpenError> {
+        match self {
+            Self::Open(error) => Some(error),
+            Self::Failed { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The database: entities, migrations, the store, sealed columns and the change feed.
+//!
+//! The only crate with SQL. Domain types go in and come out; time and keys are given by the caller.
+//! Everything works the same on SQLite and on PostgreSQL 15 or newer.
+
+pub mod accounting;
+pub mod auth_log;
+mod bulk;
+pub mod change_feed;
+pub mod clock;
+mod column;
+mod connection;
+mod dialect;
+pub mod directory;
+mod entity;
+pub mod error;
+mod id;
+pub mod key_ring;
+mod location;
+pub mod migration;
+pub mod nas;
+pub mod page;
+pub mod plan;
+mod query;
+mod seal;
+pub mod session;
+pub mod store;
+pub mod subscriber;
+pub mod subscriber_import;
+pub mod usage;
+mod write;

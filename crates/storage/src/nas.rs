@@ -1,0 +1,298 @@
+//! Routers in the registry.
+
+use domain::change::Change;
+use domain::id::{Id, NasId, TenantId};
+use domain::name::Name;
+use domain::nas::{MessageAuthenticatorPolicy, Nas, NasSettings, OctetView, Vendor};
+use domain::secret::Secret;
+use domain::time::Timestamp;
+use ipnet::IpNet;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+use serde::Serialize;
+
+use crate::bulk::Insert;
+use crate::column::RowName;
+use crate::entity::nas::{ActiveModel, Column, Entity, Model};
+use crate::error::{Resource, StoreError, find_conflict};
+use crate::key_ring::KeyRing;
+use crate::page::Page;
+use crate::seal::NAS_SECRET;
+use crate::store::Store;
+use crate::write::Write;
+
+/// Names outlive their routers, for the sessions that they had.
+const NAS_NAME: Insert<'static> = Insert {
+    table: "nas_name",
+    columns: &["nas", "tenant", "name", "name_key"],
+    on_conflict: "ON CONFLICT (nas) DO UPDATE SET name = excluded.name, name_key = excluded.name_key",
+};
+
+/// A router to be registered.
+#[derive(Clone, Debug)]
+pub struct NewNas {
+    pub tenant: TenantId,
+    pub name: Name,
+    pub source: IpNet,
+    pub secret: Secret,
+    pub settings: NasSettings,
+}
+
+/// What to change of a router; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct NasPatch {
+    pub name: Option<Name>,
+    pub source: Option<IpNet>,
+    pub secret: Option<Secret>,
+    pub vendor: Option<Vendor>,
+    /// `Some(None)` removes the identifier.
+    pub identifier: Option<Option<String>>,
+    pub message_authenticator: Option<MessageAuthenticatorPolicy>,
+    pub octet_view: Option<OctetView>,
+    pub coa_port: Option<u16>,
+}
+
+/// A router as lists show it: without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NasSummary {
+    pub id: NasId,
+    pub name: Name,
+    pub source: IpNet,
+    #[serde(flatten)]
+    pub settings: NasSettings,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Store {
+    /// Registers a router and forgets that its addresses knocked.
+    pub async fn nas_insert(&self, new: NewNas) -> Result<Nas, StoreError> {
+        let nas = Nas {
+            id: self.new_id(),
+            tenant: new.tenant,
+            name: new.name,
+            source: new.source.trunc(),
+            secret: new.secret,
+            settings: new.settings,
+        };
+        let mut write = self.write().await?;
+        Entity::insert(new_row(&nas, self.keys(), write.at()))
+            .exec_without_returning(write.connection())
+            .await
+            .map_err(|error| conflict(error, &nas.name))?;
+        remember_name(&write, nas.id, nas.tenant, &nas.name).await?;
+        write.forget_knocks(nas.source).await?;
+        write.note(nas.tenant, Change::Nas(nas.id));
+        write.commit().await?;
+        Ok(nas)
+    }
+
+    /// Routers by name.
+    pub async fn nas_list(
+        &self,
+        tenant: TenantId,
+        page: &Page<Name>,
+    ) -> Result<Vec<NasSummary>, StoreError> {
+        let mut select = Entity::find()
+            .filter(Column::Tenant.eq(tenant.as_uuid()))
+            .order_by_asc(Column::NameKey)
+            .limit(u64::from(page.limit()));
+        if let Some(after) = &page.after {
+            select = select.filter(Column::NameKey.gt(after.key()));
+        }
+        let models = select.all(self.reader()).await?;
+        models.iter().map(summary).collect()
+    }
+
+    /// The router of this name.
+    pub async fn nas_find(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Option<NasSummary>, StoreError> {
+        let model = find(self.reader(), tenant, name).await?;
+        model.as_ref().map(summary).transpose()
+    }
+
+    /// Changes the router of this name.
+    pub async fn nas_update(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+        patch: NasPatch,
+    ) -> Result<NasSummary, StoreError> {
+        let mut write = self.write().await?;
+        let model = find(write.connection(), tenant, name)
+            .await?
+            .ok_or_else(|| not_found(name))?;
+        let id = Id::from_uuid(model.id);
+        let new_name = patch.name.clone();
+        let row = patched_row(model, patch, self.keys(), write.at());
+        let model = row
+            .update(write.connection())
+            .await
+            .map_err(|error| conflict(error, new_name.as_ref().unwrap_or(name)))?;
+        if let Some(new_name) = &new_name {
+            remember_name(&write, id, tenant, new_name).await?;
+        }
+        write.note(tenant, Change::Nas(id));
+        write.commit().await?;
+        summary(&model)
+    }
+
+    /// Removes the router of this name; its sessions stay.
+    pub async fn nas_delete(&self, tenant: TenantId, name: &Name) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let model = find(write.connection(), tenant, name)
+            .await?
+            .ok_or_else(|| not_found(name))?;
+        Entity::delete_by_id(model.id)
+            .exec(write.connection())
+            .await?;
+        write.note(tenant, Change::Nas(Id::from_uuid(model.id)));
+        write.commit().await
+    }
+}
+
+/// The whole router with its secret, for the node that speaks to it.
+pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Nas, StoreError> {
+    let row = row_name(model);
+    Ok(Nas {
+        id: Id::from_uuid(model.id),
+        tenant: Id::from_uuid(model.tenant),
+        name: row.parse("name", &model.name)?,
+        source: row.parse("source", &model.source)?,
+        secret: NAS_SECRET.unseal(keys, model.id, &model.secret)?,
+        settings: settings(model)?,
+    })
+}
+
+async fn find<C: ConnectionTrait>(
+    connection: &C,
+    tenant: TenantId,
+    name: &Name,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Tenant.eq(tenant.as_uuid()))
+        .filter(Column::NameKey.eq(name.key()))
+        .one(connection)
+        .await
+}
+
+async fn remember_name(
+    write: &Write,
+    nas: NasId,
+    tenant: TenantId,
+    name: &Name,
+) -> Result<(), DbErr> {
+    let row = [
+        nas.as_uuid().into(),
+        tenant.as_uuid().into(),
+        name.as_str().into(),
+        name.key().into(),
+    ];
+    NAS_NAME.run(write.connection(), [row]).await
+}
+
+fn new_row(nas: &Nas, keys: &KeyRing, now: Timestamp) -> ActiveModel {
+    let settings = &nas.settings;
+    let id = nas.id.as_uuid();
+    Model {
+        id,
+        tenant: nas.tenant.as_uuid(),
+        name: nas.name.as_str().into(),
+        name_key: nas.name.key().into(),
+        source: nas.source.to_string(),
+        secret: NAS_SECRET.seal(keys, id, nas.secret.expose()),
+        vendor: settings.vendor.as_str().into(),
+        identifier: settings.identifier.clone(),
+        message_authenticator: settings.message_authenticator.as_str().into(),
+        octet_view: settings.octet_view.as_str().into(),
+        coa_port: settings.coa_port.into(),
+        created_at: now.as_micros(),
+        updated_at: now.as_micros(),
+    }
+    .into()
+}
+
+fn patched_row(model: Model, patch: NasPatch, keys: &KeyRing, now: Timestamp) -> ActiveModel {
+    let id = model.id;
+    let mut row = ActiveModel::from(model);
+    if let Some(name) = patch.name {
+        row.name = ActiveValue::Set(name.as_str().into());
+        row.name_key = ActiveValue::Set(name.key().into());
+    }
+    if let Some(source) = patch.source {
+        row.source = ActiveValue::Set(source.trunc().to_string());
+    }
+    if let Some(secret) = patch.secret {
+        row.secret = ActiveValue::Set(NAS_SECRET.seal(keys, id, secret.expose()));
+    }
+    if let Some(vendor) = patch.vendor {
+        row.vendor = ActiveValue::Set(vendor.as_str().into());
+    }
+    if let Some(identifier) = patch.identifier {
+        row.identifier = ActiveValue::Set(identifier);
+    }
+    if let Some(policy) = patch.message_authenticator {
+        row.message_authenticator = ActiveValue::Set(policy.as_str().into());
+    }
+    if let Some(view) = patch.octet_view {
+        row.octet_view = ActiveValue::Set(view.as_str().into());
+    }
+    if let Some(port) = patch.coa_port {
+        row.coa_port = ActiveValue::Set(port.into());
+    }
+    row.updated_at = ActiveValue::Set(now.as_micros());
+    row
+}
+
+fn summary(model: &Model) -> Result<NasSummary, StoreError> {
+    let row = row_name(model);
+    Ok(NasSummary {
+        id: Id::from_uuid(model.id),
+        name: row.parse("name", &model.name)?,
+        source: row.parse("source", &model.source)?,
+        settings: settings(model)?,
+        created_at: Timestamp::from_micros(model.created_at),
+        updated_at: Timestamp::from_micros(model.updated_at),
+    })
+}
+
+fn settings(model: &Model) -> Result<NasSettings, StoreError> {
+    let row = row_name(model);
+    Ok(NasSettings {
+        vendor: row.parse("vendor", &model.vendor)?,
+        identifier: model.identifier.clone(),
+        message_authenticator: row.parse("message_authenticator", &model.message_authenticator)?,
+        octet_view: row.parse("octet_view", &model.octet_view)?,
+        coa_port: u16::try_from(model.coa_port).map_err(|_| row.corrupt("coa_port"))?,
+    })
+}
+
+const fn row_name(model: &Model) -> RowName {
+    RowName {
+        table: "nas",
+        id: model.id,
+    }
+}
+
+fn not_found(name: &Name) -> StoreError {
+    StoreError::NotFound {
+        what: Resource::Nas,
+        name: name.as_str().into(),
+    }
+}
+
+fn conflict(error: DbErr, name: &Name) -> StoreError {
+    match find_conflict(&error) {
+        Some(field) => StoreError::Conflict {
+            what: Resource::Nas,
+            name: name.as_str().into(),
+            field,
+        },
+        None => error.into(),
+    }
+}

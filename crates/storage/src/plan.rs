@@ -1,0 +1,285 @@
+//! Plans.
+
+use domain::change::Change;
+use domain::id::{Id, PlanId, TenantId};
+use domain::name::Name;
+use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
+use domain::rate_limit::RateLimit;
+use domain::time::Timestamp;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde::Serialize;
+
+use crate::column::RowName;
+use crate::entity::plan::{ActiveModel, Column, Entity, Model};
+use crate::entity::subscriber;
+use crate::error::{Resource, StoreError, find_conflict};
+use crate::page::Page;
+use crate::store::Store;
+
+/// A plan to be made.
+#[derive(Clone, Debug)]
+pub struct NewPlan {
+    pub tenant: TenantId,
+    pub name: Name,
+    pub terms: PlanTerms,
+}
+
+/// What to change of a plan; `None` leaves a field as it is, `Some(None)` removes a limit.
+#[derive(Clone, Debug, Default)]
+pub struct PlanPatch {
+    pub name: Option<Name>,
+    pub rate: Option<Option<RateLimit>>,
+    pub session_timeout_seconds: Option<Option<TimeoutSeconds>>,
+    pub idle_timeout_seconds: Option<Option<TimeoutSeconds>>,
+    pub interim: Option<InterimInterval>,
+    pub pool: Option<Option<PoolName>>,
+    pub session_limit: Option<Option<SessionLimit>>,
+}
+
+/// A plan as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanSummary {
+    pub id: PlanId,
+    pub name: Name,
+    #[serde(flatten)]
+    pub terms: PlanTerms,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Store {
+    /// Makes a plan.
+    pub async fn plan_insert(&self, new: NewPlan) -> Result<Plan, StoreError> {
+        let plan = Plan {
+            id: self.new_id(),
+            tenant: new.tenant,
+            name: new.name,
+            terms: new.terms,
+        };
+        let mut write = self.write().await?;
+        Entity::insert(new_row(&plan, write.at()))
+            .exec_without_returning(write.connection())
+            .await
+            .map_err(|error| conflict(error, &plan.name))?;
+        write.note(plan.tenant, Change::Plan(plan.id));
+        write.commit().await?;
+        Ok(plan)
+    }
+
+    /// Plans by name.
+    pub async fn plan_list(
+        &self,
+        tenant: TenantId,
+        page: &Page<Name>,
+    ) -> Result<Vec<PlanSummary>, StoreError> {
+        let mut select = Entity::find()
+            .filter(Column::Tenant.eq(tenant.as_uuid()))
+            .order_by_asc(Column::NameKey)
+            .limit(u64::from(page.limit()));
+        if let Some(after) = &page.after {
+            select = select.filter(Column::NameKey.gt(after.key()));
+        }
+        let models = select.all(self.reader()).await?;
+        models.iter().map(summary).collect()
+    }
+
+    /// The plan of this name.
+    pub async fn plan_find(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Option<PlanSummary>, StoreError> {
+        let model = find(self.reader(), tenant, name).await?;
+        model.as_ref().map(summary).transpose()
+    }
+
+    /// Changes the plan of this name, for everyone who is on it.
+    pub async fn plan_update(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+        patch: PlanPatch,
+    ) -> Result<PlanSummary, StoreError> {
+        let mut write = self.write().await?;
+        let model = find(write.connection(), tenant, name)
+            .await?
+            .ok_or_else(|| not_found(name))?;
+        let new_name = patch.name.clone();
+        let model = patched_row(model, patch, write.at())
+            .update(write.connection())
+            .await
+            .map_err(|error| conflict(error, new_name.as_ref().unwrap_or(name)))?;
+        write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
+        write.commit().await?;
+        summary(&model)
+    }
+
+    /// Removes the plan of this name, unless somebody is on it.
+    pub async fn plan_delete(&self, tenant: TenantId, name: &Name) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let model = find(write.connection(), tenant, name)
+            .await?
+            .ok_or_else(|| not_found(name))?;
+        let in_use = |users| StoreError::InUse {
+            what: Resource::Plan,
+            name: name.as_str().into(),
+            users,
+        };
+        let users = subscriber::Entity::find()
+            .filter(subscriber::Column::Plan.eq(model.id))
+            .count(write.connection())
+            .await?;
+        if 0 < users {
+            return Err(in_use(users));
+        }
+        Entity::delete_by_id(model.id)
+            .exec(write.connection())
+            .await
+            .map_err(|error| match error.sql_err() {
+                // Somebody was put on it since the count.
+                Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_)) => in_use(1),
+                Some(_) | None => error.into(),
+            })?;
+        write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
+        write.commit().await
+    }
+}
+
+/// The plan that a row holds.
+pub(crate) fn plan(model: &Model) -> Result<Plan, StoreError> {
+    Ok(Plan {
+        id: Id::from_uuid(model.id),
+        tenant: Id::from_uuid(model.tenant),
+        name: row_name(model).parse("name", &model.name)?,
+        terms: terms(model)?,
+    })
+}
+
+async fn find<C: ConnectionTrait>(
+    connection: &C,
+    tenant: TenantId,
+    name: &Name,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Tenant.eq(tenant.as_uuid()))
+        .filter(Column::NameKey.eq(name.key()))
+        .one(connection)
+        .await
+}
+
+fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
+    let terms = &plan.terms;
+    Model {
+        id: plan.id.as_uuid(),
+        tenant: plan.tenant.as_uuid(),
+        name: plan.name.as_str().into(),
+        name_key: plan.name.key().into(),
+        rate: terms.rate.map(|rate| rate.to_string()),
+        session_timeout_seconds: terms.session_timeout_seconds.map(stored_timeout),
+        idle_timeout_seconds: terms.idle_timeout_seconds.map(stored_timeout),
+        interim_seconds: terms.interim.as_seconds().into(),
+        pool: terms.pool.as_ref().map(ToString::to_string),
+        session_limit: terms.session_limit.map(stored_limit),
+        created_at: now.as_micros(),
+        updated_at: now.as_micros(),
+    }
+    .into()
+}
+
+fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
+    let mut row = ActiveModel::from(model);
+    if let Some(name) = patch.name {
+        row.name = ActiveValue::Set(name.as_str().into());
+        row.name_key = ActiveValue::Set(name.key().into());
+    }
+    if let Some(rate) = patch.rate {
+        row.rate = ActiveValue::Set(rate.map(|rate| rate.to_string()));
+    }
+    if let Some(timeout) = patch.session_timeout_seconds {
+        row.session_timeout_seconds = ActiveValue::Set(timeout.map(stored_timeout));
+    }
+    if let Some(timeout) = patch.idle_timeout_seconds {
+        row.idle_timeout_seconds = ActiveValue::Set(timeout.map(stored_timeout));
+    }
+    if let Some(interim) = patch.interim {
+        row.interim_seconds = ActiveValue::Set(interim.as_seconds().into());
+    }
+    if let Some(pool) = patch.pool {
+        row.pool = ActiveValue::Set(pool.map(|pool| pool.to_string()));
+    }
+    if let Some(limit) = patch.session_limit {
+        row.session_limit = ActiveValue::Set(limit.map(stored_limit));
+    }
+    row.updated_at = ActiveValue::Set(now.as_micros());
+    row
+}
+
+fn stored_timeout(timeout: TimeoutSeconds) -> i64 {
+    timeout.as_seconds().into()
+}
+
+fn stored_limit(limit: SessionLimit) -> i64 {
+    limit.as_sessions().into()
+}
+
+fn summary(model: &Model) -> Result<PlanSummary, StoreError> {
+    Ok(PlanSummary {
+        id: Id::from_uuid(model.id),
+        name: row_name(model).parse("name", &model.name)?,
+        terms: terms(model)?,
+        created_at: Timestamp::from_micros(model.created_at),
+        updated_at: Timestamp::from_micros(model.updated_at),
+    })
+}
+
+fn terms(model: &Model) -> Result<PlanTerms, StoreError> {
+    let row = row_name(model);
+    let timeout = |column, stored: Option<i64>| {
+        stored
+            .map(|stored| row.number(column, stored, TimeoutSeconds::new))
+            .transpose()
+    };
+    Ok(PlanTerms {
+        rate: row.find_parsed("rate", model.rate.as_deref())?,
+        session_timeout_seconds: timeout("session_timeout_seconds", model.session_timeout_seconds)?,
+        idle_timeout_seconds: timeout("idle_timeout_seconds", model.idle_timeout_seconds)?,
+        interim: row.number(
+            "interim_seconds",
+            model.interim_seconds,
+            InterimInterval::new,
+        )?,
+        pool: row.find_parsed("pool", model.pool.as_deref())?,
+        session_limit: model
+            .session_limit
+            .map(|stored| row.number("session_limit", stored, SessionLimit::new))
+            .transpose()?,
+    })
+}
+
+const fn row_name(model: &Model) -> RowName {
+    RowName {
+        table: "plan",
+        id: model.id,
+    }
+}
+
+fn not_found(name: &Name) -> StoreError {
+    StoreError::NotFound {
+        what: Resource::Plan,
+        name: name.as_str().into(),
+    }
+}
+
+fn conflict(error: DbErr, name: &Name) -> StoreError {
+    match find_conflict(&error) {
+        Some(field) => StoreError::Conflict {
+            what: Resource::Plan,
+            name: name.as_str().into(),
+            field,
+        },
+        None => error.into(),
+    }
+}

@@ -1,0 +1,254 @@
+//! The store: one open database with its clock and its keys.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use domain::id::Id;
+use domain::time::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::bulk::Insert;
+use crate::clock::Clock;
+use crate::connection::Connections;
+use crate::dialect::Dialect;
+use crate::error::{DatabaseError, OpenError, StoreError};
+use crate::id::IdSource;
+use crate::key_ring::{KeyRing, KeyRingError};
+use crate::location::Location;
+use crate::migration;
+use crate::seal::KEY_CHECK;
+
+/// What every key seals once, so that a wrong ring is found before anything else is read.
+const KEY_CHECK_PLAIN: &[u8] = b"lastmile";
+
+const KEY_CHECK_INSERT: Insert<'static> = Insert {
+    table: "key_check",
+    columns: &["key_id", "sealed"],
+    on_conflict: "ON CONFLICT (key_id) DO NOTHING",
+};
+
+/// Where the database is, and what time it is.
+#[derive(Clone)]
+pub struct OpenOptions {
+    /// `sqlite:` for `lastmile.db` in the data directory, `sqlite:PATH`, or `postgres://…`.
+    pub url: String,
+    pub data_dir: PathBuf,
+    pub clock: Clock,
+}
+
+/// The same, with the keys that sealed columns need.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// `sqlite:` for `lastmile.db` in the data directory, `sqlite:PATH`, or `postgres://…`.
+    pub url: String,
+    pub data_dir: PathBuf,
+    pub clock: Clock,
+    pub keys: KeyRing,
+}
+
+/// An open database; cheap to clone. Every method is one transaction.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    location: Location,
+    place: String,
+    connections: Connections,
+    clock: Clock,
+    keys: KeyRing,
+    ids: IdSource,
+    wake: Arc<Notify>,
+}
+
+impl StoreOptions {
+    /// The part that says where the database is.
+    pub fn database(&self) -> OpenOptions {
+        OpenOptions {
+            url: self.url.clone(),
+            data_dir: self.data_dir.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
+/// Without the URL, which may carry a password.
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("StoreOptions")
+            .field("data_dir", &self.data_dir)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the URL, which may carry a password.
+impl fmt::Debug for OpenOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("OpenOptions")
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("place", &self.inner.place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Connects and checks that schema and keys fit. It changes no schema: that is
+    /// [`migration::migrate`].
+    pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let location = Location::parse(&options.url, &options.data_dir)?;
+        let place = location.place();
+        if let Location::Sqlite(path) = &location
+            && !path.exists()
+        {
+            return Err(not_migrated(place, 0));
+        }
+        let connections = Connections::open(&location).await?;
+        let failed = |source| OpenError::Failed {
+            place: location.place(),
+            source: DatabaseError::from(source),
+        };
+        let found = migration::find_version(&connections.writer)
+            .await
+            .map_err(failed)?;
+        migration::check_version(&location, found)?;
+        if found < migration::known_version() {
+            return Err(not_migrated(place, found));
+        }
+        let stored = remember_newest_key(&connections.writer, &options.keys)
+            .await
+            .map_err(failed)?;
+        check_keys(&options.keys, &stored)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                location,
+                place,
+                connections,
+                clock: options.clock,
+                keys: options.keys,
+                ids: IdSource::default(),
+                wake: Arc::new(Notify::new()),
+            }),
+        })
+    }
+
+    /// Asks the database for an answer.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.reader()
+            .query_one_raw(self.dialect().statement("SELECT 1", []))
+            .await?;
+        Ok(())
+    }
+
+    /// The database, without user and password.
+    pub fn place(&self) -> &str {
+        &self.inner.place
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.inner.location
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.inner.connections.dialect()
+    }
+
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.inner.connections.reader
+    }
+
+    /// For [`crate::write`] alone.
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.inner.connections.writer
+    }
+
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.inner.keys
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.inner.clock)()
+    }
+
+    pub(crate) fn new_id<Kind>(&self) -> Id<Kind> {
+        self.inner.ids.next(self.now())
+    }
+
+    /// Woken after every commit of this process that has changes.
+    pub(crate) fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.inner.wake)
+    }
+}
+
+fn not_migrated(place: String, found: u32) -> OpenError {
+    OpenError::NotMigrated {
+        place,
+        found,
+        known: migration::known_version(),
+    }
+}
+
+/// Stores the check value of the newest key when the database has not seen that key yet, and reads
+/// those of all keys.
+async fn remember_newest_key(
+    connection: &DatabaseConnection,
+    keys: &KeyRing,
+) -> Result<Vec<(Uuid, Vec<u8>)>, DbErr> {
+    let select = || {
+        Dialect::of(connection)
+            .statement("SELECT key_id, sealed FROM key_check ORDER BY key_id", [])
+    };
+    let id = i64::from(keys.newest().0.0);
+    let mut rows = connection.query_all_raw(select()).await?;
+    let mut is_known = false;
+    for row in &rows {
+        is_known |= row.try_get_by_index::<i64>(0)? == id;
+    }
+    // A ring that cannot open what others have sealed must not leave its mark.
+    let opens_all = read_checks(&rows)?
+        .iter()
+        .all(|(row, sealed)| KEY_CHECK.open(keys, *row, sealed).is_ok());
+    if !is_known && opens_all {
+        let sealed = KEY_CHECK.seal(keys, check_row(id), KEY_CHECK_PLAIN);
+        KEY_CHECK_INSERT
+            .run(connection, [[id.into(), sealed.into()]])
+            .await?;
+        rows = connection.query_all_raw(select()).await?;
+    }
+    read_checks(&rows)
+}
+
+fn read_checks(rows: &[sea_orm::QueryResult]) -> Result<Vec<(Uuid, Vec<u8>)>, DbErr> {
+    rows.iter()
+        .map(|row| {
+            let id: i64 = row.try_get_by_index(0)?;
+            Ok((check_row(id), row.try_get_by_index(1)?))
+        })
+        .collect()
+}
+
+/// The id that stands for a key where sealing asks for the id of a row.
+fn check_row(key_id: i64) -> Uuid {
+    Uuid::from_u128(u128::from(key_id.unsigned_abs()))
+}
+
+fn check_keys(keys: &KeyRing, stored: &[(Uuid, Vec<u8>)]) -> Result<(), KeyRingError> {
+    for (row, sealed) in stored {
+        KEY_CHECK.open(keys, *row, sealed)?;
+    }
+    Ok(())
+}

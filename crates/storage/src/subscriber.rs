@@ -1,0 +1,443 @@
+//! Subscribers.
+
+use std::net::Ipv4Addr;
+
+use domain::change::Change;
+use domain::credential::{Credential, HashScheme, PasswordHash};
+use domain::id::{Id, PlanId, SubscriberId, TenantId};
+use domain::name::{Name, Username};
+use domain::secret::Secret;
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::time::Timestamp;
+use ipnet::Ipv6Net;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, SelectTwo, SqlErr,
+};
+use serde::{Serialize, Serializer};
+
+use crate::column::RowName;
+use crate::entity::plan;
+use crate::entity::subscriber::{ActiveModel, Column, Entity, Model};
+use crate::error::{Resource, StoreError, find_conflict};
+use crate::key_ring::KeyRing;
+use crate::page::Page;
+use crate::seal::SUBSCRIBER_CREDENTIAL;
+use crate::store::Store;
+
+/// A subscriber to be added.
+#[derive(Clone, Debug)]
+pub struct NewSubscriber {
+    pub tenant: TenantId,
+    pub username: Username,
+    pub credential: Credential,
+    pub plan: PlanId,
+    pub status: SubscriberStatus,
+    pub expires_at: Option<Timestamp>,
+    pub addresses: StaticAddresses,
+}
+
+/// What to change of a subscriber; `None` leaves a field as it is, `Some(None)` empties it.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriberPatch {
+    pub credential: Option<Credential>,
+    pub plan: Option<PlanId>,
+    pub status: Option<SubscriberStatus>,
+    pub expires_at: Option<Option<Timestamp>>,
+    pub ipv4: Option<Option<Ipv4Addr>>,
+    pub ipv6_prefix: Option<Option<Ipv6Net>>,
+    pub ipv6_delegated: Option<Option<Ipv6Net>>,
+}
+
+/// Which subscribers to list; everything that is set must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SubscriberFilter {
+    /// A part of the user name, in any case.
+    pub search: Option<String>,
+    pub plan: Option<PlanId>,
+    pub status: Option<SubscriberStatus>,
+}
+
+/// What kind of credential is stored, without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialKind {
+    Cleartext,
+    Hashed(HashScheme),
+}
+
+/// A subscriber as lists show them: without the credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubscriberSummary {
+    pub id: SubscriberId,
+    pub username: Username,
+    pub credential_kind: CredentialKind,
+    pub plan: Name,
+    pub plan_id: PlanId,
+    pub status: SubscriberStatus,
+    pub expires_at: Option<Timestamp>,
+    #[serde(flatten)]
+    pub addresses: StaticAddresses,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl CredentialKind {
+    const CLEARTEXT: &str = "cleartext";
+    const SCHEMES: [HashScheme; 5] = [
+        HashScheme::Bcrypt,
+        HashScheme::Argon2,
+        HashScheme::Sha256Crypt,
+        HashScheme::Sha512Crypt,
+        HashScheme::Nt,
+    ];
+
+    /// The kind of a credential.
+    pub fn of(credential: &Credential) -> Self {
+        match credential {
+            Credential::Cleartext(_) => Self::Cleartext,
+            Credential::Hashed(hash) => Self::Hashed(hash.scheme()),
+        }
+    }
+
+    /// The name in lists and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cleartext => Self::CLEARTEXT,
+            Self::Hashed(scheme) => scheme.as_str(),
+        }
+    }
+
+    fn parse(stored: &str) -> Option<Self> {
+        if stored == Self::CLEARTEXT {
+            return Some(Self::Cleartext);
+        }
+        Self::SCHEMES
+            .into_iter()
+            .find(|scheme| scheme.as_str() == stored)
+            .map(Self::Hashed)
+    }
+}
+
+impl Serialize for CredentialKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Store {
+    /// Adds a subscriber.
+    pub async fn subscriber_insert(&self, new: NewSubscriber) -> Result<Subscriber, StoreError> {
+        let subscriber = named(new, self.new_id());
+        let mut write = self.write().await?;
+        let row = new_row(&subscriber, self.keys(), write.at());
+        Entity::insert(ActiveModel::from(row))
+            .exec_without_returning(write.connection())
+            .await
+            .map_err(|error| refusal(error, &subscriber.username, Some(subscriber.plan)))?;
+        write.note(subscriber.tenant, Change::Subscriber(subscriber.id));
+        write.commit().await?;
+        Ok(subscriber)
+    }
+
+    /// Subscribers by user name.
+    pub async fn subscriber_list(
+        &self,
+        tenant: TenantId,
+        filter: &SubscriberFilter,
+        page: &Page<Username>,
+    ) -> Result<Vec<SubscriberSummary>, StoreError> {
+        let mut select = Entity::find()
+            .filter(Column::Tenant.eq(tenant.as_uuid()))
+            .order_by_asc(Column::Username)
+            .limit(u64::from(page.limit()));
+        if let Some(after) = &page.after {
+            select = select.filter(Column::Username.gt(after.as_str()));
+        }
+        if let Some(plan) = filter.plan {
+            select = select.filter(Column::Plan.eq(plan.as_uuid()));
+        }
+        if let Some(status) = filter.status {
+            select = select.filter(Column::Status.eq(status.as_str()));
+        }
+        if let Some(search) = &filter.search {
+            select = select.filter(Column::Username.like(pattern(search)));
+        }
+        let rows = with_plan(select).all(self.reader()).await?;
+        rows.iter().map(summary).collect()
+    }
+
+    /// The subscriber of this name.
+    pub async fn subscriber_find(
+        &self,
+        tenant: TenantId,
+        username: &Username,
+    ) -> Result<Option<SubscriberSummary>, StoreError> {
+        let row = with_plan(by_username(tenant, username))
+            .one(self.reader())
+            .await?;
+        row.as_ref().map(summary).transpose()
+    }
+
+    /// Changes the subscriber of this name.
+    pub async fn subscriber_update(
+        &self,
+        tenant: TenantId,
+        username: &Username,
+        patch: SubscriberPatch,
+    ) -> Result<SubscriberSummary, StoreError> {
+        let mut write = self.write().await?;
+        let model = find(write.connection(), tenant, username)
+            .await?
+            .ok_or_else(|| not_found(username))?;
+        let (id, plan) = (model.id, patch.plan);
+        patched_row(model, patch, self.keys(), write.at())
+            .update(write.connection())
+            .await
+            .map_err(|error| refusal(error, username, plan))?;
+        let row = with_plan(Entity::find_by_id(id))
+            .one(write.connection())
+            .await?
+            .ok_or_else(|| not_found(username))?;
+        write.note(tenant, Change::Subscriber(Id::from_uuid(id)));
+        write.commit().await?;
+        summary(&row)
+    }
+
+    /// Removes the subscriber of this name; sessions and usage stay.
+    pub async fn subscriber_delete(
+        &self,
+        tenant: TenantId,
+        username: &Username,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let model = find(write.connection(), tenant, username)
+            .await?
+            .ok_or_else(|| not_found(username))?;
+        Entity::delete_by_id(model.id)
+            .exec(write.connection())
+            .await?;
+        write.note(tenant, Change::Subscriber(Id::from_uuid(model.id)));
+        write.commit().await
+    }
+
+    /// How many subscribers a tenant has.
+    pub async fn subscriber_count(&self, tenant: TenantId) -> Result<u64, StoreError> {
+        let count = Entity::find()
+            .filter(Column::Tenant.eq(tenant.as_uuid()))
+            .count(self.reader())
+            .await?;
+        Ok(count)
+    }
+}
+
+/// The subscriber that `new` describes, under its id.
+pub(crate) fn named(new: NewSubscriber, id: SubscriberId) -> Subscriber {
+    Subscriber {
+        id,
+        tenant: new.tenant,
+        username: new.username,
+        credential: new.credential,
+        plan: new.plan,
+        status: new.status,
+        expires_at: new.expires_at,
+        addresses: new.addresses,
+    }
+}
+
+/// The row of a new subscriber, its credential sealed.
+pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -> Model {
+    let addresses = &subscriber.addresses;
+    let id = subscriber.id.as_uuid();
+    Model {
+        id,
+        tenant: subscriber.tenant.as_uuid(),
+        username: subscriber.username.as_str().into(),
+        credential_kind: CredentialKind::of(&subscriber.credential).as_str().into(),
+        credential: seal(keys, subscriber.id, &subscriber.credential),
+        plan: subscriber.plan.as_uuid(),
+        status: subscriber.status.as_str().into(),
+        expires_at: subscriber.expires_at.map(Timestamp::as_micros),
+        ipv4: addresses.ipv4.map(|address| address.to_string()),
+        ipv6_prefix: addresses.ipv6_prefix.map(stored_prefix),
+        ipv6_delegated: addresses.ipv6_delegated.map(stored_prefix),
+        created_at: now.as_micros(),
+        updated_at: now.as_micros(),
+    }
+}
+
+/// The whole subscriber with the credential, for the node that checks it.
+pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Subscriber, StoreError> {
+    let row = row_name(model);
+    let plain = SUBSCRIBER_CREDENTIAL.unseal(keys, model.id, &model.credential)?;
+    let kind = credential_kind(model)?;
+    Ok(Subscriber {
+        id: Id::from_uuid(model.id),
+        tenant: Id::from_uuid(model.tenant),
+        username: row.parse("username", &model.username)?,
+        credential: credential(kind, plain).ok_or_else(|| row.corrupt("credential"))?,
+        plan: Id::from_uuid(model.plan),
+        status: status(model)?,
+        expires_at: model.expires_at.map(Timestamp::from_micros),
+        addresses: addresses(model)?,
+    })
+}
+
+fn credential(kind: CredentialKind, plain: Secret) -> Option<Credential> {
+    match kind {
+        CredentialKind::Cleartext => Some(Credential::Cleartext(plain)),
+        CredentialKind::Hashed(_) => std::str::from_utf8(plain.expose())
+            .ok()?
+            .parse::<PasswordHash>()
+            .ok()
+            .map(Credential::Hashed),
+    }
+}
+
+fn seal(keys: &KeyRing, id: SubscriberId, credential: &Credential) -> Vec<u8> {
+    let plain = match credential {
+        Credential::Cleartext(password) => password.expose(),
+        Credential::Hashed(hash) => hash.text().as_bytes(),
+    };
+    SUBSCRIBER_CREDENTIAL.seal(keys, id.as_uuid(), plain)
+}
+
+/// Without host bits, so that one prefix has one text.
+fn stored_prefix(prefix: Ipv6Net) -> String {
+    prefix.trunc().to_string()
+}
+
+fn by_username(tenant: TenantId, username: &Username) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Tenant.eq(tenant.as_uuid()))
+        .filter(Column::Username.eq(username.as_str()))
+}
+
+async fn find<C: ConnectionTrait>(
+    connection: &C,
+    tenant: TenantId,
+    username: &Username,
+) -> Result<Option<Model>, DbErr> {
+    by_username(tenant, username).one(connection).await
+}
+
+fn with_plan(select: Select<Entity>) -> SelectTwo<Entity, plan::Entity> {
+    select.find_also_related(plan::Entity)
+}
+
+/// A pattern for `LIKE` that finds the text anywhere and takes its `%` and `_` as they are.
+fn pattern(search: &str) -> sea_orm::sea_query::LikeExpr {
+    let mut escaped = String::with_capacity(search.len() + 2);
+    escaped.push('%');
+    for letter in search.to_ascii_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped.push('%');
+    sea_orm::sea_query::LikeExpr::new(escaped).escape('\\')
+}
+
+fn patched_row(
+    model: Model,
+    patch: SubscriberPatch,
+    keys: &KeyRing,
+    now: Timestamp,
+) -> ActiveModel {
+    let id = Id::from_uuid(model.id);
+    let mut row = ActiveModel::from(model);
+    if let Some(credential) = &patch.credential {
+        row.credential_kind = ActiveValue::Set(CredentialKind::of(credential).as_str().into());
+        row.credential = ActiveValue::Set(seal(keys, id, credential));
+    }
+    if let Some(plan) = patch.plan {
+        row.plan = ActiveValue::Set(plan.as_uuid());
+    }
+    if let Some(status) = patch.status {
+        row.status = ActiveValue::Set(status.as_str().into());
+    }
+    if let Some(expires_at) = patch.expires_at {
+        row.expires_at = ActiveValue::Set(expires_at.map(Timestamp::as_micros));
+    }
+    if let Some(address) = patch.ipv4 {
+        row.ipv4 = ActiveValue::Set(address.map(|address| address.to_string()));
+    }
+    if let Some(prefix) = patch.ipv6_prefix {
+        row.ipv6_prefix = ActiveValue::Set(prefix.map(stored_prefix));
+    }
+    if let Some(prefix) = patch.ipv6_delegated {
+        row.ipv6_delegated = ActiveValue::Set(prefix.map(stored_prefix));
+    }
+    row.updated_at = ActiveValue::Set(now.as_micros());
+    row
+}
+
+fn summary((model, plan): &(Model, Option<plan::Model>)) -> Result<SubscriberSummary, StoreError> {
+    let row = row_name(model);
+    let plan = plan.as_ref().ok_or_else(|| row.corrupt("plan"))?;
+    Ok(SubscriberSummary {
+        id: Id::from_uuid(model.id),
+        username: row.parse("username", &model.username)?,
+        credential_kind: credential_kind(model)?,
+        plan: row.parse("plan", &plan.name)?,
+        plan_id: Id::from_uuid(model.plan),
+        status: status(model)?,
+        expires_at: model.expires_at.map(Timestamp::from_micros),
+        addresses: addresses(model)?,
+        created_at: Timestamp::from_micros(model.created_at),
+        updated_at: Timestamp::from_micros(model.updated_at),
+    })
+}
+
+fn credential_kind(model: &Model) -> Result<CredentialKind, StoreError> {
+    CredentialKind::parse(&model.credential_kind)
+        .ok_or_else(|| row_name(model).corrupt("credential_kind"))
+}
+
+fn status(model: &Model) -> Result<SubscriberStatus, StoreError> {
+    [SubscriberStatus::Active, SubscriberStatus::Disabled]
+        .into_iter()
+        .find(|status| status.as_str() == model.status)
+        .ok_or_else(|| row_name(model).corrupt("status"))
+}
+
+fn addresses(model: &Model) -> Result<StaticAddresses, StoreError> {
+    let row = row_name(model);
+    Ok(StaticAddresses {
+        ipv4: row.find_parsed("ipv4", model.ipv4.as_deref())?,
+        ipv6_prefix: row.find_parsed("ipv6_prefix", model.ipv6_prefix.as_deref())?,
+        ipv6_delegated: row.find_parsed("ipv6_delegated", model.ipv6_delegated.as_deref())?,
+    })
+}
+
+const fn row_name(model: &Model) -> RowName {
+    RowName {
+        table: "subscriber",
+        id: model.id,
+    }
+}
+
+fn not_found(username: &Username) -> StoreError {
+    StoreError::NotFound {
+        what: Resource::Subscriber,
+        name: username.to_string(),
+    }
+}
+
+/// A value that another subscriber has, a plan that does not exist, or the error as it is.
+pub(crate) fn refusal(error: DbErr, username: &Username, plan: Option<PlanId>) -> StoreError {
+    if let Some(field) = find_conflict(&error) {
+        return StoreError::Conflict {
+            what: Resource::Subscriber,
+            name: username.to_string(),
+            field,
+        };
+    }
+    match (error.sql_err(), plan) {
+        (Some(SqlErr::ForeignKeyConstraintViolation(_)), Some(plan)) => StoreError::NotFound {
+            what: Resource::Plan,
+            name: plan.to_string(),
+        },
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,207 @@
+//! The authentication log and the knocks.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use domain::access::{Method, RejectReason, Trace, TraceStep};
+use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
+use domain::credential::HashScheme;
+use domain::id::{AuthId, NasId};
+use domain::time::Timestamp;
+use storage::auth_log::AuthLogFilter;
+use storage::page::Page;
+use testkit::database::{Database, TestClock};
+
+use crate::fixture::{TENANT, name, new_nas, username};
+
+testkit::test_on_both_databases!(
+    entries_are_listed_as_they_were_appended,
+    entries_are_filtered_and_paged,
+    entries_are_appended_once_and_pruned,
+    knocks_add_up_and_are_bounded,
+    a_registered_router_does_not_knock,
+);
+
+const START: Timestamp = TestClock::START;
+
+fn entry(number: u8, user: &str, nas: NasId, outcome: AuthOutcome) -> AuthLogEntry {
+    let at = START.plus_seconds(i64::from(number));
+    let mut trace = Trace::new();
+    trace.push(TraceStep::SubscriberFound);
+    if let AuthOutcome::Rejected(reason) = outcome {
+        trace.push(TraceStep::Refused(reason));
+    }
+    AuthLogEntry {
+        id: AuthId::new(at, [number; 10]),
+        at,
+        tenant: TENANT,
+        nas,
+        subscriber: None,
+        username: user.into(),
+        method: Method::MsChapV2,
+        outcome,
+        trace,
+        calling_station: Some("aabbccddee0f".into()),
+        called_station: None,
+    }
+}
+
+async fn entries_are_listed_as_they_were_appended(database: Database) {
+    let store = database.store().await;
+    let nas = store
+        .nas_insert(new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
+    let reasons = [
+        RejectReason::UnknownUser,
+        RejectReason::Expired { at: START },
+        RejectReason::MethodNeedsCleartext {
+            method: Method::Chap,
+            stored: HashScheme::Bcrypt,
+        },
+        RejectReason::SessionLimit { open: 3, limit: 2 },
+    ];
+    let entries: Vec<AuthLogEntry> = (0..)
+        .zip(reasons)
+        .map(|(number, reason)| entry(number, "Ana", nas.id, AuthOutcome::Rejected(reason)))
+        .chain([entry(9, "b\0c", nas.id, AuthOutcome::Accepted)])
+        .collect();
+    store.auth_log_append(&entries, &[]).await.unwrap();
+    store.nas_delete(TENANT, &nas.name).await.unwrap();
+    let filter = AuthLogFilter::default();
+    let rows = store
+        .auth_log_list(TENANT, &filter, &Page::first(10))
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), entries.len());
+    for (row, entry) in rows.iter().zip(entries.iter().rev()) {
+        assert_eq!(row.id, entry.id);
+        assert_eq!(row.at, entry.at);
+        assert_eq!(row.nas, "pop-1", "a name outlives its router");
+        assert_eq!(row.outcome, entry.outcome);
+        assert_eq!(row.trace, entry.trace);
+        assert_eq!(row.method, entry.method);
+        assert_eq!(row.username, entry.username.replace('\0', "\u{fffd}"));
+        assert_eq!(row.calling_station, entry.calling_station);
+    }
+}
+
+async fn entries_are_filtered_and_paged(database: Database) {
+    let store = database.store().await;
+    let mut nas = Vec::new();
+    for (name, source) in [("pop-1", "10.0.0.1"), ("pop-2", "10.0.0.2")] {
+        nas.push(store.nas_insert(new_nas(name, source)).await.unwrap().id);
+    }
+    let rejected = AuthOutcome::Rejected(RejectReason::UnknownUser);
+    let entries = [
+        entry(1, "Ana", nas[0], AuthOutcome::Accepted),
+        entry(2, "ana", nas[1], rejected),
+        entry(3, "eva", nas[0], rejected),
+        entry(4, "eva", nas[1], AuthOutcome::Accepted),
+    ];
+    store.auth_log_append(&entries, &[]).await.unwrap();
+    let ana = AuthLogFilter {
+        username: Some(username("ANA")),
+        ..AuthLogFilter::default()
+    };
+    let second = AuthLogFilter {
+        nas: Some(name("POP-2")),
+        ..AuthLogFilter::default()
+    };
+    let refused = AuthLogFilter {
+        is_accepted: Some(false),
+        ..AuthLogFilter::default()
+    };
+    let recent = AuthLogFilter {
+        is_accepted: Some(true),
+        since: Some(START.plus_seconds(3)),
+        ..AuthLogFilter::default()
+    };
+    for (filter, expected) in [
+        (AuthLogFilter::default(), vec![4, 3, 2, 1]),
+        (ana, vec![2, 1]),
+        (second, vec![4, 2]),
+        (refused, vec![3, 2]),
+        (recent, vec![4]),
+    ] {
+        let mut seen = Vec::new();
+        let mut page = Page::first(1);
+        loop {
+            let rows = store.auth_log_list(TENANT, &filter, &page).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            page = Page::after(last.id, 1);
+            seen.push(last.at.seconds_since(START));
+        }
+        assert_eq!(seen, expected, "{filter:?}");
+    }
+}
+
+async fn entries_are_appended_once_and_pruned(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let entries: Vec<AuthLogEntry> = (0..9)
+        .map(|number| entry(number, "ana", nas, AuthOutcome::Accepted))
+        .collect();
+    for _ in 0..2 {
+        store.auth_log_append(&entries, &[]).await.unwrap();
+    }
+    let before = START.plus_seconds(5);
+    assert_eq!(store.auth_log_prune(before).await.unwrap(), 5);
+    let filter = AuthLogFilter::default();
+    let rows = store
+        .auth_log_list(TENANT, &filter, &Page::first(100))
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0].nas, nas.to_string());
+}
+
+fn knock(number: u32, seconds: i64, packets: u64) -> Knock {
+    Knock {
+        source: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number)),
+        last_at: START.plus_seconds(seconds),
+        packets,
+    }
+}
+
+async fn knocks_add_up_and_are_bounded(database: Database) {
+    let store = database.store().await;
+    let batch = [knock(1, 10, 3), knock(1, 5, 4), knock(2, 1, u64::MAX)];
+    store.auth_log_append(&[], &batch).await.unwrap();
+    let batch = [knock(1, 20, 1), knock(2, 2, u64::MAX)];
+    store.auth_log_append(&[], &batch).await.unwrap();
+    let rows = store.knock_list(10).await.unwrap();
+    assert_eq!(rows[0].packets, 8);
+    assert_eq!(rows[0].first_at, START.plus_seconds(10));
+    assert_eq!(rows[0].last_at, START.plus_seconds(20));
+    assert_eq!(rows[1].packets, i64::MAX.unsigned_abs());
+
+    let flood: Vec<Knock> = (100..2_600).map(|number| knock(number, 30, 1)).collect();
+    store.auth_log_append(&[], &flood).await.unwrap();
+    let batch = [knock(5_000, 40, 1)];
+    store.auth_log_append(&[], &batch).await.unwrap();
+    let rows = store.knock_list(u32::MAX).await.unwrap();
+    assert_eq!(rows.len(), 1_000);
+    assert_eq!(rows[0].source, batch[0].source);
+}
+
+async fn a_registered_router_does_not_knock(database: Database) {
+    let store = database.store().await;
+    let mut batch = vec![knock(1, 1, 1), knock(2, 2, 1), knock(0x1_0000, 3, 1)];
+    batch.push(Knock {
+        source: "2001:db8::1".parse().unwrap(),
+        ..batch[0]
+    });
+    store.auth_log_append(&[], &batch).await.unwrap();
+    store
+        .nas_insert(new_nas("pop-1", "10.0.0.0/24"))
+        .await
+        .unwrap();
+    let left: Vec<String> = store
+        .knock_list(10)
+        .await
+        .unwrap()
+        .iter()
+        .map(|knock| knock.source.to_string())
+        .collect();
+    assert_eq!(left, ["10.1.0.0", "2001:db8::1"]);
+}

@@ -1,0 +1,149 @@
+//! The schema: made, found up to date, refused, and made by several at once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use storage::error::OpenError;
+use storage::migration::{migrate, schema_status};
+use storage::store::{OpenOptions, Store, StoreOptions};
+use testkit::database::{Database, DatabaseKind};
+use tokio::task::JoinSet;
+
+async fn check_first_and_second(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let options = database.open_options();
+    let status = schema_status(&options).await.unwrap();
+    assert_eq!(
+        (status.found, status.pending.len()),
+        (0, status.known as usize)
+    );
+    let opened = Store::open(database.store_options()).await;
+    assert!(matches!(
+        opened,
+        Err(OpenError::NotMigrated { found: 0, .. })
+    ));
+
+    let report = migrate(&options).await.unwrap();
+    assert_eq!((report.from, report.to), (0, status.known));
+    assert_eq!(report.applied, status.pending);
+    let report = migrate(&options).await.unwrap();
+    assert_eq!(report.from, status.known);
+    assert!(report.applied.is_empty());
+    let status = schema_status(&options).await.unwrap();
+    assert!(status.pending.is_empty());
+    database.store().await.ping().await.unwrap();
+}
+
+async fn check_newer(kind: DatabaseKind) {
+    let database = Database::migrated(kind).await;
+    database
+        .execute("INSERT INTO schema_version (version, name, applied_at) VALUES (900, 'm0900', 0)")
+        .await;
+    let error = Store::open(database.store_options()).await.unwrap_err();
+    let is_newer = matches!(error, OpenError::NewerSchema { found: 900, .. });
+    assert!(is_newer, "{error:?}");
+    let message = migrate(&database.open_options())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("run the newer lastmile"), "{message}");
+    assert!(!message.contains("unchecked"), "{message}");
+}
+
+async fn check_many_at_once(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let mut nodes = JoinSet::new();
+    for _ in 0..6 {
+        let options = database.open_options();
+        nodes.spawn(async move { migrate(&options).await.unwrap() });
+    }
+    let reports = nodes.join_all().await;
+    let workers = reports
+        .iter()
+        .filter(|report| !report.applied.is_empty())
+        .count();
+    assert_eq!(workers, 1);
+    database.store().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_schema_is_made_once() {
+    check_first_and_second(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_schema_is_made_once() {
+    check_first_and_second(DatabaseKind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_schema_of_a_newer_program_is_refused() {
+    check_newer(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_schema_of_a_newer_program_is_refused() {
+    check_newer(DatabaseKind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_is_migrated_by_one_of_many_that_start_at_once() {
+    check_many_at_once(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_migrated_by_one_of_many_that_start_at_once() {
+    check_many_at_once(DatabaseKind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_file_and_its_journal_are_private() {
+    let database = Database::migrated(DatabaseKind::Sqlite).await;
+    let _store = database.store().await;
+    for entry in fs::read_dir(database.data_dir()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_one_clear_line() {
+    let database = Database::empty(DatabaseKind::Sqlite).await;
+    fs::write(database.data_dir().join("lastmile.db"), [b'x'; 4_096]).unwrap();
+    let message = migrate(&database.open_options())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("lastmile.db"), "{message}");
+    assert!(!message.contains('\n'), "{message}");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_written_is_one_clear_line() {
+    let database = Database::empty(DatabaseKind::Sqlite).await;
+    let options = OpenOptions {
+        data_dir: "/proc/self/lastmile".into(),
+        ..database.open_options()
+    };
+    let message = migrate(&options).await.unwrap_err().to_string();
+    assert!(
+        message.starts_with("/proc/self/lastmile/lastmile.db cannot be written: "),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_one_clear_line_without_the_password() {
+    let database = Database::empty(DatabaseKind::Sqlite).await;
+    let options = StoreOptions {
+        // Port 1 has no listener.
+        url: "postgres://ana:planted@127.0.0.1:1/isp".into(),
+        ..database.store_options()
+    };
+    let error = Store::open(options.clone()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("postgres://127.0.0.1:1/isp"));
+    let shown = format!("{error} {error:?} {options:?}");
+    assert!(!shown.contains("planted"), "{shown}");
+}

@@ -1,0 +1,182 @@
+//! Reading sessions.
+
+use domain::accounting::{
+    AccountingRecord, SessionEvent, SessionKey, SessionPlace, SessionRecord, TerminateCause,
+};
+use domain::id::NasId;
+use domain::session::SessionState;
+use domain::time::Timestamp;
+use domain::usage::UsageAmount;
+use storage::page::Page;
+use storage::session::{SessionFilter, SessionRow};
+use storage::store::Store;
+use testkit::database::{Database, TestClock};
+
+use crate::fixture::{TENANT, name, new_nas, username};
+
+testkit::test_on_both_databases!(
+    a_session_is_listed_with_all_that_is_known,
+    sessions_are_filtered,
+    pages_have_every_session_once,
+    a_session_is_found_by_either_id,
+);
+
+const START: Timestamp = TestClock::START;
+
+fn record(number: u8, event: SessionEvent, nas: NasId, user: &str) -> AccountingRecord {
+    let seconds = match event {
+        SessionEvent::Start => 0,
+        SessionEvent::Interim | SessionEvent::Stop => 600,
+    };
+    AccountingRecord::Session(SessionRecord {
+        event,
+        tenant: TENANT,
+        nas,
+        key: SessionKey([number; 16]),
+        auth: None,
+        subscriber: None,
+        username: user.into(),
+        at: START.plus_seconds(i64::from(number) * 1_000 + seconds),
+        total: UsageAmount {
+            upload_bytes: 10,
+            download_bytes: 20,
+            session_seconds: seconds.unsigned_abs(),
+        },
+        terminate_cause: Some(TerminateCause::Reported(1)),
+        place: SessionPlace {
+            acct_session_id: format!("8100{number:04}").into(),
+            nas_address: Some("192.0.2.1".parse().unwrap()),
+            nas_port: Some("2147483649".into()),
+            framed_ipv4: Some([100, 64, 0, number].into()),
+            framed_ipv6_prefix: Some("2001:db8:1::/64".parse().unwrap()),
+            delegated_ipv6_prefix: Some("2001:db8:8000::/56".parse().unwrap()),
+            calling_station: Some("aabbccddee0f".into()),
+            called_station: Some("pop-1".into()),
+        },
+    })
+}
+
+/// Sessions 1 to 6: odd ones are ana's on pop-1, even ones eva's on pop-2; 1 to 4 have ended.
+async fn six_sessions(store: &Store) {
+    let mut nas = Vec::new();
+    for (name, source) in [("pop-2", "10.0.0.2"), ("pop-1", "10.0.0.1")] {
+        nas.push(store.nas_insert(new_nas(name, source)).await.unwrap().id);
+    }
+    for number in 1..=6_u8 {
+        let (nas, user) = [(nas[0], "eva"), (nas[1], "ana")][usize::from(number % 2)];
+        let mut life = vec![record(number, SessionEvent::Start, nas, user)];
+        if number <= 4 {
+            life.push(record(number, SessionEvent::Stop, nas, user));
+        }
+        store.accounting_commit(&life).await.unwrap();
+    }
+}
+
+async fn numbers(store: &Store, filter: &SessionFilter) -> Vec<u8> {
+    let rows = store
+        .session_list(TENANT, filter, &Page::first(100))
+        .await
+        .unwrap();
+    rows.iter().map(number).collect()
+}
+
+fn number(row: &SessionRow) -> u8 {
+    row.session_id[4..].parse().unwrap()
+}
+
+async fn a_session_is_listed_with_all_that_is_known(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let found = store.session_find(TENANT, "81000003").await.unwrap();
+    let found = found.unwrap();
+    assert_eq!(found.nas, "pop-1");
+    assert_eq!(found.user_name, "ana");
+    assert_eq!(found.state, SessionState::Closed);
+    assert_eq!(found.started_at, START.plus_seconds(3_000));
+    assert_eq!(found.stopped_at, Some(START.plus_seconds(3_600)));
+    assert_eq!(found.terminate_cause, Some(TerminateCause::Reported(1)));
+    assert_eq!((found.upload_bytes, found.download_bytes), (10, 20));
+    assert_eq!(found.session_seconds, 600);
+    assert_eq!(found.framed_ipv4, Some([100, 64, 0, 3].into()));
+    assert_eq!(found.nas_port.as_deref(), Some("2147483649"));
+    let json = serde_json::to_value(&found).unwrap();
+    assert_eq!(json["terminate_cause"], "User-Request");
+    assert_eq!(json["state"], "closed");
+    assert_eq!(json["delegated_ipv6_prefix"], "2001:db8:8000::/56");
+
+    let open = store.session_open_list_all(None, 100).await.unwrap();
+    assert_eq!(open.len(), 2);
+    let address = open[0].place.nas_address;
+    assert_eq!(address, Some("192.0.2.1".parse().unwrap()));
+    store.nas_delete(TENANT, &name("pop-1")).await.unwrap();
+    let found = store.session_find(TENANT, "81000003").await.unwrap();
+    assert_eq!(found.unwrap().nas, "pop-1", "a name outlives its router");
+}
+
+async fn sessions_are_filtered(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let all = SessionFilter::default();
+    let open = SessionFilter {
+        state: Some(SessionState::Open),
+        ..SessionFilter::default()
+    };
+    let ana = SessionFilter {
+        username: Some(username("Ana")),
+        ..SessionFilter::default()
+    };
+    let closed_on_second = SessionFilter {
+        state: Some(SessionState::Closed),
+        nas: Some(name("POP-2")),
+        ..SessionFilter::default()
+    };
+    let recent = SessionFilter {
+        since: Some(START.plus_seconds(3_600)),
+        ..SessionFilter::default()
+    };
+    for (filter, expected) in [
+        (all, vec![6, 5, 4, 3, 2, 1]),
+        (open, vec![6, 5]),
+        (ana, vec![5, 3, 1]),
+        (closed_on_second, vec![4, 2]),
+        (recent, vec![6, 5, 4, 3]),
+    ] {
+        assert_eq!(numbers(&store, &filter).await, expected, "{filter:?}");
+    }
+}
+
+async fn pages_have_every_session_once(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let filter = SessionFilter::default();
+    for limit in 1..=6 {
+        let mut seen = Vec::new();
+        let mut page = Page::first(limit);
+        loop {
+            let rows = store.session_list(TENANT, &filter, &page).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            page = Page::after(last.id, limit);
+            seen.extend(rows.iter().map(number));
+        }
+        assert_eq!(seen, [6, 5, 4, 3, 2, 1], "{limit} in a page");
+    }
+}
+
+async fn a_session_is_found_by_either_id(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let filter = SessionFilter::default();
+    let rows = store
+        .session_list(TENANT, &filter, &Page::first(10))
+        .await
+        .unwrap();
+    for row in &rows {
+        for id in [row.id.to_string(), row.session_id.to_string()] {
+            let found = store.session_find(TENANT, &id).await.unwrap();
+            assert_eq!(found.as_ref(), Some(row));
+        }
+    }
+    for absent in ["", "8100", "\0", "01900000-0000-7000-8000-000000000000"] {
+        assert_eq!(store.session_find(TENANT, absent).await.unwrap(), None);
+    }
+}
