@@ -1,0 +1,247 @@
+//! The program around its parts: the configuration in force, the clock, the store.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use domain::time::Timestamp;
+use nix::unistd::{AccessFlags, access};
+use storage::clock::Clock;
+use storage::error::{MigrateError, OpenError};
+use storage::key_ring::{KeyRing, KeyRingError};
+use storage::migration::{self, MigrateReport, SchemaStatus};
+use storage::store::{OpenOptions, Store, StoreOptions};
+
+use crate::config::Config;
+
+const KEY_RING_FILE: &str = "keyring";
+
+/// What every part of the program is given.
+#[derive(Clone)]
+pub struct App {
+    /// The configuration in force.
+    pub config: Config,
+    /// The only clock; everything else is told the time.
+    pub clock: Clock,
+}
+
+/// Whether a database was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// It was empty, and has been prepared now.
+    First,
+    /// It was there; the migrations that were missing, if any, have been applied.
+    Again,
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory could not be made.
+    #[error(
+        "the data directory {} cannot be made: choose another with --data-dir",
+        path.display()
+    )]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The data directory cannot be written.
+    #[error(
+        "the data directory {} cannot be written by this user: give it write access, or choose another with --data-dir",
+        path.display()
+    )]
+    ReadOnly {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A command that only reads was run before anything was written.
+    #[error(
+        "nothing here yet: run `lastmile serve --data-dir {}` or add something first",
+        data_dir.display()
+    )]
+    Nothing {
+        /// The directory looked at.
+        data_dir: PathBuf,
+    },
+    /// The database refused.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The schema could not be brought up to date.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// The key ring is missing or unusable.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+}
+
+impl App {
+    /// The program with the clock of the system.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            clock: Arc::new(system_now),
+        }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Opens the store for a server: makes what is missing and applies pending migrations.
+    pub async fn store_prepare(&self) -> Result<(Store, Beginning), StartError> {
+        self.make_data_dir()?;
+        let beginning = self.beginning().await?;
+        let keys = self.keys_for(beginning)?;
+        let report = self.migrate().await?;
+        let store = Store::open(self.store_options(keys)).await?;
+        if !report.applied.is_empty() {
+            tracing::info!(
+                schema.from = report.from,
+                schema.to = report.to,
+                "Migrated the database from version {} to {}",
+                report.from,
+                report.to
+            );
+        }
+        Ok((store, beginning))
+    }
+
+    /// Opens the store for a command that writes: the first one makes what is missing, a later
+    /// one leaves the schema to the server.
+    pub async fn store_write(&self) -> Result<Store, StartError> {
+        self.make_data_dir()?;
+        let beginning = self.beginning().await?;
+        let keys = self.keys_for(beginning)?;
+        if beginning == Beginning::First {
+            self.migrate().await?;
+        }
+        Ok(Store::open(self.store_options(keys)).await?)
+    }
+
+    /// Opens the store for a command that only reads: nothing is made.
+    pub async fn store_read(&self) -> Result<Store, StartError> {
+        if self.beginning().await? == Beginning::First {
+            return Err(StartError::Nothing {
+                data_dir: self.config.data_dir.clone(),
+            });
+        }
+        let keys = KeyRing::load(&self.key_ring_path())?;
+        Ok(Store::open(self.store_options(keys)).await?)
+    }
+
+    /// Applies what is pending.
+    pub async fn migrate(&self) -> Result<MigrateReport, StartError> {
+        self.make_data_dir()?;
+        Ok(migration::migrate(&self.open_options()).await?)
+    }
+
+    /// How the schema stands, without changing it.
+    pub async fn schema_status(&self) -> Result<SchemaStatus, OpenError> {
+        migration::schema_status(&self.open_options()).await
+    }
+
+    /// Where the key ring is: handed over by systemd, or in the data directory.
+    pub fn key_ring_path(&self) -> PathBuf {
+        self.config
+            .service
+            .credentials_dir
+            .as_ref()
+            .map(|dir| dir.join(KEY_RING_FILE))
+            .filter(|path| path.is_file())
+            .unwrap_or_else(|| self.config.data_dir.join(KEY_RING_FILE))
+    }
+
+    async fn beginning(&self) -> Result<Beginning, StartError> {
+        Ok(match self.schema_status().await?.found {
+            0 => Beginning::First,
+            _ => Beginning::Again,
+        })
+    }
+
+    fn open_options(&self) -> OpenOptions {
+        OpenOptions {
+            url: self.config.database_url.expose().to_owned(),
+            data_dir: self.config.data_dir.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    fn store_options(&self, keys: KeyRing) -> StoreOptions {
+        let OpenOptions {
+            url,
+            data_dir,
+            clock,
+        } = self.open_options();
+        StoreOptions {
+            url,
+            data_dir,
+            clock,
+            keys,
+        }
+    }
+
+    fn keys_for(&self, beginning: Beginning) -> Result<KeyRing, StartError> {
+        let path = self.key_ring_path();
+        Ok(match beginning {
+            Beginning::First => KeyRing::load_or_create(&path, self.now())?,
+            // A new key ring beside an old database would open none of its secrets.
+            Beginning::Again => KeyRing::load(&path)?,
+        })
+    }
+
+    fn make_data_dir(&self) -> Result<(), StartError> {
+        let path = &self.config.data_dir;
+        make_private_dir(path).map_err(|source| StartError::DataDir {
+            path: path.clone(),
+            source,
+        })?;
+        access(path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| StartError::ReadOnly {
+            path: path.clone(),
+            source: error.into(),
+        })
+    }
+}
+
+/// Makes a directory that only this user can enter; its parents are made as usual.
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if path.exists() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    if let Some(parent) = path.parent()
+        && !parent.as_os_str().is_empty()
+    {
+        std::fs::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock of the system"
+)]
+fn system_now() -> Timestamp {
+    let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_micros())
+            .unwrap_or(i64::MAX)
+            .saturating_neg(),
+    };
+    Timestamp::from_micros(micros)
+}

@@ -1,0 +1,373 @@
+//! The command line: nouns with verbs, and what is the same for all of them.
+
+use std::fmt;
+use std::io::{self, BufWriter, Write as _};
+use std::num::ParseIntError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::app::App;
+use crate::config::{self, Effective, Environment, Override, Overrides};
+use crate::exit::{ErrorChain, ExitStatus};
+use crate::output::{Output, OutputFormat};
+use crate::telemetry::{self, Colour};
+use context::Context;
+use error::CliError;
+
+mod change;
+mod config_check;
+mod context;
+mod doctor;
+mod error;
+mod import;
+mod lab;
+mod log;
+mod loopback;
+mod migrate;
+mod nas;
+mod plan;
+mod serve;
+mod session;
+mod subscriber;
+mod subscriber_import;
+mod test_auth;
+mod usage;
+mod value;
+
+/// The level for commands that end by themselves, unless one is asked for.
+const COMMAND_LOG_LEVEL: &str = "warn";
+
+/// RADIUS and AAA for internet providers: routers ask, lastmile decides, and keeps the record.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "lastmile",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  lastmile serve --data-dir /var/lib/lastmile
+  lastmile --data-dir /var/lib/lastmile nas add pop-1 --address 192.0.2.1
+  lastmile --data-dir /var/lib/lastmile plan add home-50 --rate 25M/50M
+  lastmile --data-dir /var/lib/lastmile subscriber add ana --password - --plan home-50
+  lastmile --data-dir /var/lib/lastmile session list --output json
+
+Every key of the configuration is also an environment variable: radius.auth is LASTMILE_RADIUS__AUTH.
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 denied."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
+struct GlobalArgs {
+    /// Where the database and the key ring live [default: ./data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Read this configuration file and no other
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set a key of the configuration, for example radius.auth=0.0.0.0:1812
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<KeyValue>,
+    /// How data is written to stdout
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    output: OutputFormat,
+    /// How events are written to stderr [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log: Option<LogArg>,
+    /// Which events: error, warn, info, debug, trace [default: info for serve, warn otherwise]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Whether events are coloured
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorArg,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Answer routers, keep the record, serve health and metrics
+    Serve(serve::ServeArgs),
+    /// Bring the schema of the database up to date
+    Migrate(migrate::MigrateArgs),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config_check::ConfigCommand),
+    /// Routers that may ask (network access servers)
+    #[command(subcommand)]
+    Nas(nas::NasCommand),
+    /// What is sold: speeds, times, limits
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
+    /// Who may log in
+    #[command(subcommand)]
+    Subscriber(subscriber::SubscriberCommand),
+    /// Who is online, and who was
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// How much a user moved, by hour or day
+    Usage(usage::UsageArgs),
+    /// What was decided, and why
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// Log in through the real socket and show the answer
+    TestAuth(test_auth::TestAuthArgs),
+    /// Check ports, database, clock, permissions and secrets
+    Doctor(doctor::DoctorArgs),
+    /// Simulated routers and load
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
+    /// Write the completion script of a shell to stdout
+    #[command(after_help = "Examples:
+  lastmile completions bash > /etc/bash_completion.d/lastmile
+  lastmile completions fish > ~/.config/fish/completions/lastmile.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum LogArg {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+/// `KEY=VALUE`; the value may be a database URL, so it shows itself nowhere.
+#[derive(Clone)]
+struct KeyValue {
+    key: String,
+    value: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("write KEY=VALUE, for example radius.auth=0.0.0.0:1812")]
+struct KeyValueError;
+
+impl FromStr for KeyValue {
+    type Err = KeyValueError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        let (key, value) = raw.split_once('=').ok_or(KeyValueError)?;
+        Ok(Self {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for KeyValue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}=(hidden)", self.key)
+    }
+}
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return tell_usage(&error).into(),
+    };
+    let outcome = start(cli);
+    match outcome {
+        Ok(()) => ExitStatus::Done.into(),
+        // The reader of a pipe has seen enough.
+        Err(CliError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitStatus::Done.into()
+        }
+        Err(error) => {
+            tell(format_args!("error: {}", ErrorChain(&error)));
+            error.status().into()
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), CliError> {
+    let environment = Environment::capture();
+    let format = cli.global.output;
+    let output = Output::new(format, Box::new(BufWriter::new(io::stdout())));
+    if let Command::Completions { shell } = cli.command {
+        return completions(output, shell);
+    }
+    let effective = config::load(&environment, &cli.global.overrides())?;
+    start_log(&cli, &effective, &environment);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Setup)?;
+    runtime.block_on(run(cli.command, effective, output))
+}
+
+async fn run(command: Command, effective: Effective, output: Output) -> Result<(), CliError> {
+    let mut context = Context {
+        app: App::new(effective.config.clone()),
+        output,
+    };
+    let outcome = match command {
+        Command::Serve(args) => serve::run(&mut context, args).await,
+        Command::Migrate(args) => migrate::run(&mut context, args).await,
+        Command::Config(command) => config_check::run(&mut context, command, &effective),
+        Command::Nas(command) => nas::run(&mut context, command).await,
+        Command::Plan(command) => plan::run(&mut context, command).await,
+        Command::Subscriber(command) => subscriber::run(&mut context, command).await,
+        Command::Session(command) => session::run(&mut context, command).await,
+        Command::Usage(args) => usage::run(&mut context, args).await,
+        Command::Log(command) => log::run(&mut context, command).await,
+        Command::TestAuth(args) => test_auth::run(&mut context, args).await,
+        Command::Doctor(args) => doctor::run(&mut context, args).await,
+        Command::Lab(command) => lab::run(&mut context, command).await,
+        Command::Completions { shell } => return completions(context.output, shell),
+    };
+    // A command that fails has data too: a report, the checks that failed.
+    context.output.flush()?;
+    outcome
+}
+
+fn completions(mut output: Output, shell: clap_complete::Shell) -> Result<(), CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "lastmile", &mut script);
+    output.line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(output.flush()?)
+}
+
+impl GlobalArgs {
+    fn overrides(&self) -> Overrides {
+        let mut values: Vec<Override> = self
+            .set
+            .iter()
+            .map(|given| Override {
+                key: given.key.clone(),
+                value: given.value.clone(),
+                flag: "--set",
+            })
+            .collect();
+        let mut push = |key: &str, value: Option<String>, flag| {
+            values.extend(value.map(|value| Override {
+                key: key.to_owned(),
+                value,
+                flag,
+            }));
+        };
+        let data_dir = self.data_dir.as_ref();
+        push(
+            "data_dir",
+            data_dir.map(|dir| dir.to_string_lossy().into_owned()),
+            "--data-dir",
+        );
+        let log = self.log.map(|format| match format {
+            LogArg::Text => "text".to_owned(),
+            LogArg::Json => "json".to_owned(),
+        });
+        push("log.format", log, "--log");
+        push("log.level", self.log_level.clone(), "--log-level");
+        Overrides {
+            file: self.config.clone(),
+            values,
+        }
+    }
+}
+
+fn start_log(cli: &Cli, effective: &Effective, environment: &Environment) {
+    let log = &effective.config.log;
+    let is_serving = matches!(cli.command, Command::Serve(_));
+    let level = if is_serving || effective.is_set("log.level") {
+        log.level.clone()
+    } else {
+        COMMAND_LOG_LEVEL
+            .parse()
+            .expect("the level is one that the parser knows")
+    };
+    let colour = match cli.global.color {
+        ColorArg::Auto => Colour::detect(environment.is_colour_refused()),
+        ColorArg::Always => Colour::On,
+        ColorArg::Never => Colour::Off,
+    };
+    telemetry::start(log.format, level, colour);
+}
+
+/// Tells what is wrong with the command line. A value that does not parse is one line that begins
+/// with the name of its option and does not repeat the whole command.
+fn tell_usage(error: &clap::Error) -> ExitStatus {
+    let source = std::error::Error::source(error);
+    match (error.kind(), source) {
+        (ErrorKind::DisplayHelp | ErrorKind::DisplayVersion, _) => {
+            drop(error.print());
+            ExitStatus::Done
+        }
+        (ErrorKind::ValueValidation, Some(source)) => {
+            let option = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::String(option)) => bare_option(option),
+                _ => String::new(),
+            };
+            match error.get(ContextKind::InvalidValue) {
+                Some(ContextValue::String(raw)) if source.is::<ParseIntError>() => {
+                    tell(format_args!(
+                        "error: {option}: '{raw}' is not a whole number"
+                    ));
+                }
+                _ => tell(format_args!("error: {option}: {}", ErrorChain(source))),
+            }
+            ExitStatus::Usage
+        }
+        _ => {
+            drop(error.print());
+            ExitStatus::Usage
+        }
+    }
+}
+
+/// `--rate <RATE>` as `--rate`, `<NAME>` as `NAME`.
+fn bare_option(shown: &str) -> String {
+    let first = shown.split_whitespace().next().unwrap_or_default();
+    first.trim_matches(['<', '>', '[', ']', '.']).to_owned()
+}
+
+fn tell(text: fmt::Arguments<'_>) {
+    // A closed stderr is no reason to fail.
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_are_named_bare() {
+        assert_eq!(bare_option("--rate <RATE>"), "--rate");
+        assert_eq!(bare_option("<NAME>"), "NAME");
+    }
+
+    #[test]
+    fn secrets_are_hidden_when_the_command_line_is_debugged() {
+        let lines = [
+            "lastmile nas add a --address 192.0.2.1 --secret kookaburra",
+            "lastmile subscriber add ana --password kookaburra --plan home",
+            "lastmile subscriber set ana --password-hash $6$salt$kookaburra",
+            "lastmile --set database.url=postgres://u:kookaburra@h/d doctor",
+            "lastmile test-auth ana kookaburra",
+            "lastmile lab nas --user ana --password kookaburra --secret kookaburra",
+        ];
+        for line in lines {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("the line is good");
+            assert!(!format!("{cli:?}").contains("kookaburra"), "{line}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The machine: clock, randomness, the data directory and the key ring.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use domain::time::Timestamp;
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+
+use super::Check;
+use crate::app::App;
+
+/// Below this the database cannot grow for long.
+const FREE_OCTETS_FAIL: u64 = 100 << 20;
+const FREE_OCTETS_WARN: u64 = 1 << 30;
+/// What the kernel calls enough (`random(4)`).
+const ENTROPY_BITS_MIN: u32 = 128;
+
+pub(super) fn check(app: &App, checks: &mut Vec<Check>) {
+    checks.push(clock(app.now(), built_at()));
+    checks.push(entropy());
+    let data_dir = &app.config.data_dir;
+    match std::fs::metadata(data_dir) {
+        Ok(metadata) => {
+            checks.push(directory(data_dir, &metadata));
+            checks.push(disk(data_dir));
+            checks.push(key_ring(&app.key_ring_path()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => checks.push(Check::warn(
+            "data directory",
+            format!("{} is not there yet", data_dir.display()),
+            format!(
+                "start the server once: lastmile serve --data-dir {}",
+                data_dir.display()
+            ),
+        )),
+        Err(error) => checks.push(Check::fail(
+            "data directory",
+            format!("{}: {error}", data_dir.display()),
+            "run this as the user of the server, or correct data_dir",
+        )),
+    }
+}
+
+/// When this program was built or installed; no correct clock is earlier.
+fn built_at() -> Option<Timestamp> {
+    let modified = std::env::current_exe().ok()?.metadata().ok()?.modified();
+    let since = modified.ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_seconds(
+        i64::try_from(since.as_secs()).ok()?,
+    ))
+}
+
+fn clock(now: Timestamp, built_at: Option<Timestamp>) -> Check {
+    const NAME: &str = "clock";
+    match built_at {
+        Some(built_at) if now < built_at => Check::fail(
+            NAME,
+            format!("it is {now} here, which is before this program was installed ({built_at})"),
+            "set the clock and keep it right: timedatectl set-ntp true",
+        ),
+        _ => Check::ok(NAME, now.to_string()),
+    }
+}
+
+fn entropy() -> Check {
+    const NAME: &str = "entropy";
+    if let Err(error) = SysRng.try_next_u64() {
+        return Check::fail(
+            NAME,
+            format!("the system gives no random numbers: {error}"),
+            "check that the kernel's getrandom is allowed in this sandbox",
+        );
+    }
+    let bits = std::fs::read_to_string("/proc/sys/kernel/random/entropy_avail")
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok());
+    match bits {
+        Some(bits) if bits < ENTROPY_BITS_MIN => Check::warn(
+            NAME,
+            format!("{bits} bits only"),
+            "give a virtual machine a virtio-rng device, or install haveged",
+        ),
+        _ => Check::ok(NAME, "the system gives random numbers"),
+    }
+}
+
+fn directory(path: &Path, metadata: &Metadata) -> Check {
+    const NAME: &str = "data directory";
+    let shown = path.display();
+    let mode = metadata.permissions().mode() & 0o7777;
+    if !metadata.is_dir() {
+        return Check::fail(
+            NAME,
+            format!("{shown} is not a directory"),
+            "correct data_dir",
+        );
+    }
+    if access(path, AccessFlags::W_OK | AccessFlags::X_OK).is_err() {
+        return Check::fail(
+            NAME,
+            format!("{shown} cannot be written by this user"),
+            format!("run this as the user of the server, or: chown -R USER {shown}"),
+        );
+    }
+    if mode & 0o077 != 0 {
+        return Check::warn(
+            NAME,
+            format!("{shown} can be entered by others (mode {mode:04o})"),
+            format!("chmod 700 {shown}"),
+        );
+    }
+    Check::ok(NAME, format!("{shown} is private and writable"))
+}
+
+fn disk(path: &Path) -> Check {
+    const NAME: &str = "disk space";
+    const REMEDY: &str = "free some space, or move data_dir to a larger disk";
+    let free = match statvfs(path) {
+        Ok(system) => system
+            .blocks_available()
+            .saturating_mul(system.fragment_size()),
+        Err(error) => return Check::warn(NAME, format!("it cannot be read: {error}"), REMEDY),
+    };
+    let found = format!("{} MiB free", free >> 20);
+    if free < FREE_OCTETS_FAIL {
+        Check::fail(NAME, found, REMEDY)
+    } else if free < FREE_OCTETS_WARN {
+        Check::warn(NAME, found, REMEDY)
+    } else {
+        Check::ok(NAME, found)
+    }
+}
+
+fn key_ring(path: &Path) -> Check {
+    const NAME: &str = "key ring";
+    let shown = path.display();
+    match storage::key_ring::KeyRing::load(path) {
+        Ok(ring) => Check::ok(NAME, format!("{shown}, keys: {}", ring.keys_len())),
+        Err(storage::key_ring::KeyRingError::Missing { .. }) => Check::warn(
+            NAME,
+            format!("{shown} is not there"),
+            "the first `lastmile serve` makes it; if there was one, restore it from the backup",
+        ),
+        Err(error) => Check::fail(
+            NAME,
+            error.to_string(),
+            "without its key ring a database cannot be read: restore it, and keep it private",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Health;
+    use super::*;
+
+    #[test]
+    fn a_clock_before_the_program_was_installed_is_wrong() {
+        let early = Timestamp::from_seconds(1_000);
+        let late = Timestamp::from_seconds(2_000);
+        assert_eq!(clock(early, Some(late)).status, Health::Fail);
+        assert_eq!(clock(late, Some(early)).status, Health::Ok);
+        assert_eq!(clock(early, None).status, Health::Ok);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_is_told() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let check_mode = |mode, expected| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.path(), permissions).expect("it is ours");
+            let metadata = dir.path().metadata().expect("it is there");
+            assert_eq!(directory(dir.path(), &metadata).status, expected);
+        };
+        check_mode(0o700, Health::Ok);
+        check_mode(0o755, Health::Warn);
+    }
+}

@@ -1,0 +1,186 @@
+//! Why a command failed, and which exit code that is.
+
+use std::io;
+use std::path::PathBuf;
+
+use lab::credentials::CredentialsError;
+use lab::line::LineError;
+use lab::load::options::LoadError;
+use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
+
+use super::import::ImportFailure;
+use super::lab::UsersError;
+use super::value::{PasswordError, ReadSecretError};
+use crate::app::StartError;
+use crate::config::ConfigError;
+use crate::exit::{ExitStatus, is_denied};
+use crate::serve::ServeError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(
+        "{option}: another {what} has this {field}: choose another, or change that one with `set`"
+    )]
+    Conflict {
+        option: &'static str,
+        what: Resource,
+        field: UniqueField,
+    },
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Import(#[from] ImportFailure),
+    #[error("{option}")]
+    Secret {
+        option: &'static str,
+        #[source]
+        source: ReadSecretError,
+    },
+    #[error("{option}")]
+    Password {
+        option: &'static str,
+        #[source]
+        source: PasswordError,
+    },
+    #[error("{option}")]
+    Credentials {
+        option: &'static str,
+        #[source]
+        source: CredentialsError,
+    },
+    #[error("{}", path.display())]
+    Users {
+        path: PathBuf,
+        #[source]
+        source: UsersError,
+    },
+    #[error("the server stopped answering")]
+    Silence,
+    #[error("{option}: {reason}")]
+    Usage {
+        option: &'static str,
+        reason: &'static str,
+    },
+    #[error("there is no {what} '{name}': {remedy}")]
+    NotFound {
+        what: Resource,
+        name: String,
+        remedy: &'static str,
+    },
+    #[error("migrations pending: {count}; run `lastmile migrate`")]
+    Pending { count: usize },
+    #[error(
+        "the schema is version {found} and this program knows {known}: run the newer lastmile that made it"
+    )]
+    Newer { found: u32, known: u32 },
+    #[error("checks failed: {failed}; the remedy of each is above")]
+    Unhealthy { failed: usize },
+    #[error("{user_name} was not accepted: {outcome}")]
+    NotAccepted {
+        user_name: String,
+        outcome: &'static str,
+    },
+    #[error(
+        "no NAS covers {source_address}, which test requests come from: add one with `lastmile nas add loopback --address {source_address}`"
+    )]
+    NoLoopbackNas { source_address: std::net::IpAddr },
+    #[error("{what} has no port yet (it is 0 in the configuration): give --server ADDRESS:PORT")]
+    NoServerPort { what: &'static str },
+    #[error("the socket to {server} could not be used")]
+    Line {
+        server: std::net::SocketAddr,
+        #[source]
+        source: LineError,
+    },
+    #[error("the load could not be run")]
+    Load(#[source] LoadError),
+    #[error("the session was not completed: {outcome}")]
+    SessionIncomplete { outcome: &'static str },
+    #[error("could not read {}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the program could not be set up")]
+    Setup(#[source] io::Error),
+    #[error("could not write the output")]
+    Write(#[from] io::Error),
+    #[error("a background computation stopped early")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::Conflict { what, field, .. } = error {
+            let option = match field {
+                UniqueField::Name => "NAME",
+                UniqueField::Username => "USERNAME",
+                UniqueField::Source => "--address",
+                UniqueField::Ipv4 => "--ipv4",
+                UniqueField::Ipv6Prefix => "--ipv6-prefix",
+                UniqueField::Ipv6Delegated => "--ipv6-delegated",
+            };
+            return Self::Conflict {
+                option,
+                what,
+                field,
+            };
+        }
+        Self::Store(error)
+    }
+}
+
+impl CliError {
+    /// The exit code of a process that fails so.
+    pub(crate) fn status(&self) -> ExitStatus {
+        if self.is_usage() {
+            ExitStatus::Usage
+        } else if matches!(
+            self,
+            Self::NotFound { .. } | Self::Store(StoreError::NotFound { .. })
+        ) {
+            ExitStatus::NotFound
+        } else if is_denied(self) && !self.is_wrong_place() {
+            ExitStatus::Denied
+        } else {
+            ExitStatus::Failed
+        }
+    }
+
+    fn is_usage(&self) -> bool {
+        if let Self::Config(error) = self {
+            return error.is_from_flag();
+        }
+        matches!(
+            self,
+            Self::Usage { .. }
+                | Self::Secret { .. }
+                | Self::Password { .. }
+                | Self::Credentials { .. }
+        )
+    }
+
+    /// A directory that cannot be written is a wrong choice of directory, not a lack of rights.
+    const fn is_wrong_place(&self) -> bool {
+        let (Self::Start(error) | Self::Serve(ServeError::Store(error))) = self else {
+            return false;
+        };
+        matches!(
+            error,
+            StartError::DataDir { .. }
+                | StartError::ReadOnly { .. }
+                | StartError::Open(OpenError::ReadOnly { .. })
+                | StartError::Migrate(MigrateError::Open(OpenError::ReadOnly { .. }))
+        )
+    }
+}

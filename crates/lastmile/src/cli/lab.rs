@@ -1,0 +1,329 @@
+//! `lastmile lab`: a simulated router, and load.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use domain::secret::Secret;
+use lab::credentials::Credentials;
+use lab::fault::{Faults, Rate};
+use lab::load::mix::Mix;
+use lab::load::options::{Limit, LoadOptions};
+use lab::load::report::Ended;
+use lab::method::Method;
+use lab::nas::{Announcements, NasOptions, NasOutcome};
+use lab::request::Signing;
+use lab::router::Service;
+
+use super::context::Context;
+use super::error::CliError;
+use super::loopback::{self, Loopback};
+use super::test_auth::credentials;
+use super::value::{self, HiddenArg};
+
+const USERS_MAX: usize = 1_000_000;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum LabCommand {
+    /// Play one subscriber's life: login, start, interims, stop
+    #[command(after_help = "Examples:
+  lastmile lab nas --user ana --password -
+  lastmile lab nas --user ana --password - --method chap --interims 10 --loss 5% --output json")]
+    Nas(Box<NasArgs>),
+    /// Send requests as fast as they are answered, verify every reply, and measure
+    #[command(after_help = "Examples:
+  lastmile lab load --users subscribers.csv --mix pap --seconds 10
+  lastmile lab load --users subscribers.csv --mix pap=40,mschapv2=10,accounting=50 --requests 100000 --output json")]
+    Load(Box<LoadArgs>),
+}
+
+#[derive(Debug, clap::Args)]
+struct ServerArgs {
+    /// The server's authentication port [default: the first address of radius.auth]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server)]
+    auth: Option<SocketAddr>,
+    /// The server's accounting port [default: the first address of radius.acct]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server)]
+    acct: Option<SocketAddr>,
+    /// The shared secret; `-` reads it from standard input [default: that of the NAS registered for
+    /// this machine]
+    #[arg(long, value_name = "SECRET")]
+    secret: Option<HiddenArg>,
+    /// Send requests without Message-Authenticator, as old routers do
+    #[arg(long)]
+    unsigned: bool,
+    /// Make random choices repeatable
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NasArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Who logs in
+    #[arg(long, value_name = "USER")]
+    user: String,
+    /// The password; `-` reads it from standard input
+    #[arg(long, value_name = "PASSWORD")]
+    password: HiddenArg,
+    /// How the password is proved: pap, chap, mschapv1, mschapv2
+    #[arg(long, value_name = "METHOD", default_value_t = Method::Pap)]
+    method: Method,
+    /// What is dialled into: pppoe, hotspot
+    #[arg(long, value_name = "SERVICE", default_value_t = Service::Pppoe)]
+    service: Service,
+    /// NAS-Identifier [default: the registered one]
+    #[arg(long, value_name = "NAS-ID", value_parser = value::parse_identifier)]
+    identifier: Option<String>,
+    /// How many Interim-Updates
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    interims: u32,
+    /// Session time that each Interim-Update claims to add: 300, 5m
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = value::parse_seconds)]
+    interim_interval: u32,
+    /// How long to really wait between reports: 0, 10s
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = value::parse_seconds)]
+    pause: u32,
+    /// Announce the router with Accounting-On before and Accounting-Off after
+    #[arg(long)]
+    announce: bool,
+    /// Share of datagrams that get lost: 0.1, 10%
+    #[arg(long, value_name = "RATE")]
+    loss: Option<Rate>,
+    /// Share of datagrams that are sent twice
+    #[arg(long, value_name = "RATE")]
+    duplication: Option<Rate>,
+    /// Share of datagrams that arrive late
+    #[arg(long, value_name = "RATE")]
+    reordering: Option<Rate>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoadArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// CSV file with the columns username and password
+    #[arg(long, value_name = "FILE")]
+    users: PathBuf,
+    /// Kinds of requests: pap, chap, mschapv1, mschapv2, accounting, mixed, or weights
+    /// (pap=70,accounting=30)
+    #[arg(long, value_name = "MIX", default_value = "pap")]
+    mix: Mix,
+    /// How long
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
+    /// Stop after so many requests instead
+    #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+    /// Requests under way at a time
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    outstanding: usize,
+    /// Source ports; each carries 256 requests at most
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    ports: usize,
+    /// Threads that share the work
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Milliseconds to wait for each transmission's answer
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    timeout_ms: u32,
+    /// Sessions that live at a time, for accounting
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    sessions: usize,
+    /// Interim-Updates in each session's life
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    interims: u32,
+    /// NAS-Identifier [default: the registered one, or lab]
+    #[arg(long, value_name = "NAS-ID", value_parser = value::parse_identifier)]
+    identifier: Option<String>,
+    /// Report for each session what the server acknowledged
+    #[arg(long)]
+    ledger: bool,
+}
+
+/// The server as it was found out.
+struct Target {
+    auth: SocketAddr,
+    acct: SocketAddr,
+    secret: Secret,
+    identifier: Option<String>,
+}
+
+pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<(), CliError> {
+    match command {
+        LabCommand::Nas(args) => nas(context, *args).await,
+        LabCommand::Load(args) => load(context, *args).await,
+    }
+}
+
+async fn nas(context: &mut Context, args: NasArgs) -> Result<(), CliError> {
+    let user = credentials(&args.user, &args.password, "--password")?;
+    let target = args.server.resolve(context).await?;
+    let server = target.auth;
+    let mut options = NasOptions::new(target.auth, target.acct, target.secret, user);
+    options.method = args.method;
+    options.service = args.service;
+    options.interims = args.interims;
+    options.interim_seconds = args.interim_interval;
+    options.interim_pause = Duration::from_secs(args.pause.into());
+    options.signing = args.server.signing();
+    options.seed = args.server.seed;
+    options.started_at = Some(context.app.now());
+    options.faults = Faults {
+        loss: args.loss.unwrap_or_default(),
+        duplication: args.duplication.unwrap_or_default(),
+        reordering: args.reordering.unwrap_or_default(),
+    };
+    if args.announce {
+        options.announcements = Announcements::OnAndOff;
+    }
+    if let Some(identifier) = args.identifier.or(target.identifier) {
+        options.router.identifier = identifier;
+    }
+    let report = tokio::task::spawn_blocking(move || lab::nas::run(&options))
+        .await?
+        .map_err(|source| CliError::Line { server, source })?;
+    context.output.document(&report)?;
+    let outcome = match report.outcome {
+        NasOutcome::Completed => return Ok(()),
+        NasOutcome::Rejected => "the login was rejected; `lastmile log auth` says why",
+        NasOutcome::Challenged => "the server asked for more than a password",
+        NasOutcome::Unanswered => "a request was not answered; `lastmile doctor` looks for reasons",
+    };
+    Err(CliError::SessionIncomplete { outcome })
+}
+
+async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
+    let users = read_users(&args.users)?;
+    let target = args.server.resolve(context).await?;
+    let mut options = LoadOptions::new(target.auth, target.acct, target.secret, users);
+    options.mix = args.mix;
+    options.outstanding = args.outstanding;
+    options.ports = args.ports;
+    options.threads = args.threads;
+    options.timeout = Duration::from_millis(args.timeout_ms.into());
+    options.sessions = args.sessions;
+    options.interims = args.interims;
+    options.ledger = args.ledger;
+    options.signing = args.server.signing();
+    options.seed = args.server.seed.unwrap_or(options.seed);
+    options.limit = args.requests.map_or_else(
+        || Limit::Duration(Duration::from_secs(args.seconds.into())),
+        Limit::Requests,
+    );
+    if let Some(identifier) = args.identifier.or(target.identifier) {
+        options.router.identifier = identifier;
+    }
+    let report = run_load(options).await?;
+    context.output.document(&report)?;
+    match report.ended {
+        Ended::Duration | Ended::Requests | Ended::Stopped => Ok(()),
+        Ended::Silence => Err(CliError::Silence),
+    }
+}
+
+/// Runs until it is done or the user interrupts; both give a report.
+async fn run_load(options: LoadOptions) -> Result<lab::load::report::LoadReport, CliError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let watched = Arc::clone(&stop);
+    let mut running = tokio::task::spawn_blocking(move || lab::load::run_until(&options, &watched));
+    let finished = tokio::select! {
+        finished = &mut running => finished,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map_err(CliError::Setup)?;
+            stop.store(true, Ordering::Relaxed);
+            running.await
+        }
+    };
+    finished?.map_err(CliError::Load)
+}
+
+impl ServerArgs {
+    async fn resolve(&self, context: &Context) -> Result<Target, CliError> {
+        let radius = &context.app.config.radius;
+        let auth = loopback::server(self.auth, &radius.auth, "radius.auth")?;
+        let acct = loopback::server(self.acct, &radius.acct, "radius.acct")?;
+        if let Some(secret) = &self.secret {
+            const OPTION: &str = "--secret";
+            return Ok(Target {
+                auth,
+                acct,
+                secret: value::nas_secret(OPTION, &secret.resolve(OPTION)?)?,
+                identifier: None,
+            });
+        }
+        let Loopback { nas } = Loopback::find(context, auth).await?;
+        Ok(Target {
+            auth,
+            acct,
+            secret: nas.secret,
+            identifier: nas.settings.identifier,
+        })
+    }
+
+    fn signing(&self) -> Signing {
+        if self.unsigned {
+            Signing::Unsigned
+        } else {
+            Signing::Signed
+        }
+    }
+}
+
+fn read_users(path: &Path) -> Result<Vec<Credentials>, CliError> {
+    let refuse = |source| CliError::Users {
+        path: path.to_owned(),
+        source,
+    };
+    let mut reader = csv::Reader::from_path(path).map_err(|error| refuse(error.into()))?;
+    let headers = reader
+        .headers()
+        .map_err(|error| refuse(error.into()))?
+        .clone();
+    let column = |name: &'static str| {
+        headers
+            .iter()
+            .position(|header| header.trim().eq_ignore_ascii_case(name))
+            .ok_or(UsersError::NoColumn { name })
+    };
+    let name_at = column("username").map_err(refuse)?;
+    let password_at = column("password").map_err(refuse)?;
+    let mut users = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| refuse(error.into()))?;
+        let field = |at: usize| record.get(at).unwrap_or_default();
+        let user = Credentials::new(field(name_at), field(password_at)).map_err(|source| {
+            refuse(UsersError::Line {
+                line: record.position().map_or(0, csv::Position::line),
+                source,
+            })
+        })?;
+        users.push(user);
+        if USERS_MAX < users.len() {
+            return Err(refuse(UsersError::TooMany));
+        }
+    }
+    Ok(users)
+}
+
+/// Why a file of users cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsersError {
+    #[error(
+        "the column '{name}' is missing: the first line names the columns username and password"
+    )]
+    NoColumn { name: &'static str },
+    #[error("line {line}")]
+    Line {
+        line: u64,
+        #[source]
+        source: lab::credentials::CredentialsError,
+    },
+    #[error("more than {USERS_MAX} users")]
+    TooMany,
+    #[error(transparent)]
+    Unreadable(#[from] csv::Error),
+}

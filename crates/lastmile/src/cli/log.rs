@@ -1,0 +1,137 @@
+//! `lastmile log`: what was decided, and why.
+
+use domain::auth_log::AuthOutcome;
+use domain::id::TenantId;
+use domain::name::{Name, Username};
+use domain::time::Timestamp;
+use serde::Serialize;
+use storage::auth_log::{AuthLogFilter, AuthLogRow};
+
+use super::context::{Context, ListSize};
+use super::error::CliError;
+use crate::output::Record;
+
+const TENANT: TenantId = TenantId::DEFAULT;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum LogCommand {
+    /// List authentications with their reasons, newest first
+    #[command(after_help = "Examples:
+  lastmile log auth --rejected
+  lastmile log auth --user ana --limit 1 --output json     # with the rules it went through")]
+    Auth(AuthArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AuthArgs {
+    /// Only this user
+    #[arg(long, value_name = "USER")]
+    user: Option<Username>,
+    /// Only this router
+    #[arg(long, value_name = "NAME")]
+    nas: Option<Name>,
+    /// Only rejected ones
+    #[arg(long, conflicts_with = "accepted")]
+    rejected: bool,
+    /// Only accepted ones
+    #[arg(long)]
+    accepted: bool,
+    /// Only at or after this time
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    #[command(flatten)]
+    size: ListSize,
+}
+
+#[derive(Debug, Serialize)]
+struct AuthRecord {
+    at: Timestamp,
+    user_name: String,
+    nas: String,
+    method: String,
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    explanation: String,
+    trace: Vec<String>,
+    calling_station: Option<String>,
+    called_station: Option<String>,
+    id: String,
+}
+
+impl Record for AuthRecord {
+    const FIELDS: &'static [&'static str] = &[
+        "at",
+        "user_name",
+        "nas",
+        "method",
+        "outcome",
+        "reason",
+        "explanation",
+        "trace",
+        "calling_station",
+        "called_station",
+        "id",
+    ];
+    const COLUMNS: &'static [&'static str] = &[
+        "at",
+        "user_name",
+        "nas",
+        "method",
+        "outcome",
+        "explanation",
+        "calling_station",
+    ];
+}
+
+pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<(), CliError> {
+    let LogCommand::Auth(args) = command;
+    let store = context.app.store_read().await?;
+    let filter = AuthLogFilter {
+        username: args.user,
+        nas: args.nas,
+        is_accepted: match (args.rejected, args.accepted) {
+            (true, _) => Some(false),
+            (false, true) => Some(true),
+            (false, false) => None,
+        },
+        since: args.since,
+    };
+    let mut listing = context.output.listing::<AuthRecord>(args.size.extent());
+    let mut page = args.size.first_page();
+    while listing.is_open() {
+        let rows = store.auth_log_list(TENANT, &filter, &page).await?;
+        let is_last = rows.len() < page.limit() as usize;
+        page.after = rows.last().map(|row| row.id);
+        for row in rows {
+            listing.push(&AuthRecord::from(row))?;
+        }
+        if is_last {
+            break;
+        }
+    }
+    let listed = listing.finish()?;
+    context.note_listed(listed, "No authentication matches");
+    Ok(())
+}
+
+impl From<AuthLogRow> for AuthRecord {
+    fn from(row: AuthLogRow) -> Self {
+        let (outcome, reason, explanation) = match row.outcome {
+            AuthOutcome::Accepted => ("accepted", None, "granted".to_owned()),
+            AuthOutcome::Rejected(reason) => ("rejected", Some(reason.code()), reason.to_string()),
+        };
+        Self {
+            at: row.at,
+            user_name: row.username.to_string(),
+            nas: row.nas.to_string(),
+            method: row.method.to_string(),
+            outcome,
+            reason,
+            explanation,
+            trace: row.trace.iter().map(ToString::to_string).collect(),
+            calling_station: row.calling_station.map(|text| text.to_string()),
+            called_station: row.called_station.map(|text| text.to_string()),
+            id: row.id.to_string(),
+        }
+    }
+}

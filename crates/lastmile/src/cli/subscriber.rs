@@ -1,0 +1,503 @@
+//! `lastmile subscriber`: who may log in, with what, on which plan.
+
+use std::net::Ipv4Addr;
+
+use domain::credential::Credential;
+use domain::id::{PlanId, TenantId};
+use domain::name::{Name, Username};
+use domain::subscriber::{StaticAddresses, SubscriberStatus};
+use domain::time::Timestamp;
+use ipnet::Ipv6Net;
+use serde::Serialize;
+use storage::error::{Resource, UniqueField};
+use storage::store::Store;
+use storage::subscriber::{
+    CredentialKind, NewSubscriber, SubscriberFilter, SubscriberPatch, SubscriberSummary,
+};
+
+use super::change::Changes;
+use super::context::{Context, Deed, DryRun, ListSize};
+use super::error::CliError;
+use super::subscriber_import::{self, ImportArgs};
+use super::value::{self, HashArg, HiddenArg};
+use crate::output::Record;
+
+const TENANT: TenantId = TenantId::DEFAULT;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SubscriberCommand {
+    /// Add a subscriber
+    #[command(after_help = "Examples:
+  lastmile subscriber add ana --password - --plan home-25      # password from standard input
+  lastmile subscriber add ben --password-hash '$2b$12$…' --plan home-25
+  lastmile subscriber add cay --password - --plan home-25 --ipv4 100.64.0.7 --expires 2027-01-31")]
+    Add(Box<AddArgs>),
+    /// List subscribers
+    List(ListArgs),
+    /// Show one subscriber
+    Show {
+        /// User name
+        username: Username,
+    },
+    /// Change a subscriber
+    #[command(after_help = "Examples:
+  lastmile subscriber set ana --plan home-50
+  lastmile subscriber set ana --password -
+  lastmile subscriber set ana --expires 2027-02-28 --clear-ipv4 --dry-run")]
+    Set(Box<SetArgs>),
+    /// Let a disabled subscriber log in again
+    Enable {
+        /// User name
+        username: Username,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+    /// Refuse every login of a subscriber, and keep their data
+    Disable {
+        /// User name
+        username: Username,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+    /// Remove a subscriber; sessions and usage stay
+    Remove {
+        /// User name
+        username: Username,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+    /// Add the subscribers of a CSV file, all of them or none
+    #[command(after_help = "The first line names the columns:
+  username, plan          always
+  password                the password as it stands, or empty with password_hash
+  password_hash           bcrypt, argon2, SHA-crypt or {NT}
+  static_ipv4, ipv6_prefix, ipv6_delegated, expires_at, status    may be empty
+
+Examples:
+  lastmile subscriber import subscribers.csv --dry-run
+  lastmile subscriber import - < subscribers.csv")]
+    Import(ImportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddArgs {
+    /// What the subscriber logs in with; letter case does not matter
+    username: Username,
+    #[command(flatten)]
+    credential: CredentialArgs,
+    /// Name of the plan
+    #[arg(long, value_name = "NAME")]
+    plan: Name,
+    /// An IPv4 address of their own
+    #[arg(long, value_name = "ADDRESS", value_parser = value::parse_static_ipv4)]
+    ipv4: Option<Ipv4Addr>,
+    /// An IPv6 prefix for the link
+    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    ipv6_prefix: Option<Ipv6Net>,
+    /// An IPv6 prefix to delegate to their router
+    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    ipv6_delegated: Option<Ipv6Net>,
+    /// When access ends: a date (UTC) or a date and time with zone
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Timestamp>,
+    /// Add without letting them log in yet
+    #[arg(long)]
+    disabled: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetArgs {
+    /// User name
+    username: Username,
+    #[command(flatten)]
+    credential: CredentialArgs,
+    /// Name of the plan
+    #[arg(long, value_name = "NAME")]
+    plan: Option<Name>,
+    /// An IPv4 address of their own
+    #[arg(long, value_name = "ADDRESS", value_parser = value::parse_static_ipv4)]
+    ipv4: Option<Ipv4Addr>,
+    /// An address from the pool again
+    #[arg(long, conflicts_with = "ipv4")]
+    clear_ipv4: bool,
+    /// An IPv6 prefix for the link
+    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    ipv6_prefix: Option<Ipv6Net>,
+    /// No IPv6 prefix for the link
+    #[arg(long, conflicts_with = "ipv6_prefix")]
+    clear_ipv6_prefix: bool,
+    /// An IPv6 prefix to delegate to their router
+    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    ipv6_delegated: Option<Ipv6Net>,
+    /// No delegated IPv6 prefix
+    #[arg(long, conflicts_with = "ipv6_delegated")]
+    clear_ipv6_delegated: bool,
+    /// When access ends: a date (UTC) or a date and time with zone
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Timestamp>,
+    /// Access without end
+    #[arg(long, conflicts_with = "expires")]
+    clear_expires: bool,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+#[derive(Debug, clap::Args)]
+struct CredentialArgs {
+    /// The password; `-` reads it from standard input
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<HiddenArg>,
+    /// A hash instead of the password: bcrypt, argon2, SHA-crypt, {NT}; CHAP cannot work with it
+    #[arg(long, value_name = "HASH", conflicts_with = "password")]
+    password_hash: Option<HashArg>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Only user names that contain this
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Only subscribers on this plan
+    #[arg(long, value_name = "NAME")]
+    plan: Option<Name>,
+    /// Only active or only disabled subscribers
+    #[arg(long, value_name = "STATUS")]
+    status: Option<StatusArg>,
+    #[command(flatten)]
+    size: ListSize,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum StatusArg {
+    Active,
+    Disabled,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SubscriberRecord {
+    username: String,
+    plan: String,
+    status: SubscriberStatus,
+    credential: CredentialKind,
+    expires_at: Option<Timestamp>,
+    static_ipv4: Option<Ipv4Addr>,
+    ipv6_prefix: Option<Ipv6Net>,
+    ipv6_delegated: Option<Ipv6Net>,
+    created_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    id: Option<String>,
+}
+
+impl Record for SubscriberRecord {
+    const FIELDS: &'static [&'static str] = &[
+        "username",
+        "plan",
+        "status",
+        "credential",
+        "expires_at",
+        "static_ipv4",
+        "ipv6_prefix",
+        "ipv6_delegated",
+        "created_at",
+        "updated_at",
+        "id",
+    ];
+    const COLUMNS: &'static [&'static str] = &[
+        "username",
+        "plan",
+        "status",
+        "credential",
+        "expires_at",
+        "static_ipv4",
+    ];
+}
+
+pub(crate) async fn run(context: &mut Context, command: SubscriberCommand) -> Result<(), CliError> {
+    match command {
+        SubscriberCommand::Add(args) => add(context, *args).await,
+        SubscriberCommand::List(args) => list(context, args).await,
+        SubscriberCommand::Show { username } => show(context, &username).await,
+        SubscriberCommand::Set(args) => set(context, *args).await,
+        SubscriberCommand::Enable { username, dry_run } => {
+            switch(context, &username, SubscriberStatus::Active, dry_run).await
+        }
+        SubscriberCommand::Disable { username, dry_run } => {
+            switch(context, &username, SubscriberStatus::Disabled, dry_run).await
+        }
+        SubscriberCommand::Remove { username, dry_run } => {
+            remove(context, &username, dry_run).await
+        }
+        SubscriberCommand::Import(args) => subscriber_import::run(context, args).await,
+    }
+}
+
+async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
+    let credential = args.credential.resolve()?.ok_or(CliError::Usage {
+        option: "--password",
+        reason: "give --password PASSWORD (or - to read it), or --password-hash HASH",
+    })?;
+    let store = context.app.store_write().await?;
+    let plan = plan_id(&store, &args.plan).await?;
+    let new = NewSubscriber {
+        tenant: TENANT,
+        username: args.username,
+        credential,
+        plan,
+        status: if args.disabled {
+            SubscriberStatus::Disabled
+        } else {
+            SubscriberStatus::Active
+        },
+        expires_at: args.expires,
+        addresses: StaticAddresses {
+            ipv4: args.ipv4,
+            ipv6_prefix: args.ipv6_prefix,
+            ipv6_delegated: args.ipv6_delegated,
+        },
+    };
+    let mut record = record_of(&new, &args.plan);
+    let deed = Deed {
+        what: format!("Subscriber {}", new.username),
+        verb: "added",
+        details: format!(" on plan {}", args.plan),
+    };
+    if args.dry_run.is_dry {
+        if store
+            .subscriber_find(TENANT, &new.username)
+            .await?
+            .is_some()
+        {
+            return Err(CliError::Conflict {
+                option: "USERNAME",
+                what: Resource::Subscriber,
+                field: UniqueField::Username,
+            });
+        }
+        return Ok(context.report(args.dry_run, &deed, &record)?);
+    }
+    let subscriber = store.subscriber_insert(new).await?;
+    record.id = Some(subscriber.id.to_string());
+    Ok(context.report(args.dry_run, &deed, &record)?)
+}
+
+async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
+    let store = context.app.store_read().await?;
+    let plan = match &args.plan {
+        Some(name) => Some(plan_id(&store, name).await?),
+        None => None,
+    };
+    let filter = SubscriberFilter {
+        search: args.search,
+        plan,
+        status: args.status.map(|status| match status {
+            StatusArg::Active => SubscriberStatus::Active,
+            StatusArg::Disabled => SubscriberStatus::Disabled,
+        }),
+    };
+    let mut listing = context
+        .output
+        .listing::<SubscriberRecord>(args.size.extent());
+    let mut page = args.size.first_page();
+    while listing.is_open() {
+        let rows = store.subscriber_list(TENANT, &filter, &page).await?;
+        let is_last = rows.len() < page.limit() as usize;
+        page.after = rows.last().map(|subscriber| subscriber.username.clone());
+        for subscriber in rows {
+            listing.push(&SubscriberRecord::from(subscriber))?;
+        }
+        if is_last {
+            break;
+        }
+    }
+    let listed = listing.finish()?;
+    context.note_listed(listed, "No subscriber matches");
+    Ok(())
+}
+
+async fn show(context: &mut Context, username: &Username) -> Result<(), CliError> {
+    let store = context.app.store_read().await?;
+    let subscriber = store.subscriber_find(TENANT, username).await?;
+    let subscriber = subscriber.ok_or_else(|| not_found(username))?;
+    Ok(context.output.show(&SubscriberRecord::from(subscriber))?)
+}
+
+async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
+    let credential = args.credential.resolve()?;
+    let store = context.app.store_write().await?;
+    let plan = match &args.plan {
+        Some(name) => Some(plan_id(&store, name).await?),
+        None => None,
+    };
+    let patch = SubscriberPatch {
+        credential,
+        plan,
+        expires_at: value::replacement(args.expires, args.clear_expires),
+        ipv4: value::replacement(args.ipv4, args.clear_ipv4),
+        ipv6_prefix: value::replacement(args.ipv6_prefix, args.clear_ipv6_prefix),
+        ipv6_delegated: value::replacement(args.ipv6_delegated, args.clear_ipv6_delegated),
+        ..SubscriberPatch::default()
+    };
+    update(
+        context,
+        &store,
+        &args.username,
+        patch,
+        args.plan,
+        args.dry_run,
+    )
+    .await
+}
+
+async fn switch(
+    context: &mut Context,
+    username: &Username,
+    status: SubscriberStatus,
+    dry_run: DryRun,
+) -> Result<(), CliError> {
+    let store = context.app.store_write().await?;
+    let patch = SubscriberPatch {
+        status: Some(status),
+        ..SubscriberPatch::default()
+    };
+    update(context, &store, username, patch, None, dry_run).await
+}
+
+async fn update(
+    context: &mut Context,
+    store: &Store,
+    username: &Username,
+    patch: SubscriberPatch,
+    plan: Option<Name>,
+    dry_run: DryRun,
+) -> Result<(), CliError> {
+    let before = store.subscriber_find(TENANT, username).await?;
+    let before = SubscriberRecord::from(before.ok_or_else(|| not_found(username))?);
+    let after = patched(&before, &patch, plan.as_ref());
+    let changes =
+        Changes::between(&before, &after)?.with_hidden("password", patch.credential.as_ref());
+    let deed = changes.deed(format!("Subscriber {username}"));
+    if dry_run.is_dry || changes.is_empty() {
+        return Ok(context.report(dry_run, &deed, &after)?);
+    }
+    let subscriber = store.subscriber_update(TENANT, username, patch).await?;
+    Ok(context.report(dry_run, &deed, &SubscriberRecord::from(subscriber))?)
+}
+
+async fn remove(
+    context: &mut Context,
+    username: &Username,
+    dry_run: DryRun,
+) -> Result<(), CliError> {
+    let store = context.app.store_write().await?;
+    let subscriber = store.subscriber_find(TENANT, username).await?;
+    let record = SubscriberRecord::from(subscriber.ok_or_else(|| not_found(username))?);
+    if !dry_run.is_dry {
+        store.subscriber_delete(TENANT, username).await?;
+    }
+    let deed = Deed {
+        what: format!("Subscriber {username}"),
+        verb: "removed",
+        details: String::new(),
+    };
+    Ok(context.report(dry_run, &deed, &record)?)
+}
+
+async fn plan_id(store: &Store, name: &Name) -> Result<PlanId, CliError> {
+    let plan = store.plan_find(TENANT, name).await?;
+    plan.map(|plan| plan.id).ok_or_else(|| CliError::NotFound {
+        what: Resource::Plan,
+        name: name.to_string(),
+        remedy: "`lastmile plan list` shows them, `lastmile plan add` adds one",
+    })
+}
+
+impl CredentialArgs {
+    fn resolve(&self) -> Result<Option<Credential>, CliError> {
+        const OPTION: &str = "--password";
+        if let Some(hash) = &self.password_hash {
+            return Ok(Some(Credential::Hashed(hash.0.clone())));
+        }
+        let Some(password) = &self.password else {
+            return Ok(None);
+        };
+        let text = password.resolve(OPTION)?;
+        value::password(&text)
+            .map(Some)
+            .map_err(|source| CliError::Password {
+                option: OPTION,
+                source,
+            })
+    }
+}
+
+impl From<SubscriberSummary> for SubscriberRecord {
+    fn from(subscriber: SubscriberSummary) -> Self {
+        Self {
+            username: subscriber.username.to_string(),
+            plan: subscriber.plan.to_string(),
+            status: subscriber.status,
+            credential: subscriber.credential_kind,
+            expires_at: subscriber.expires_at,
+            static_ipv4: subscriber.addresses.ipv4,
+            ipv6_prefix: subscriber.addresses.ipv6_prefix,
+            ipv6_delegated: subscriber.addresses.ipv6_delegated,
+            created_at: Some(subscriber.created_at),
+            updated_at: Some(subscriber.updated_at),
+            id: Some(subscriber.id.to_string()),
+        }
+    }
+}
+
+fn record_of(new: &NewSubscriber, plan: &Name) -> SubscriberRecord {
+    SubscriberRecord {
+        username: new.username.to_string(),
+        plan: plan.to_string(),
+        status: new.status,
+        credential: kind_of(&new.credential),
+        expires_at: new.expires_at,
+        static_ipv4: new.addresses.ipv4,
+        ipv6_prefix: new.addresses.ipv6_prefix,
+        ipv6_delegated: new.addresses.ipv6_delegated,
+        created_at: None,
+        updated_at: None,
+        id: None,
+    }
+}
+
+fn patched(
+    before: &SubscriberRecord,
+    patch: &SubscriberPatch,
+    plan: Option<&Name>,
+) -> SubscriberRecord {
+    let known = before.clone();
+    SubscriberRecord {
+        plan: plan.map_or(known.plan, Name::to_string),
+        status: patch.status.unwrap_or(known.status),
+        credential: patch.credential.as_ref().map_or(known.credential, kind_of),
+        expires_at: patch.expires_at.unwrap_or(known.expires_at),
+        static_ipv4: patch.ipv4.unwrap_or(known.static_ipv4),
+        ipv6_prefix: patch.ipv6_prefix.unwrap_or(known.ipv6_prefix),
+        ipv6_delegated: patch.ipv6_delegated.unwrap_or(known.ipv6_delegated),
+        username: known.username,
+        created_at: known.created_at,
+        updated_at: known.updated_at,
+        id: known.id,
+    }
+}
+
+fn kind_of(credential: &Credential) -> CredentialKind {
+    match credential {
+        Credential::Cleartext(_) => CredentialKind::Cleartext,
+        Credential::Hashed(hash) => CredentialKind::Hashed(hash.scheme()),
+    }
+}
+
+fn not_found(username: &Username) -> CliError {
+    CliError::NotFound {
+        what: Resource::Subscriber,
+        name: username.to_string(),
+        remedy: "`lastmile subscriber list --search TEXT` looks for one",
+    }
+}

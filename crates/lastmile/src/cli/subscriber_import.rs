@@ -1,0 +1,234 @@
+//! `lastmile subscriber import`: a whole file in one transaction, with progress on a terminal.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use domain::id::TenantId;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use storage::page::Page;
+use storage::store::Store;
+use storage::subscriber_import::ImportError;
+
+use super::context::{Context, DryRun};
+use super::error::CliError;
+use super::import::{self, Complaint, ImportFailure, Plans, Sheet};
+
+const TENANT: TenantId = TenantId::DEFAULT;
+/// How often, in rows, a bar is told where it is.
+const PROGRESS_STEP: usize = 256;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The CSV file; `-` reads standard input
+    file: PathBuf,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Imported {
+    subscribers: usize,
+    is_dry_run: bool,
+}
+
+pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), CliError> {
+    let store = context.app.store_write().await?;
+    let plans = plans(&store).await?;
+    let file = open(&args.file)?;
+    let bar = Bar::new("read");
+    let sheet = import::read(file, TENANT, &plans, |rows| bar.show(rows));
+    bar.finish();
+    let sheet = sheet.inspect_err(|failure| {
+        tell_complaints(context, failure);
+    })?;
+    let imported = Imported {
+        subscribers: sheet.rows.len(),
+        is_dry_run: args.dry_run.is_dry,
+    };
+    if args.dry_run.is_dry {
+        check_new(context, &store, &sheet).await?;
+    } else {
+        write(context, &store, sheet).await?;
+    }
+    if context.output.is_for_programs() {
+        context.output.document(&imported)?;
+    } else {
+        context.note(imported);
+    }
+    Ok(())
+}
+
+async fn plans(store: &Store) -> Result<Plans, CliError> {
+    let mut plans = HashMap::new();
+    let mut page = Page::first(Page::<domain::name::Name>::LIMIT_MAX);
+    loop {
+        let rows = store.plan_list(TENANT, &page).await?;
+        let is_last = rows.len() < page.limit() as usize;
+        page.after = rows.last().map(|plan| plan.name.clone());
+        plans.extend(
+            rows.into_iter()
+                .map(|plan| (plan.name.key().to_owned(), plan.id)),
+        );
+        if is_last {
+            return Ok(plans);
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Box::new(file)),
+        Err(source) => Err(CliError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+async fn write(context: &Context, store: &Store, sheet: Sheet) -> Result<(), CliError> {
+    let Sheet { rows, lines } = sheet;
+    let names: Vec<_> = rows.iter().map(|row| row.username.clone()).collect();
+    let bar = Bar::with_end("stored", rows.len());
+    let outcome = store
+        .subscriber_import(TENANT, rows, |stored| bar.show(stored))
+        .await;
+    bar.finish();
+    match outcome {
+        Ok(_) => Ok(()),
+        // Not as an option's fault: there is no option, but a line.
+        Err(ImportError::Store(error)) => Err(CliError::Store(error)),
+        Err(
+            ImportError::Duplicate { usernames, count }
+            | ImportError::Repeated { usernames, count },
+        ) => {
+            let line_of: HashMap<_, _> = names.iter().zip(lines).collect();
+            let mut complaints: Vec<Complaint> = usernames
+                .iter()
+                .take(import::COMPLAINTS_MAX)
+                .map(|username| Complaint {
+                    line: line_of.get(username).copied().unwrap_or_default(),
+                    text: format!("username: '{username}' exists already"),
+                })
+                .collect();
+            complaints.sort_by_key(|complaint| complaint.line);
+            let omitted = count.saturating_sub(complaints.len());
+            let failure = ImportFailure::Lines {
+                complaints,
+                omitted,
+            };
+            tell_complaints(context, &failure);
+            Err(failure.into())
+        }
+    }
+}
+
+/// What an import would find in the database, without writing.
+async fn check_new(context: &Context, store: &Store, sheet: &Sheet) -> Result<(), CliError> {
+    let mut complaints = Vec::new();
+    let mut omitted = 0;
+    let bar = Bar::with_end("checked", sheet.rows.len());
+    for (checked, (row, line)) in sheet.rows.iter().zip(&sheet.lines).enumerate() {
+        bar.show(checked);
+        if store
+            .subscriber_find(TENANT, &row.username)
+            .await?
+            .is_none()
+        {
+            continue;
+        }
+        if complaints.len() == import::COMPLAINTS_MAX {
+            omitted += 1;
+            continue;
+        }
+        complaints.push(Complaint {
+            line: *line,
+            text: format!("username: '{}' exists already", row.username),
+        });
+    }
+    bar.finish();
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let failure = ImportFailure::Lines {
+        complaints,
+        omitted,
+    };
+    tell_complaints(context, &failure);
+    Err(failure.into())
+}
+
+fn tell_complaints(context: &Context, failure: &ImportFailure) {
+    if let ImportFailure::Lines {
+        complaints,
+        omitted,
+    } = failure
+    {
+        for complaint in complaints {
+            context.note(format_args!("line {}: {}", complaint.line, complaint.text));
+        }
+        if *omitted != 0 {
+            context.note(format_args!("and {omitted} more"));
+        }
+    }
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_dry_run {
+            write!(
+                formatter,
+                "Dry run: {} subscribers would be imported. Nothing is changed.",
+                self.subscribers
+            )
+        } else {
+            write!(formatter, "{} subscribers imported", self.subscribers)
+        }
+    }
+}
+
+/// A progress bar on stderr; invisible unless that is a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    /// Counts without knowing the end.
+    fn new(done: &'static str) -> Self {
+        Self::drawn(
+            ProgressBar::no_length(),
+            "{spinner} {human_pos} lines {msg}",
+            done,
+        )
+    }
+
+    fn with_end(done: &'static str, rows: usize) -> Self {
+        let end = u64::try_from(rows).unwrap_or(u64::MAX);
+        let template = "{bar:40} {human_pos} of {human_len} {msg}, {eta} left";
+        Self::drawn(ProgressBar::new(end), template, done)
+    }
+
+    fn drawn(bar: ProgressBar, template: &str, done: &'static str) -> Self {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(done);
+        Self(bar)
+    }
+
+    fn show(&self, rows: usize) {
+        if rows.is_multiple_of(PROGRESS_STEP) {
+            self.0.set_position(u64::try_from(rows).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,244 @@
+//! How the text of each key is read, and what is accepted.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use tracing_subscriber::filter::Targets;
+
+use super::{LogFormat, Role};
+
+const ADDRESSES_MAX: usize = 16;
+const WORKERS_MAX: usize = 256;
+const REJECT_DELAY_MS_MAX: u64 = 10_000;
+
+/// What is wrong with a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Not an address with a port.
+    #[error(
+        "'{raw}' is not an address with a port: write 0.0.0.0:1812 or [::]:1812 (port 0 lets the system choose)"
+    )]
+    Address {
+        /// The text.
+        raw: String,
+    },
+    /// None, or too many addresses.
+    #[error("{count} addresses: write 1 to {ADDRESSES_MAX}, separated by commas")]
+    AddressCount {
+        /// How many there are.
+        count: usize,
+    },
+    /// The same address twice.
+    #[error("{address} is there twice: remove one")]
+    AddressTwice {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Not a number in the range.
+    #[error("'{raw}' is not a whole number from {min} to {max}")]
+    Number {
+        /// The text.
+        raw: String,
+        /// The least accepted.
+        min: u64,
+        /// The most accepted.
+        max: u64,
+    },
+    /// Not a role.
+    #[error("'{raw}' is not a role: write one or more of aaa, api, worker, separated by commas")]
+    Role {
+        /// The text.
+        raw: String,
+    },
+    /// Not a log level.
+    #[error(
+        "'{raw}' is not a log level: write error, warn, info, debug or trace, or levels by part (info,aaa=debug)"
+    )]
+    LogLevel {
+        /// The text.
+        raw: String,
+    },
+    /// Not a log format.
+    #[error("'{raw}' is not a log format: write text or json")]
+    LogFormat {
+        /// The text.
+        raw: String,
+    },
+    /// Not a database. The text may hold a password, so it is not repeated.
+    #[error(
+        "this is not a database URL: write sqlite:, sqlite:PATH or postgres://user:password@host/database"
+    )]
+    DatabaseUrl,
+    /// No directory at all.
+    #[error("the directory is empty: write a path")]
+    EmptyPath,
+}
+
+/// Text that is one value of its type.
+pub(super) trait Single: Sized {
+    fn refuse(raw: &str) -> ValueError;
+}
+
+impl Single for SocketAddr {
+    fn refuse(raw: &str) -> ValueError {
+        ValueError::Address {
+            raw: raw.to_owned(),
+        }
+    }
+}
+
+impl Single for LogFormat {
+    fn refuse(raw: &str) -> ValueError {
+        ValueError::LogFormat {
+            raw: raw.to_owned(),
+        }
+    }
+}
+
+pub(super) fn parse_one<T: Single + FromStr>(raw: &str) -> Result<T, ValueError> {
+    raw.trim().parse().map_err(|_| T::refuse(raw))
+}
+
+pub(super) fn parse_addresses(raw: &str) -> Result<Vec<SocketAddr>, ValueError> {
+    let addresses = words(raw)
+        .map(parse_one::<SocketAddr>)
+        .collect::<Result<Vec<_>, _>>()?;
+    if addresses.is_empty() || ADDRESSES_MAX < addresses.len() {
+        return Err(ValueError::AddressCount {
+            count: addresses.len(),
+        });
+    }
+    let mut seen = BTreeSet::new();
+    for address in &addresses {
+        // Port 0 is a new port each time.
+        if address.port() != 0 && !seen.insert(*address) {
+            return Err(ValueError::AddressTwice { address: *address });
+        }
+    }
+    Ok(addresses)
+}
+
+pub(super) fn parse_directory(raw: &str) -> Result<PathBuf, ValueError> {
+    if raw.is_empty() {
+        return Err(ValueError::EmptyPath);
+    }
+    Ok(PathBuf::from(raw))
+}
+
+pub(super) fn parse_workers(raw: &str) -> Result<usize, ValueError> {
+    parse_number(raw, 1, WORKERS_MAX as u64)
+        .map(|number| usize::try_from(number).unwrap_or(WORKERS_MAX))
+}
+
+pub(super) fn parse_reject_delay(raw: &str) -> Result<Duration, ValueError> {
+    parse_number(raw, 0, REJECT_DELAY_MS_MAX).map(Duration::from_millis)
+}
+
+pub(super) fn parse_roles(raw: &str) -> Result<BTreeSet<Role>, ValueError> {
+    let roles = words(raw)
+        .map(|word| match word {
+            "aaa" => Ok(Role::Aaa),
+            "api" => Ok(Role::Api),
+            "worker" => Ok(Role::Worker),
+            _ => Err(ValueError::Role {
+                raw: word.to_owned(),
+            }),
+        })
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    if roles.is_empty() {
+        return Err(ValueError::Role {
+            raw: raw.to_owned(),
+        });
+    }
+    Ok(roles)
+}
+
+pub(super) fn parse_log_level(raw: &str) -> Result<Targets, ValueError> {
+    let refuse = || ValueError::LogLevel {
+        raw: raw.to_owned(),
+    };
+    // A bare word that is no level would be taken as the name of a part and log it in full.
+    let is_known = |part: &str| {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        level
+            .parse::<tracing_subscriber::filter::LevelFilter>()
+            .is_ok()
+    };
+    if raw.is_empty() || !words(raw).all(is_known) {
+        return Err(refuse());
+    }
+    raw.parse::<Targets>().map_err(|_| refuse())
+}
+
+pub(super) fn workers_default() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX))
+}
+
+fn parse_number(raw: &str, min: u64, max: u64) -> Result<u64, ValueError> {
+    raw.trim()
+        .parse::<u64>()
+        .ok()
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| ValueError::Number {
+            raw: raw.to_owned(),
+            min,
+            max,
+        })
+}
+
+fn words(raw: &str) -> impl Iterator<Item = &str> {
+    raw.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+}
+
+impl FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        match raw {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Replaces the password before the `@` and every `password=` of the query.
+pub(super) fn hide_passwords(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (path, query) = match rest.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (rest, None),
+    };
+    let mut shown = format!("{scheme}://{}", hide_user_password(path));
+    if let Some(query) = query {
+        let pairs: Vec<String> = query.split('&').map(hide_pair).collect();
+        shown.push('?');
+        shown.push_str(&pairs.join("&"));
+    }
+    shown
+}
+
+fn hide_user_password(path: &str) -> String {
+    // The last '@' ends the user part, so that a password with an unescaped '@' stays hidden.
+    let Some((user, host)) = path.rsplit_once('@') else {
+        return path.to_owned();
+    };
+    match user.split_once(':') {
+        Some((name, _)) => format!("{name}:***@{host}"),
+        None => path.to_owned(),
+    }
+}
+
+fn hide_pair(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("pass") => format!("{name}=***"),
+        _ => pair.to_owned(),
+    }
+}

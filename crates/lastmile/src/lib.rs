@@ -1,0 +1,11 @@
+//! The program: configuration, command line, output, telemetry, and the server around the parts.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod exit;
+mod output;
+pub mod serve;
+pub mod supervisor;
+mod telemetry;
+pub mod wiring;

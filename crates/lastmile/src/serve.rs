@@ -1,0 +1,225 @@
+//! `lastmile serve`: starts everything, says when it is ready, and stops in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aaa::node::{Node, NodeOptions, Tasks};
+use storage::error::StoreError;
+use storage::store::Store;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::app::{self, App, Beginning};
+use crate::config::{LogFormat, Role};
+use crate::serve::health::Health;
+use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring;
+
+mod health;
+mod housekeeping;
+mod http;
+mod metrics;
+mod notify;
+
+/// How long the web listener is waited for before the program says that it is ready.
+const HTTP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why the server did not start or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] app::StartError),
+    /// The change feed could not be opened.
+    #[error("the change feed could not be opened")]
+    Feed(#[source] StoreError),
+    /// The node could not be started.
+    #[error(transparent)]
+    Node(#[from] aaa::node::StartError),
+    /// The system refused signal handlers.
+    #[error("signals could not be handled")]
+    Signal(#[source] io::Error),
+    /// Something essential ended.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The system refused to wait for the workers.
+    #[error("the packet workers could not be waited for")]
+    Join(#[source] tokio::task::JoinError),
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(app: &App) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(ServeError::Signal)?;
+    let notifier = notify::Notifier::new(&app.config.service);
+    let (store, beginning) = app.store_prepare().await?;
+    let mut supervisor = Supervisor::new();
+    let mut node = match app.config.roles.contains(&Role::Aaa) {
+        true => Some(start_node(app, &store, &mut supervisor).await?),
+        false => None,
+    };
+    let http_address = start_http(app, &store, node.as_ref(), &mut supervisor).await;
+    if app.config.roles.contains(&Role::Worker) {
+        let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+        supervisor.start_restarting("housekeeping", move || {
+            housekeeping::run(store.clone(), Arc::clone(&clock))
+        });
+    }
+    say_ready(app, node.as_ref(), http_address);
+    if beginning == Beginning::First {
+        say_next_steps(app.config.log.format, &app.config.data_dir);
+    }
+    notifier.ready();
+    if let Some(every) = notifier.watchdog() {
+        let notifier = notifier.clone();
+        supervisor.start_restarting("watchdog", move || notifier.clone().keep_alive(every));
+    }
+    let outcome = tokio::select! {
+        name = signals.next() => {
+            info!("Stopping on {name}");
+            Ok(())
+        }
+        problem = supervisor.watch() => {
+            error!(error = &problem as &dyn std::error::Error, "Stopping because a task ended");
+            Err(ServeError::Task(problem))
+        }
+    };
+    notifier.stopping();
+    if let Some(node) = node.take() {
+        stop_node(node).await?;
+        if outcome.is_ok() {
+            supervisor.finish().await?;
+        }
+    }
+    info!("Stopped");
+    outcome
+}
+
+async fn start_node(
+    app: &App,
+    store: &Store,
+    supervisor: &mut Supervisor,
+) -> Result<Node, ServeError> {
+    let radius = &app.config.radius;
+    let options = NodeOptions {
+        auth: radius.auth.clone(),
+        acct: radius.acct.clone(),
+        workers: radius.workers,
+        reject_delay: radius.reject_delay,
+    };
+    // Opened before the directory is loaded, so that no change falls between the two.
+    let feed = store.change_feed().await.map_err(ServeError::Feed)?;
+    let ports = wiring::ports(store, feed, &app.clock);
+    let (node, tasks) = Node::start(&options, ports).await?;
+    let Tasks {
+        journal,
+        log,
+        follower,
+    } = tasks;
+    supervisor.start_essential("journal", journal);
+    supervisor.start_essential("authentication log", log);
+    supervisor.start_lasting("directory", follower);
+    Ok(node)
+}
+
+/// Starts the web listener and waits a moment for its address. AAA goes on without it.
+async fn start_http(
+    app: &App,
+    store: &Store,
+    node: Option<&Node>,
+    supervisor: &mut Supervisor,
+) -> Option<SocketAddr> {
+    let (report, mut listening) = watch::channel(None);
+    let health = Health::new(store.clone(), node);
+    let address = app.config.http_listen;
+    supervisor.start_restarting("http", move || {
+        http::run(address, health.clone(), report.clone())
+    });
+    let bound = listening.wait_for(Option::is_some);
+    match tokio::time::timeout(HTTP_PATIENCE, bound).await {
+        Ok(Ok(address)) => *address,
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+/// Lets the workers finish; their queues close, and the journal and the log come to their end.
+async fn stop_node(mut node: Node) -> Result<(), ServeError> {
+    node.stop();
+    tokio::task::spawn_blocking(move || node.join())
+        .await
+        .map_err(ServeError::Join)
+}
+
+fn say_ready(app: &App, node: Option<&Node>, http: Option<SocketAddr>) {
+    let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
+    let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
+    let http = http.map(|address| address.to_string()).unwrap_or_default();
+    info!(
+        radius.auth = %auth,
+        radius.acct = %acct,
+        http.listen = %http,
+        radius.workers = app.config.radius.workers,
+        database.url = %app.config.database_url,
+        version = env!("CARGO_PKG_VERSION"),
+        "Ready: RADIUS authentication on {auth}, accounting on {acct}, HTTP on {http}"
+    );
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(",")
+}
+
+/// What a new operator does next.
+fn say_next_steps(format: LogFormat, data_dir: &Path) {
+    let command = format!("lastmile --data-dir {}", data_dir.display());
+    let steps = [
+        format!("{command} nas add router-1 --address 192.0.2.1"),
+        format!("{command} plan add Home --rate 25M/50M"),
+        format!("{command} subscriber add ana --password - --plan Home"),
+    ];
+    match format {
+        LogFormat::Json => {
+            info!(steps = %steps.join("; "), "This is a new installation; do this next");
+        }
+        LogFormat::Text => print_steps(&steps),
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "guidance for the person at the terminal, not an event"
+)]
+fn print_steps(steps: &[String; 3]) {
+    eprintln!();
+    eprintln!("This is a new installation. Next, in another terminal:");
+    for (number, step) in steps.iter().enumerate() {
+        eprintln!("  {}. {step}", number + 1);
+    }
+    eprintln!();
+}
+
+/// The signals that end the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

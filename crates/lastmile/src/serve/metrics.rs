@@ -1,0 +1,78 @@
+//! The node's counters in the text format of Prometheus.
+
+use std::fmt;
+
+use aaa::metrics::{Count, Drop};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::health::NodeView;
+
+/// OpenMetrics 1.0, which Prometheus reads.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Renders everything that is counted at this moment.
+pub(super) fn render(node: Option<NodeView>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("lastmile");
+    let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "The program that answers", version);
+    if let Some(node) = node {
+        registry.register_collector(Box::new(NodeCollector(node)));
+    }
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct NodeCollector(NodeView);
+
+impl Collector for NodeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let NodeView {
+            directory,
+            sessions,
+            metrics,
+        } = &self.0;
+        for count in Count::ALL {
+            let counter = ConstCounter::new(metrics.value(count));
+            let name = format!("radius_{}", count.as_str());
+            let metric =
+                encoder.encode_descriptor(&name, count.help(), None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        let zero = ConstCounter::new(0_u64);
+        let help = "Datagrams dropped without an answer";
+        let kind = zero.metric_type();
+        let mut dropped = encoder.encode_descriptor("radius_dropped", help, None, kind)?;
+        for drop in Drop::ALL {
+            let counter = ConstCounter::new(metrics.drops(drop));
+            counter.encode(dropped.encode_family(&[("reason", drop.as_str())])?)?;
+        }
+        let gauges = [
+            (
+                "directory_subscribers",
+                "Subscribers in memory",
+                directory.subscriber_count(),
+            ),
+            ("directory_plans", "Plans in memory", directory.plan_count()),
+            ("directory_nas", "NAS in memory", directory.nas_count()),
+            (
+                "sessions_open",
+                "Open sessions of known subscribers",
+                sessions.len(),
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! Joins the node's ports to the store.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Stored};
+use domain::accounting::AccountingRecord;
+use domain::auth_log::{AuthLogEntry, Knock};
+use domain::change::Change;
+use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::nas::Nas;
+use domain::plan::Plan;
+use domain::session::Session;
+use domain::subscriber::Subscriber;
+use domain::time::Timestamp;
+use storage::accounting::RecordOutcome;
+use storage::error::StoreError;
+use storage::store::Store;
+
+/// The store as the node sees it.
+#[derive(Clone)]
+pub struct NodeStore(pub Store);
+
+/// The change feed as the node sees it.
+pub struct NodeFeed(pub storage::change_feed::ChangeFeed);
+
+/// The program's wall clock and the system's monotonic one.
+pub struct NodeClock(pub storage::clock::Clock);
+
+impl Clock for NodeClock {
+    fn timestamp(&self) -> Timestamp {
+        (self.0)()
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+impl Registry for NodeStore {
+    async fn nas_all(&self) -> Result<Vec<Nas>, PortError> {
+        let all = self.0.directory_nas_all().await;
+        all.map_err(|error| fail("reading the NAS registry", error))
+    }
+
+    async fn plan_all(&self) -> Result<Vec<Plan>, PortError> {
+        let all = self.0.directory_plan_all().await;
+        all.map_err(|error| fail("reading the plans", error))
+    }
+
+    async fn subscriber_page(
+        &self,
+        after: Option<SubscriberId>,
+        limit: u32,
+    ) -> Result<Vec<Subscriber>, PortError> {
+        let page = self.0.directory_subscriber_page(after, limit).await;
+        page.map_err(|error| fail("reading the subscribers", error))
+    }
+
+    async fn session_page(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, PortError> {
+        let page = self.0.session_open_list_all(after, limit).await;
+        page.map_err(|error| fail("reading the open sessions", error))
+    }
+
+    async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
+        let found = self.0.directory_plans(ids).await;
+        found.map_err(|error| fail("reading changed plans", error))
+    }
+
+    async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
+        let found = self.0.directory_subscribers(ids).await;
+        found.map_err(|error| fail("reading changed subscribers", error))
+    }
+}
+
+impl ChangeFeed for NodeFeed {
+    async fn next(&mut self) -> Result<Vec<Change>, PortError> {
+        let changes = self.0.next().await;
+        changes.map_err(|error| fail("reading the change feed", error))
+    }
+}
+
+impl AccountingStore for NodeStore {
+    async fn commit(&self, records: &[AccountingRecord]) -> Result<Vec<Stored>, PortError> {
+        let outcomes = self.0.accounting_commit(records).await;
+        let outcomes = outcomes.map_err(|error| fail("storing accounting", error))?;
+        Ok(outcomes.into_iter().map(stored).collect())
+    }
+}
+
+impl AuthLogStore for NodeStore {
+    async fn append(&self, entries: &[AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+        let done = self.0.auth_log_append(entries, knocks).await;
+        done.map_err(|error| fail("writing the authentication log", error))
+    }
+}
+
+/// All ports of a node over one store.
+pub fn ports(
+    store: &Store,
+    feed: storage::change_feed::ChangeFeed,
+    clock: &storage::clock::Clock,
+) -> aaa::node::Ports<NodeStore, NodeStore, NodeStore, NodeFeed> {
+    let store = Arc::new(NodeStore(store.clone()));
+    aaa::node::Ports {
+        registry: Arc::clone(&store),
+        accounting: Arc::clone(&store),
+        log: store,
+        feed: NodeFeed(feed),
+        clock: Arc::new(NodeClock(Arc::clone(clock))),
+    }
+}
+
+fn stored(outcome: RecordOutcome) -> Stored {
+    match outcome {
+        RecordOutcome::Session { outcome, is_open } => Stored::Session { outcome, is_open },
+        RecordOutcome::NasRestart { closed } => Stored::NasRestart { closed },
+    }
+}
+
+fn fail(doing: &str, error: StoreError) -> PortError {
+    PortError::new(doing, error)
+}

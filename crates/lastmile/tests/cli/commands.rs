@@ -1,0 +1,262 @@
+//! Nouns and verbs: what each changes, and what it shows.
+
+use serde_json::json;
+
+use crate::place::Place;
+
+#[test]
+fn a_nas_is_added_shown_changed_and_removed() {
+    let place = Place::new();
+    place.done(
+        "nas add Pop-1 --address 127.0.0.1 --secret 0123456789abcdef --identifier edge-1 --coa-port 1700",
+    );
+    let shown = place.json("nas show pop-1");
+    assert_eq!(shown["name"], "Pop-1");
+    assert_eq!(shown["address"], "127.0.0.1");
+    assert_eq!(shown["vendor"], "mikrotik");
+    assert_eq!(shown["identifier"], "edge-1");
+    assert_eq!(shown["coa_port"], 1_700);
+    assert_eq!(shown["message_authenticator"], "required");
+    assert_eq!(shown["octet_view"], "nas");
+    place.done("nas set pop-1 --vendor cisco --clear-identifier --rename pop-2 --message-authenticator auto");
+    let listed = place.json("nas list");
+    assert_eq!(listed[0]["name"], "pop-2");
+    assert_eq!(listed[0]["vendor"], "cisco");
+    assert_eq!(listed[0]["identifier"], json!(null));
+    place.done("nas remove pop-2");
+    assert_eq!(place.json("nas list"), json!([]));
+    assert_eq!(place.json("nas knocking"), json!([]));
+}
+
+#[test]
+fn a_secret_that_is_not_given_is_generated_and_shown_once() {
+    let place = Place::new();
+    let secret = place.done("nas add pop-1 --address 10.0.0.1");
+    assert_eq!(secret.trim_end().len(), 24, "{secret}");
+    let added = place.json("nas add pop-2 --address 10.0.0.2");
+    let other = added["secret"].as_str().expect("a program gets it too");
+    assert_ne!(other, secret.trim_end());
+    for line in ["nas show pop-1", "nas list", "nas set pop-1 --vendor wispr"] {
+        let shown = place.json(line).to_string();
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_or_from_standard_input() {
+    let place = Place::new();
+    place.write("secret", "from-a-file-0123456\n");
+    place.done("nas add pop-1 --address 10.0.0.1 --secret-file secret");
+    let words = ["nas", "set", "pop-1", "--secret", "-"];
+    let outcome = place.run_with("from-a-pipe-0123456\n", &words);
+    assert!(outcome.is_success(), "{outcome:?}");
+    assert_eq!(outcome.stderr, "NAS pop-1 changed: secret replaced\n");
+}
+
+#[test]
+fn a_plan_keeps_its_terms() {
+    let place = Place::new();
+    place.done(
+        "plan add Hour --rate 2M/4M --session-timeout 1h --idle-timeout 600 --interim 1m --pool hotspot --session-limit 2",
+    );
+    let shown = place.json("plan show hour");
+    assert_eq!(shown["rate"], "2M/4M");
+    assert_eq!(shown["session_timeout_seconds"], 3_600);
+    assert_eq!(shown["idle_timeout_seconds"], 600);
+    assert_eq!(shown["interim_seconds"], 60);
+    assert_eq!(shown["pool"], "hotspot");
+    assert_eq!(shown["session_limit"], 2);
+    place.done("plan set hour --clear-rate --clear-session-timeout --clear-idle-timeout --clear-pool --clear-session-limit");
+    let shown = place.json("plan show hour");
+    for key in [
+        "rate",
+        "session_timeout_seconds",
+        "idle_timeout_seconds",
+        "pool",
+        "session_limit",
+    ] {
+        assert_eq!(shown[key], json!(null), "{key}");
+    }
+    place.done("plan remove hour");
+    assert_eq!(place.json("plan list"), json!([]));
+}
+
+#[test]
+fn a_subscriber_is_added_shown_changed_and_removed() {
+    let place = Place::with_subscriber();
+    place.done("plan add work");
+    let words = [
+        "subscriber",
+        "add",
+        "Ben",
+        "--password",
+        "-",
+        "--plan",
+        "Home",
+    ];
+    assert!(place.run_with("from-a-pipe\n", &words).is_success());
+    assert_eq!(place.json("subscriber show BEN")["credential"], "cleartext");
+    place.done("subscriber set ben --plan work --ipv4 100.64.0.7 --ipv6-prefix 2001:db8:7::/64 --ipv6-delegated 2001:db8:700::/56 --expires 2030-01-01 --password-hash {NT}8846f7eaee8fb117ad06bdd830b7586c");
+    let shown = place.json("subscriber show ben");
+    assert_eq!(shown["plan"], "work");
+    assert_eq!(shown["credential"], "nt");
+    assert_eq!(shown["static_ipv4"], "100.64.0.7");
+    assert_eq!(shown["ipv6_prefix"], "2001:db8:7::/64");
+    assert_eq!(shown["ipv6_delegated"], "2001:db8:700::/56");
+    assert_eq!(shown["expires_at"], "2030-01-01T00:00:00Z");
+    place.done("subscriber set ben --clear-ipv4 --clear-ipv6-prefix --clear-ipv6-delegated --clear-expires");
+    assert_eq!(
+        place.json("subscriber show ben")["static_ipv4"],
+        json!(null)
+    );
+    place.done("subscriber disable ben");
+    let disabled = place.json("subscriber list --status disabled");
+    assert_eq!(disabled.as_array().map(Vec::len), Some(1));
+    assert_eq!(disabled[0]["username"], "ben");
+    place.done("subscriber enable ben");
+    assert_eq!(
+        place.json("subscriber list --search EN")[0]["status"],
+        "active"
+    );
+    assert_eq!(
+        place.json("subscriber list --plan home")[0]["username"],
+        "ana"
+    );
+    place.done("subscriber remove ben");
+    assert_eq!(
+        place.json("subscriber list").as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_dry_run_checks_everything_and_changes_nothing() {
+    let place = Place::with_subscriber();
+    place.done("nas add pop-1 --address 10.0.0.1 --secret 0123456789abcdef");
+    let before = place.json("nas list").to_string()
+        + &place.json("plan list").to_string()
+        + &place.json("subscriber list").to_string();
+    let lines = [
+        "nas add pop-2 --address 10.0.0.2 --dry-run",
+        "nas set pop-1 --vendor cisco --dry-run",
+        "nas remove pop-1 --dry-run",
+        "plan add work --rate 1M --dry-run",
+        "plan set home --rate 1M --dry-run",
+        "plan remove home --dry-run",
+        "subscriber add ben --password second-pass --plan home --dry-run",
+        "subscriber set ana --clear-expires --expires 2030-01-01 --dry-run",
+        "subscriber disable ana --dry-run",
+        "subscriber remove ana --dry-run",
+    ];
+    for line in lines {
+        let outcome = place.run(line);
+        if line.contains("--clear-expires") {
+            assert_eq!(
+                outcome.code,
+                Some(2),
+                "a value and its absence: {outcome:?}"
+            );
+            continue;
+        }
+        assert!(outcome.is_success(), "{line}: {outcome:?}");
+        assert!(outcome.stderr.contains("Dry run: "), "{line}: {outcome:?}");
+        assert!(!outcome.stdout.is_empty(), "{line}");
+    }
+    let after = place.json("nas list").to_string()
+        + &place.json("plan list").to_string()
+        + &place.json("subscriber list").to_string();
+    assert_eq!(after, before);
+    let outcome = place.run("plan set home --rate 30M/60M --dry-run");
+    assert_eq!(
+        outcome.stderr,
+        "Dry run: Plan home would be changed: rate 25M/50M -> 30M/60M. Nothing is changed.\n"
+    );
+    place.check_refused(
+        "subscriber add ana --password second-pass --plan home --dry-run",
+        1,
+        "USERNAME: another subscriber has this username: choose another, or change that one with `set`",
+    );
+}
+
+#[test]
+fn what_is_like_that_already_is_left_alone() {
+    let place = Place::with_subscriber();
+    let before = place.json("subscriber show ana")["updated_at"].clone();
+    let outcome = place.run("subscriber enable ana");
+    assert_eq!(outcome.stderr, "Subscriber ana left as it is\n");
+    assert_eq!(place.json("subscriber show ana")["updated_at"], before);
+}
+
+#[test]
+fn lists_of_the_record_are_empty_at_first() {
+    let place = Place::with_subscriber();
+    for line in [
+        "session list",
+        "session list --state closed",
+        "session list --state all --user ana --nas pop-1 --since 2026-01-01",
+        "usage ana",
+        "usage ana --by hour --from 2026-01-01 --to 2026-02-01",
+        "log auth --rejected --user ana",
+    ] {
+        assert_eq!(place.json(line), json!([]), "{line}");
+    }
+}
+
+#[test]
+fn the_data_directory_is_made_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::with_subscriber();
+    let mode_of = |name: &str| {
+        let metadata = place.path(name).metadata().expect("it was made");
+        metadata.permissions().mode() & 0o777
+    };
+    assert_eq!(mode_of("data"), 0o700);
+    assert_eq!(mode_of("data/keyring"), 0o600);
+    assert_eq!(mode_of("data/lastmile.db"), 0o600);
+}
+
+#[test]
+fn migrations_are_checked_and_applied() {
+    let place = Place::new();
+    let outcome = place.run("migrate --check --output json");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(
+        outcome.stderr.starts_with("error: migrations pending: "),
+        "{outcome:?}"
+    );
+    let migrated = place.json("migrate");
+    assert_eq!(migrated["from"], 0);
+    assert!(
+        migrated["applied"]
+            .as_array()
+            .is_some_and(|names| !names.is_empty())
+    );
+    assert_eq!(place.json("migrate --check")["pending"], json!([]));
+    assert_eq!(place.json("migrate")["applied"], json!([]));
+}
+
+#[test]
+fn doctor_says_what_is_missing_and_how_to_mend_it() {
+    let place = Place::new();
+    let ports =
+        "--set radius.auth=127.0.0.1:0 --set radius.acct=127.0.0.1:0 --set http.listen=127.0.0.1:0";
+    let checks = place.json(&format!("doctor {ports}"));
+    let of = |checks: &serde_json::Value, name: &str| {
+        let all = checks.as_array().expect("a list");
+        all.iter().find(|check| check["check"] == name).cloned()
+    };
+    let directory = of(&checks, "data directory").expect("it is checked");
+    assert_eq!(directory["status"], "warn", "{checks}");
+    place.done("nas add pop-1 --address 10.0.0.1 --secret short --message-authenticator off");
+    let checks = place.json(&format!("doctor {ports}"));
+    for name in ["NAS secrets", "Message-Authenticator", "registry"] {
+        let check = of(&checks, name).expect("it is checked");
+        assert_eq!(check["status"], "warn", "{check}");
+        assert!(check["remedy"].is_string(), "{check}");
+    }
+    std::fs::write(place.path("data/keyring"), "nonsense").expect("it is ours");
+    let outcome = place.run(&format!("doctor {ports}"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stdout.contains("fail"), "{outcome:?}");
+}

@@ -1,0 +1,276 @@
+//! One line, the field and the remedy; and the exit code that scripts rely on.
+
+use std::net::UdpSocket;
+
+use crate::place::Place;
+
+#[test]
+fn a_bad_plan_or_router_is_told_by_its_option() {
+    let place = Place::with_subscriber();
+    let rows = [
+        (
+            "plan add gold --rate 50X/20M",
+            "--rate: upload rate '50X': expected a whole number of bit/s with an optional suffix k, M or G, at most 10000G (for example 25M/50M: upload, then download)",
+        ),
+        (
+            "plan add gold --session-timeout soon",
+            "--session-timeout: 'soon' is not a duration: write seconds (3600) or units d, h, m, s (1h, 30m, 1h30m)",
+        ),
+        (
+            "plan add gold --interim 5s",
+            "--interim: 5 s is outside 60 to 86400 s: routers that report more often overload themselves and us",
+        ),
+        (
+            "plan add gold --session-limit many",
+            "--session-limit: 'many' is not a number of sessions: write 1 to 1000",
+        ),
+        (
+            "nas add pop-1 --address 10.0.0.1 --coa-port many",
+            "--coa-port: 'many' is not a whole number",
+        ),
+        (
+            "test-auth ana x --server localhost",
+            "--server: 'localhost' is not an address with a port: write 127.0.0.1:1812 or [::1]:1812",
+        ),
+        (
+            "nas add pop-1 --address router",
+            "--address: 'router' is not an address: write an IPv4 or IPv6 address (10.0.0.1) or a prefix (10.8.0.0/16)",
+        ),
+        (
+            "nas add pop-1 --address 10.0.0.1 --vendor tiktok",
+            "--vendor: 'tiktok' is not one of: mikrotik, cisco, wispr, generic",
+        ),
+        (
+            "nas add pop-1 --address 10.0.0.1 --secret ",
+            "--secret: the secret is empty: write 1 to 128 characters, better 16 or more",
+        ),
+        (
+            "nas add pop-1 --address 10.0.0.1 --secret-file nowhere",
+            "--secret-file: could not read nowhere: No such file or directory (os error 2)",
+        ),
+    ];
+    for (line, expected) in rows {
+        place.check_refused(line, 2, expected);
+    }
+}
+
+#[test]
+fn a_bad_subscriber_or_setting_is_told_by_its_option() {
+    let place = Place::with_subscriber();
+    let rows = [
+        (
+            "subscriber add ben --plan home",
+            "--password: give --password PASSWORD (or - to read it), or --password-hash HASH",
+        ),
+        (
+            "subscriber add ben --plan home --password ",
+            "--password: the password is empty: write 1 to 128 octets",
+        ),
+        (
+            "subscriber add josé --plan home --password x",
+            "USERNAME: a user name has a space, a control character or a letter outside ASCII at octet 3: use printable ASCII without spaces",
+        ),
+        (
+            "subscriber add ben --plan home --password x --ipv4 127.0.0.1",
+            "--ipv4: 127.0.0.1 cannot be a subscriber's address: routers read 0.0.0.0, 127.0.0.0/8, 224.0.0.0/3 as 'choose one yourself'",
+        ),
+        (
+            "subscriber add ben --plan home --password x --expires soon",
+            "--expires: 'soon' is not a time: write a date (2026-12-31) or a date and time with zone (2026-12-31T18:00:00Z)",
+        ),
+        (
+            "usage ana --from 2026-02-01 --to 2026-01-01",
+            "--to: the end is not after --from",
+        ),
+        (
+            "nas list --set radius.auht=1",
+            "unknown key 'radius.auht' in --set: the nearest known key is 'radius.auth'",
+        ),
+        (
+            "nas list --set radius.auth",
+            "--set: write KEY=VALUE, for example radius.auth=0.0.0.0:1812",
+        ),
+    ];
+    for (line, expected) in rows {
+        place.check_refused(line, 2, expected);
+    }
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_a_usage_error() {
+    let place = Place::new();
+    for line in [
+        "router list",
+        "nas add",
+        "nas list --frobnicate",
+        "plan set x --pool a --clear-pool",
+    ] {
+        let outcome = place.run(line);
+        assert_eq!(outcome.code, Some(2), "{line}: {outcome:?}");
+        assert!(
+            outcome.stderr.contains("Usage: lastmile"),
+            "{line}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_with_where_to_look() {
+    let place = Place::with_subscriber();
+    let rows = [
+        (
+            "nas show pop-9",
+            "there is no NAS 'pop-9': `lastmile nas list` shows them",
+        ),
+        (
+            "nas remove pop-9",
+            "there is no NAS 'pop-9': `lastmile nas list` shows them",
+        ),
+        (
+            "plan set gold --rate 1M",
+            "there is no plan 'gold': `lastmile plan list` shows them",
+        ),
+        (
+            "subscriber disable zoe",
+            "there is no subscriber 'zoe': `lastmile subscriber list --search TEXT` looks for one",
+        ),
+        (
+            "subscriber add ben --password x --plan gold",
+            "there is no plan 'gold': `lastmile plan list` shows them, `lastmile plan add` adds one",
+        ),
+        (
+            "session show 0123",
+            "there is no session '0123': `lastmile session list --state all` shows them",
+        ),
+        (
+            "usage zoe",
+            "there is no subscriber 'zoe': `lastmile subscriber list --search TEXT` looks for one",
+        ),
+    ];
+    for (line, expected) in rows {
+        place.check_refused(line, 3, expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_done_now_fails() {
+    let place = Place::with_subscriber();
+    place.done("nas add pop-1 --address 10.0.0.1 --secret 0123456789abcdef");
+    let rows = [
+        (
+            "nas add POP-1 --address 10.0.0.2 --secret 0123456789abcdef",
+            "NAME: another NAS has this name: choose another, or change that one with `set`",
+        ),
+        (
+            "nas add pop-2 --address 10.0.0.1 --secret 0123456789abcdef",
+            "--address: another NAS has this address: choose another, or change that one with `set`",
+        ),
+        (
+            "subscriber add ANA --password x --plan home",
+            "USERNAME: another subscriber has this username: choose another, or change that one with `set`",
+        ),
+        (
+            "plan remove home",
+            "plan 'home' is in use by 1 subscribers: move them first",
+        ),
+        (
+            "test-auth ana x --server 127.0.0.1:1812",
+            "no NAS covers 127.0.0.1, which test requests come from: add one with `lastmile nas add loopback --address 127.0.0.1`",
+        ),
+    ];
+    for (line, expected) in rows {
+        place.check_refused(line, 1, expected);
+    }
+}
+
+#[test]
+fn reading_where_nothing_is_says_how_to_begin() {
+    let place = Place::new();
+    for line in ["nas list", "session list --output json", "usage ana"] {
+        place.check_refused(
+            line,
+            1,
+            "nothing here yet: run `lastmile serve --data-dir data` or add something first",
+        );
+    }
+    assert!(!place.path("data").exists(), "reading makes nothing");
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_one_is_told() {
+    let place = Place::new();
+    place.write("data", "a file");
+    place.check_refused(
+        "serve",
+        1,
+        "the data directory data cannot be made: choose another with --data-dir: not a directory",
+    );
+}
+
+#[test]
+fn a_wrong_database_is_one_line_without_the_password() {
+    let place = Place::new();
+    place.check_refused(
+        "migrate --set database.url=mysql://root:kookaburra@h/d",
+        2,
+        "database.url in --set: this is not a database URL: write sqlite:, sqlite:PATH or postgres://user:password@host/database",
+    );
+    let outcome = place.run(
+        "nas add a --address 10.0.0.1 --set database.url=postgres://u:kookaburra@localhost:port/d",
+    );
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(
+        outcome.stderr.starts_with("error: database.url"),
+        "{outcome:?}"
+    );
+    assert!(!outcome.stderr.contains("kookaburra"), "{outcome:?}");
+}
+
+#[test]
+fn a_database_without_its_key_ring_is_refused() {
+    let place = Place::with_subscriber();
+    std::fs::remove_file(place.path("data/keyring")).expect("it is there");
+    for line in [
+        "nas list",
+        "subscriber add ben --password x --plan home",
+        "serve",
+    ] {
+        place.check_refused(
+            line,
+            1,
+            "there is no key ring data/keyring: restore it from the backup of this database",
+        );
+    }
+}
+
+#[test]
+fn a_port_in_use_ends_the_server_with_one_error() {
+    let place = Place::with_subscriber();
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("the system has a port");
+    let address = taken.local_addr().expect("it is bound");
+    let outcome = place.run(&format!(
+        "serve --set radius.auth={address} --set radius.acct=127.0.0.1:0 --set http.listen=127.0.0.1:0 --log-level error"
+    ));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
+    assert!(outcome.stderr.contains(&address.to_string()), "{outcome:?}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let place = Place::with_subscriber();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_lastmile"))
+        .env_clear()
+        .current_dir(place.path(""))
+        .args(["--data-dir", "data", "completions", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program was built for this test");
+    drop(child.stdout.take());
+    let outcome = child.wait_with_output().expect("it is our child");
+    assert!(outcome.status.success(), "{outcome:?}");
+    assert!(outcome.stderr.is_empty(), "{outcome:?}");
+}

@@ -1,0 +1,9 @@
+//! The real program as operators and scripts type it, on a database of its own.
+
+mod commands;
+mod errors;
+mod formats;
+mod import;
+mod place;
+mod secrets;
+mod server;

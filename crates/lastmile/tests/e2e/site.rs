@@ -1,0 +1,123 @@
+//! A provider in a temporary directory: its database, its configuration, its first customers.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use domain::secret::Secret;
+use lab::credentials::Credentials;
+use lab::load::options::LoadOptions;
+use serde_json::Value;
+use tempfile::TempDir;
+use testkit::database::{Database, DatabaseKind, scratch};
+use testkit::server::{Program, Server};
+
+/// The secret of the NAS that the tests pretend to be.
+pub(crate) const SECRET: &str = "e2e-shared-secret-0001";
+/// The subscribers of a furnished site, with a password each; `fay` is disabled.
+pub(crate) const ANA: (&str, &str) = ("ana", "ana-pass-word-1");
+pub(crate) const FAY: (&str, &str) = ("fay", "fay-pass-word-2");
+/// Has a static address.
+pub(crate) const SAM: (&str, &str) = ("sam", "sam-pass-word-3");
+pub(crate) const SAM_ADDRESS: &str = "100.64.0.7";
+
+/// Everything a test needs; it disappears with the value.
+pub(crate) struct Site {
+    pub(crate) program: Program,
+    pub(crate) database: Database,
+    files: TempDir,
+}
+
+impl Site {
+    /// An empty site. Rejects are not held back, so that tests do not wait for them.
+    pub(crate) fn empty(kind: DatabaseKind) -> Self {
+        let database = block_on(Database::empty(kind));
+        let binary = env!("CARGO_BIN_EXE_lastmile");
+        let program = Program::new(binary, database.data_dir())
+            .with("LASTMILE_DATABASE__URL", database.url())
+            .with("LASTMILE_RADIUS__REJECT_DELAY_MS", "0");
+        Self {
+            program,
+            database,
+            files: scratch(),
+        }
+    }
+
+    /// A site with a NAS at 127.0.0.1, a plan and three subscribers.
+    pub(crate) fn furnished(kind: DatabaseKind) -> Self {
+        let site = Self::empty(kind);
+        site.furnish("127.0.0.1");
+        site
+    }
+
+    /// Adds what a furnished site has, with the NAS at `address`.
+    pub(crate) fn furnish(&self, address: &str) {
+        let program = &self.program;
+        program.done(&["nas", "add", "pop", "--address", address, "--secret", SECRET]);
+        program.done(&["plan", "add", "home", "--rate", "25M/50M"]);
+        let mut sheet = "username,password,plan,static_ipv4,status\n".to_owned();
+        let rows = [(ANA, "", "active"), (FAY, "", "disabled"), (SAM, SAM_ADDRESS, "active")];
+        for ((user, password), ipv4, status) in rows {
+            writeln!(sheet, "{user},{password},home,{ipv4},{status}").expect("it is a String");
+        }
+        let path = self.write("furniture.csv", &sheet);
+        program.done(&["subscriber", "import", &path.display().to_string()]);
+    }
+
+    /// Changes the environment of what is started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.program = self.program.clone().with(name, value);
+    }
+
+    /// Writes a file beside the data directory.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.files.path().join(name);
+        fs::write(&path, text).expect("the temporary directory is writable");
+        path
+    }
+
+    /// Every session, newest first.
+    #[track_caller]
+    pub(crate) fn sessions(&self) -> Vec<Value> {
+        self.sessions_in("all")
+    }
+
+    /// The sessions in a state, newest first.
+    #[track_caller]
+    pub(crate) fn sessions_in(&self, state: &str) -> Vec<Value> {
+        match self.program.json(&["session", "list", "--state", state]) {
+            Value::Array(rows) => rows,
+            other => panic!("the list is no array: {other}"),
+        }
+    }
+}
+
+/// A load of accounting that keeps a ledger, from one port for each worker's sake.
+pub(crate) fn accounting_load(server: &Server) -> LoadOptions {
+    let user = Credentials::new(ANA.0, ANA.1).expect("a valid login");
+    let secret = Secret::from(SECRET);
+    let mut options = LoadOptions::new(server.auth, server.acct, secret, vec![user]);
+    options.mix = "accounting".parse().expect("a valid mix");
+    options.ledger = true;
+    options
+}
+
+/// Runs what the database of a test needs.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime starts").block_on(work)
+}
+
+/// Makes a test of each function on each database: a test is an item, which no function can make.
+macro_rules! on_both_databases {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::$name(testkit::database::DatabaseKind::Sqlite); })+
+        }
+
+        mod postgres {
+            $(#[test] fn $name() { super::$name(testkit::database::DatabaseKind::Postgres); })+
+        }
+    };
+}
+pub(crate) use on_both_databases;
