@@ -301,3 +301,29 @@ fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v6 = address.as_sockaddr_in6()?;
     Some(SocketAddr::V6((*v6).into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senders_are_spread_over_all_workers() {
+        const SENDERS: usize = 64;
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = bind(address, Role::Authentication, 4).expect("loopback is there");
+        for _ in 0..SENDERS {
+            let sender = UdpSocket::bind(address).expect("loopback is there");
+            let sent = sender.send_to(b"x", listeners[0].address);
+            sent.expect("loopback takes it");
+        }
+        let mut buffer = ReceiveBuffer::new();
+        let mut counts = [0; 4];
+        while counts.iter().sum::<usize>() < SENDERS {
+            for (listener, count) in listeners.iter().zip(&mut counts) {
+                let received = Receiver::new().receive(listener, 0, &mut buffer, |_| {});
+                *count += received.unwrap_or(0);
+            }
+        }
+        assert!(counts.iter().all(|count| 0 < *count), "{counts:?}");
+    }
+}

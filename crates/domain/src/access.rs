@@ -335,12 +335,13 @@ fn judge<'a>(
 ) -> Result<Grants<'a>, RejectReason> {
     let AccessProfile { subscriber, plan } = profile.ok_or(RejectReason::UnknownUser)?;
     trace.push(TraceStep::SubscriberFound);
+    // The proof comes first: only who knows the password learns how the account stands.
+    check_proof(trace, request.proof)?;
     match subscriber.status {
         SubscriberStatus::Active => trace.push(TraceStep::SubscriberActive),
         SubscriberStatus::Disabled => return Err(RejectReason::Disabled),
     }
     let seconds_left = check_expiry(trace, subscriber, now)?;
-    check_proof(trace, request.proof)?;
     match request.nas_identifier {
         NasIdentifierCheck::NotRequired => {}
         NasIdentifierCheck::Matches => trace.push(TraceStep::NasIdentifierMatches),
@@ -552,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn disabled_subscriber_is_refused_whatever_the_password() {
+    fn disabled_subscriber_is_refused() {
         let subscriber = Subscriber {
             status: SubscriberStatus::Disabled,
             ..subscriber()
@@ -563,6 +564,29 @@ mod tests {
             VERIFIED,
             Presence::default(),
             Err(RejectReason::Disabled),
+        );
+    }
+
+    #[test]
+    fn who_does_not_know_the_password_does_not_learn_the_state() {
+        let wrong = Proof::Mismatch {
+            method: Method::Pap,
+        };
+        let subscriber = Subscriber {
+            status: SubscriberStatus::Disabled,
+            ..subscriber()
+        };
+        check(
+            &subscriber,
+            PlanTerms::default(),
+            AccessRequest {
+                proof: wrong,
+                ..VERIFIED
+            },
+            Presence::default(),
+            Err(RejectReason::WrongPassword {
+                method: Method::Pap,
+            }),
         );
     }
 

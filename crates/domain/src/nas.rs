@@ -63,8 +63,8 @@ pub enum Vendor {
 pub enum MessageAuthenticatorPolicy {
     /// Without Message-Authenticator a request is dropped.
     Required,
-    /// Required from the first request that carried one; until then a request without it is
-    /// taken when it has no Proxy-State.
+    /// Required from the first request that carried one, which is learned for single addresses and
+    /// not from EAP; until then a request without it is taken when it has no Proxy-State.
     Auto,
     /// Checked when present, never demanded.
     Off,

@@ -269,9 +269,9 @@ fn the_log_tells_who_asked_and_which_rules_decided() {
         trace,
         [
             "the subscriber exists",
+            "the pap password is right",
             "the subscriber is active",
             "no expiry is set",
-            "the pap password is right",
             "the plan has no session limit",
             "granted",
         ]
