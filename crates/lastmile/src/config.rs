@@ -197,7 +197,7 @@ const KEYS: [(&str, &str); 11] = [
     ("radius.acct", "0.0.0.0:1813"),
     ("radius.workers", ""),
     ("radius.relay", "127.0.0.1:3799"),
-    ("radius.reject_delay_ms", "1000"),
+    ("radius.reject_delay_ms", "500"),
     ("http.listen", "127.0.0.1:8080"),
     ("roles", "aaa,api,worker"),
     ("log.level", "info"),

@@ -68,7 +68,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
             housekeeping::run(store.clone(), Arc::clone(&clock))
         });
     }
-    say_ready(app, node.as_ref(), http_address);
+    say_ready(app, &store, node.as_ref(), http_address);
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
     }
@@ -153,7 +153,7 @@ async fn stop_node(mut node: Node) -> Result<(), ServeError> {
         .map_err(ServeError::Join)
 }
 
-fn say_ready(app: &App, node: Option<&Node>, http: Option<SocketAddr>) {
+fn say_ready(app: &App, store: &Store, node: Option<&Node>, http: Option<SocketAddr>) {
     let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
     let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
     let http = http.map(|address| address.to_string()).unwrap_or_default();
@@ -162,7 +162,7 @@ fn say_ready(app: &App, node: Option<&Node>, http: Option<SocketAddr>) {
         radius.acct = %acct,
         http.listen = %http,
         radius.workers = app.config.radius.workers,
-        database.url = %app.config.database_url,
+        database = %store.place(),
         version = env!("CARGO_PKG_VERSION"),
         "Ready: RADIUS authentication on {auth}, accounting on {acct}, HTTP on {http}"
     );
@@ -175,7 +175,10 @@ fn list(addresses: &[SocketAddr]) -> String {
 
 /// What a new operator does next.
 fn say_next_steps(format: LogFormat, data_dir: &Path) {
-    let command = format!("lastmile --data-dir {}", data_dir.display());
+    let command = format!(
+        "lastmile --data-dir {}",
+        shell_word(&data_dir.to_string_lossy())
+    );
     let steps = [
         format!("{command} nas add router-1 --address 192.0.2.1"),
         format!("{command} plan add Home --rate 25M/50M"),
@@ -186,6 +189,16 @@ fn say_next_steps(format: LogFormat, data_dir: &Path) {
             info!(steps = %steps.join("; "), "This is a new installation; do this next");
         }
         LogFormat::Text => print_steps(&steps),
+    }
+}
+
+/// A word that a shell takes as it is.
+fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -220,6 +233,23 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_steps_can_be_pasted() {
+        for (word, expected) in [
+            ("./data", "./data"),
+            ("my data", "'my data'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(word), expected);
         }
     }
 }
