@@ -9,11 +9,11 @@ use std::time::Duration;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, SqlxSqliteConnector,
 };
-use sqlx::ConnectOptions;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, Connection};
 
 use crate::dialect::Dialect;
 use crate::error::{DatabaseError, OpenError};
@@ -170,15 +170,23 @@ async fn open_postgres(
     if options.get_application_name().is_none() {
         options = options.application_name("lastmile");
     }
+    let unreachable = |source: sqlx::Error| OpenError::Unreachable {
+        place: location.place(),
+        source: source.into(),
+    };
+    // A pool tries again until its time is up and then tells only that; one connection says why.
+    let probe = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options))
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
+        .map_err(unreachable)?;
+    // The server notices by itself when the farewell is lost.
+    let _ = probe.close().await;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await
-        .map_err(|source| OpenError::Unreachable {
-            place: location.place(),
-            source: source.into(),
-        })?;
+        .map_err(unreachable)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     let found = postgres_version(&connection)
         .await

@@ -69,7 +69,7 @@ pub enum StoreError {
         name: String,
         field: UniqueField,
     },
-    #[error("{what} '{name}' is in use by {users} subscribers: move them first")]
+    #[error("{what} '{name}' is still used, subscribers: {users}; move them first")]
     InUse {
         what: Resource,
         name: String,

@@ -154,6 +154,12 @@ impl Store {
         Ok(())
     }
 
+    /// Closes the connections of all clones; SQLite folds its journal into the file. Methods fail
+    /// afterwards.
+    pub async fn close(&self) {
+        self.inner.connections.clone().close().await;
+    }
+
     /// The database, without user and password.
     pub fn place(&self) -> &str {
         &self.inner.place

@@ -167,8 +167,12 @@ impl Program {
             panic!("the server is not ready: {:#?}", lines_of(&log));
         };
         Server {
-            auth: ready.find("radius.auth").expect("the ready line names the port"),
-            acct: ready.find("radius.acct").expect("the ready line names the port"),
+            auth: ready
+                .find("radius.auth")
+                .expect("the ready line names the port"),
+            acct: ready
+                .find("radius.acct")
+                .expect("the ready line names the port"),
             http: ready.find("http.listen"),
             ready_after: begun.elapsed(),
             child,
@@ -281,7 +285,11 @@ impl Ready {
     fn find(&self, key: &str) -> Option<SocketAddr> {
         let text = self.0.get(key)?.as_str()?;
         let first = text.split(',').next().filter(|first| !first.is_empty())?;
-        Some(first.parse().unwrap_or_else(|error| panic!("{key} {first}: {error}")))
+        Some(
+            first
+                .parse()
+                .unwrap_or_else(|error| panic!("{key} {first}: {error}")),
+        )
     }
 }
 

@@ -171,7 +171,7 @@ fn what_cannot_be_done_now_fails() {
         ),
         (
             "plan remove home",
-            "plan 'home' is in use by 1 subscribers: move them first",
+            "plan 'home' is still used, subscribers: 1; move them first",
         ),
         (
             "test-auth ana x --server 127.0.0.1:1812",

@@ -117,8 +117,7 @@ fn case(
     }
 }
 
-fn cases() -> Vec<Case> {
-    let reused = |seconds| later(stop(30, 40), seconds);
+fn cases_of_one_session() -> Vec<Case> {
     vec![
         case(
             "whole life",
@@ -165,6 +164,12 @@ fn cases() -> Vec<Case> {
             [300],
             300,
         ),
+    ]
+}
+
+fn cases_of_several_sessions() -> Vec<Case> {
+    let reused = |seconds| later(stop(30, 40), seconds);
+    vec![
         case(
             "another class supersedes",
             [
@@ -200,7 +205,10 @@ fn cases() -> Vec<Case> {
 
 async fn tables_of_records_converge(database: Database) {
     let store = database.store().await;
-    for (number, case) in (0..).zip(cases()) {
+    let cases = cases_of_one_session()
+        .into_iter()
+        .chain(cases_of_several_sessions());
+    for (number, case) in (0..).zip(cases) {
         // Once in one batch, and once with a batch for each record.
         for batch_len in [case.records.len(), 1] {
             let user = format!("user-{number}-{batch_len}");

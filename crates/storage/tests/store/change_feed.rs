@@ -310,21 +310,21 @@ async fn postgres_slow_transactions_are_neither_skipped_nor_waited_for() {
     let mut last = 0;
     let mut naive_seen = BTreeSet::new();
     let keys: Vec<Uuid> = (1..=6).map(Uuid::from_u128).collect();
-    let change = |index: usize| Change::Nas(NasId::from_uuid(keys[index]));
+    let change = |key: Uuid| Change::Nas(NasId::from_uuid(key));
 
     execute(&mut slow, "BEGIN").await;
     let slow_seq = insert_change(&mut slow, keys[0]).await;
-    for index in 1..=3 {
-        let seq = insert_change(&mut quick, keys[index]).await;
+    for &key in &keys[1..=3] {
+        let seq = insert_change(&mut quick, key).await;
         assert!(slow_seq < seq);
-        assert_eq!(next(&mut feed).await, [change(index)]);
+        assert_eq!(next(&mut feed).await, [change(key)]);
         naive_seen.extend(naive_read(&mut naive, &mut last).await);
     }
     insert_change(&mut slow, keys[4]).await;
     execute(&mut slow, "COMMIT").await;
-    assert_eq!(next(&mut feed).await, [change(0), change(4)]);
+    assert_eq!(next(&mut feed).await, [change(keys[0]), change(keys[4])]);
     insert_change(&mut quick, keys[5]).await;
-    assert_eq!(next(&mut feed).await, [change(5)]);
+    assert_eq!(next(&mut feed).await, [change(keys[5])]);
     naive_seen.extend(naive_read(&mut naive, &mut last).await);
     assert!(!naive_seen.contains(&keys[0]), "a naive reader skips it");
     assert!(is_silent(&mut feed).await);

@@ -1,5 +1,10 @@
 //! The store against both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what every test here awaits may fail, and a failure ends the test"
+)]
+
 mod accounting;
 mod accounting_races;
 mod auth_log;

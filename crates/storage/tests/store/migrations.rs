@@ -107,6 +107,25 @@ async fn sqlite_file_and_its_journal_are_private() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_is_one_file_after_the_store_was_closed() {
+    let database = Database::migrated(DatabaseKind::Sqlite).await;
+    let store = database.store().await;
+    let feed = store.change_feed().await.unwrap();
+    store
+        .nas_insert(crate::fixture::new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
+    drop(feed);
+    store.close().await;
+    assert!(store.ping().await.is_err());
+    let journal = database.data_dir().join("lastmile.db-wal");
+    let left = fs::metadata(&journal).map_or(0, |metadata| metadata.len());
+    assert_eq!(left, 0);
+    let store = database.store().await;
+    assert_eq!(store.directory_nas_all().await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_database_is_one_clear_line() {
     let database = Database::empty(DatabaseKind::Sqlite).await;

@@ -183,7 +183,7 @@ async fn plan_in_use_is_not_deleted(database: Database) {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "plan 'home 50' is in use by 2 subscribers: move them first"
+        "plan 'home 50' is still used, subscribers: 2; move them first"
     );
     for user in ["ana", "eva"] {
         store
