@@ -7,11 +7,14 @@ use radius::attribute::kind;
 use radius::code::Code;
 use testkit::server::Server;
 
-use testkit::database::DatabaseKind;
 use crate::site::{ANA, Site, on_both_databases};
 use crate::wire::{Request, Router};
+use testkit::database::DatabaseKind;
 
-on_both_databases!(every_bad_packet_gets_its_due, a_flood_of_bad_packets_does_not_flood_the_log);
+on_both_databases!(
+    every_bad_packet_gets_its_due,
+    a_flood_of_bad_packets_does_not_flood_the_log
+);
 
 /// Which port a packet goes to.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +42,15 @@ fn every_bad_packet_gets_its_due(kind: DatabaseKind) {
     site.set("LASTMILE_RADIUS__WORKERS", "1");
     let server = site.program.serve();
     let router = Router::new();
-    let rows = [headers(), attributes(), forgeries(), strange(), credentials(), accounting()];
+    let rows = [
+        headers(),
+        attributes(),
+        forgeries(),
+        strange(),
+        names(),
+        credentials(),
+        accounting(),
+    ];
     for row in rows.into_iter().flatten() {
         check(&server, &router, &row);
     }
@@ -48,7 +59,11 @@ fn every_bad_packet_gets_its_due(kind: DatabaseKind) {
     let reply = router.reply(server.auth, &Request::pap(1, ANA.0, ANA.1));
     assert_eq!(reply.code, Code::AccessAccept, "the server is as it was");
     let ending = server.terminate();
-    let panics: Vec<_> = ending.log.iter().filter(|line| line.contains("panic")).collect();
+    let panics: Vec<_> = ending
+        .log
+        .iter()
+        .filter(|line| line.contains("panic"))
+        .collect();
     assert!(panics.is_empty(), "{panics:?}");
     assert_eq!(ending.code, Some(0));
 }
@@ -119,7 +134,10 @@ fn check_unknown_nas(site: &Site, server: &Server) {
     stranger.send(server.auth, &Request::pap(1, ANA.0, ANA.1));
     let router = Router::new();
     router.reply(server.auth, &Request::status(9));
-    assert_eq!(counted_since(server, &before), [("unknown_nas".to_owned(), 1)]);
+    assert_eq!(
+        counted_since(server, &before),
+        [("unknown_nas".to_owned(), 1)]
+    );
     // It is listed for the operator, a moment later.
     let tries_max = 200;
     let is_listed = (0..tries_max).any(|_| {
@@ -133,8 +151,10 @@ fn check_unknown_nas(site: &Site, server: &Server) {
 /// Proxy-State comes back whole and in order (RFC 2865 §5.33), as long as it fits.
 fn check_proxy_state(server: &Server, router: &Router) {
     let states: Vec<Vec<u8>> = (0..9_u8).map(|number| vec![number; 200]).collect();
-    let mut attributes: Vec<(u8, &[u8])> =
-        states.iter().map(|state| (kind::PROXY_STATE, state.as_slice())).collect();
+    let mut attributes: Vec<(u8, &[u8])> = states
+        .iter()
+        .map(|state| (kind::PROXY_STATE, state.as_slice()))
+        .collect();
     let filling = [0x5a; 253];
     let base = Request::pap_and(1, ANA.0, ANA.1, &attributes).octets.len();
     let mut left = 4_096 - base;
@@ -163,7 +183,11 @@ fn check_proxy_state(server: &Server, router: &Router) {
     let request = Request::pap_and(32, ANA.0, ANA.1, &full);
     assert!(4_080 < request.octets.len(), "{}", request.octets.len());
     let name = "Proxy-State that leaves no room for the reply";
-    check(server, router, &auth(name, request, Due::Silence("reply_too_large")));
+    check(
+        server,
+        router,
+        &auth(name, request, Due::Silence("reply_too_large")),
+    );
 }
 
 /// A type that no RFC assigns (RFC 3575 §2.1: 192 to 223 are for experiments).
@@ -183,19 +207,35 @@ fn headers() -> Vec<Row> {
         malformed("an empty datagram", Vec::new()),
         malformed("a single octet", vec![1]),
         malformed("a header of 19 octets", good[..19].to_vec()),
-        malformed("a packet cut in the middle", good[..good.len() - 5].to_vec()),
+        malformed(
+            "a packet cut in the middle",
+            good[..good.len() - 5].to_vec(),
+        ),
         malformed("a length of 19", with_length(19, good.len())),
         malformed("a length of 0", with_length(0, good.len())),
-        malformed("a length beyond the datagram", with_length(actual + 1, good.len())),
+        malformed(
+            "a length beyond the datagram",
+            with_length(actual + 1, good.len()),
+        ),
         malformed("a length of 65,535", with_length(u16::MAX, good.len())),
-        malformed("a length of 5,000 in 5,000 octets", with_length(5_000, 5_000)),
-        malformed("a code that is not assigned", Request::unsigned(99, 3, &[]).octets),
+        malformed(
+            "a length of 5,000 in 5,000 octets",
+            with_length(5_000, 5_000),
+        ),
+        malformed(
+            "a code that is not assigned",
+            Request::unsigned(99, 3, &[]).octets,
+        ),
         auth(
             "5,000 octets of which most are padding",
             Request::raw(padded(Request::pap(4, ANA.0, ANA.1).octets)),
             Due::Answer(Code::AccessAccept),
         ),
-        auth("an Access-Accept", Request::unsigned(2, 5, &[]), Due::Silence("unexpected_code")),
+        auth(
+            "an Access-Accept",
+            Request::unsigned(2, 5, &[]),
+            Due::Silence("unexpected_code"),
+        ),
         auth(
             "accounting at the authentication port",
             Request::accounting(6, &START),
@@ -221,10 +261,22 @@ fn attributes() -> Vec<Row> {
     };
     vec![
         malformed("an attribute longer than the packet", 10, &[1, 200, b'a']),
-        malformed("an attribute of length 0", 11, &[1, 5, b'a', b'n', b'a', 2, 0]),
-        malformed("an attribute of length 1", 12, &[1, 5, b'a', b'n', b'a', 2, 1]),
+        malformed(
+            "an attribute of length 0",
+            11,
+            &[1, 5, b'a', b'n', b'a', 2, 0],
+        ),
+        malformed(
+            "an attribute of length 1",
+            12,
+            &[1, 5, b'a', b'n', b'a', 2, 1],
+        ),
         malformed("an attribute without length", 13, &[1]),
-        malformed("two thousand attributes", 14, &[UNASSIGNED, 2].repeat(2_000)),
+        malformed(
+            "two thousand attributes",
+            14,
+            &[UNASSIGNED, 2].repeat(2_000),
+        ),
     ]
 }
 
@@ -236,7 +288,9 @@ fn forgeries() -> Vec<Row> {
         &[7; 16],
     ]
     .concat();
-    let signed_twice = [&[kind::MESSAGE_AUTHENTICATOR, 18][..], &[0; 16]].concat().repeat(2);
+    let signed_twice = [&[kind::MESSAGE_AUTHENTICATOR, 18][..], &[0; 16]]
+        .concat()
+        .repeat(2);
     let access = Code::AccessRequest.as_u8();
     let status = Code::StatusServer.as_u8();
     vec![
@@ -283,12 +337,36 @@ fn strange() -> Vec<Row> {
         auth(name, request, Due::Answer(Code::AccessAccept))
     };
     vec![
-        accept("attributes nobody knows", 40, &[(UNASSIGNED, b"x"), (255, b""), (17, b"old")]),
-        accept("extended attributes nobody knows", 41, &[(241, &[250, 1]), (245, &[1, 0x80, 7])]),
-        accept("attributes of a vendor nobody knows", 42, &[(kind::VENDOR_SPECIFIC, &unknown)]),
-        accept("a vendor attribute that overruns", 43, &[(kind::VENDOR_SPECIFIC, &overrun)]),
-        accept("a vendor attribute without content", 44, &[(kind::VENDOR_SPECIFIC, &empty)]),
-        accept("a vendor attribute without vendor", 45, &[(kind::VENDOR_SPECIFIC, &[1])]),
+        accept(
+            "attributes nobody knows",
+            40,
+            &[(UNASSIGNED, b"x"), (255, b""), (17, b"old")],
+        ),
+        accept(
+            "extended attributes nobody knows",
+            41,
+            &[(241, &[250, 1]), (245, &[1, 0x80, 7])],
+        ),
+        accept(
+            "attributes of a vendor nobody knows",
+            42,
+            &[(kind::VENDOR_SPECIFIC, &unknown)],
+        ),
+        accept(
+            "a vendor attribute that overruns",
+            43,
+            &[(kind::VENDOR_SPECIFIC, &overrun)],
+        ),
+        accept(
+            "a vendor attribute without content",
+            44,
+            &[(kind::VENDOR_SPECIFIC, &empty)],
+        ),
+        accept(
+            "a vendor attribute without vendor",
+            45,
+            &[(kind::VENDOR_SPECIFIC, &[1])],
+        ),
         accept(
             "numbers and addresses of the wrong size",
             46,
@@ -303,8 +381,16 @@ fn strange() -> Vec<Row> {
         accept(
             "station ids that are not text",
             47,
-            &[(kind::CALLING_STATION_ID, &[0xff, 0, 0xfe]), (kind::CALLED_STATION_ID, b"\n\t")],
+            &[
+                (kind::CALLING_STATION_ID, &[0xff, 0, 0xfe]),
+                (kind::CALLED_STATION_ID, b"\n\t"),
+            ],
         ),
+    ]
+}
+
+fn names() -> Vec<Row> {
+    vec![
         auth(
             "a user name that is not UTF-8",
             Request::access(48, &[(kind::USER_NAME, &[0xff, 0xfe, 0x00]), (2, &[1; 16])]),
@@ -322,7 +408,10 @@ fn strange() -> Vec<Row> {
         ),
         auth(
             "an empty user name",
-            Request::access(51, &[(kind::USER_NAME, b""), (kind::USER_PASSWORD, &[1; 16])]),
+            Request::access(
+                51,
+                &[(kind::USER_NAME, b""), (kind::USER_PASSWORD, &[1; 16])],
+            ),
             Due::Answer(Code::AccessReject),
         ),
     ]
@@ -341,13 +430,37 @@ fn credentials() -> Vec<Row> {
     let vendor = kind::VENDOR_SPECIFIC;
     vec![
         reject("no credential", 60, &[user]),
-        reject("a password of 15 octets", 61, &[user, (kind::USER_PASSWORD, &[1; 15])]),
-        reject("a password of 144 octets", 62, &[user, (kind::USER_PASSWORD, &[1; 144])]),
+        reject(
+            "a password of 15 octets",
+            61,
+            &[user, (kind::USER_PASSWORD, &[1; 15])],
+        ),
+        reject(
+            "a password of 144 octets",
+            62,
+            &[user, (kind::USER_PASSWORD, &[1; 144])],
+        ),
         reject("an empty password", 63, &[user, (kind::USER_PASSWORD, &[])]),
-        reject("a CHAP response of 5 octets", 64, &[user, (kind::CHAP_PASSWORD, &[1; 5])]),
-        reject("MS-CHAPv2 that is too short", 65, &[user, (vendor, &challenge), (vendor, &short_response)]),
-        reject("MS-CHAPv2 without challenge", 66, &[user, (vendor, &response_alone)]),
-        reject("EAP, which is not served", 67, &[user, (kind::EAP_MESSAGE, &[2, 1, 0, 4])]),
+        reject(
+            "a CHAP response of 5 octets",
+            64,
+            &[user, (kind::CHAP_PASSWORD, &[1; 5])],
+        ),
+        reject(
+            "MS-CHAPv2 that is too short",
+            65,
+            &[user, (vendor, &challenge), (vendor, &short_response)],
+        ),
+        reject(
+            "MS-CHAPv2 without challenge",
+            66,
+            &[user, (vendor, &response_alone)],
+        ),
+        reject(
+            "EAP, which is not served",
+            67,
+            &[user, (kind::EAP_MESSAGE, &[2, 1, 0, 4])],
+        ),
         auth(
             "two credentials of which one is right",
             Request::pap_and(68, ANA.0, ANA.1, &[(kind::CHAP_PASSWORD, &[1; 17])]),
@@ -367,8 +480,16 @@ fn accounting() -> Vec<Row> {
     let incomplete = Due::Silence("accounting_incomplete");
     let response = Due::Answer(Code::AccountingResponse);
     vec![
-        acct("accounting without session", Request::accounting(80, &[status, user]), incomplete.clone()),
-        acct("accounting without status", Request::accounting(81, &[session, user]), incomplete.clone()),
+        acct(
+            "accounting without session",
+            Request::accounting(80, &[status, user]),
+            incomplete.clone(),
+        ),
+        acct(
+            "accounting without status",
+            Request::accounting(81, &[session, user]),
+            incomplete.clone(),
+        ),
         acct(
             "accounting whose status is too short",
             Request::accounting(82, &[(kind::ACCT_STATUS_TYPE, &[1]), session, user]),
@@ -376,17 +497,26 @@ fn accounting() -> Vec<Row> {
         ),
         acct(
             "accounting of a tunnel",
-            Request::accounting(83, &[(kind::ACCT_STATUS_TYPE, &[0, 0, 0, 9]), session, user]),
+            Request::accounting(
+                83,
+                &[(kind::ACCT_STATUS_TYPE, &[0, 0, 0, 9]), session, user],
+            ),
             Due::Silence("accounting_unsupported"),
         ),
         acct(
             "accounting of a name that is not UTF-8",
-            Request::accounting(84, &[status, session, (kind::USER_NAME, &[0xff, 0x1b, b'a'])]),
+            Request::accounting(
+                84,
+                &[status, session, (kind::USER_NAME, &[0xff, 0x1b, b'a'])],
+            ),
             response.clone(),
         ),
         acct(
             "accounting with counters of the wrong size",
-            Request::accounting(85, &[status, session, user, (kind::ACCT_INPUT_OCTETS, &[1])]),
+            Request::accounting(
+                85,
+                &[status, session, user, (kind::ACCT_INPUT_OCTETS, &[1])],
+            ),
             response,
         ),
     ]

@@ -31,7 +31,10 @@ fn no_acknowledged_record_is_lost_by_a_crash(kind: DatabaseKind) {
     assert_ledger_is_stored(&site, &report);
     // What was open is open still, and can go on.
     let open = site.sessions_in("open").len();
-    assert_eq!(server.metric("lastmile_sessions_open"), u64::try_from(open).expect("a few"));
+    assert_eq!(
+        server.metric("lastmile_sessions_open"),
+        u64::try_from(open).expect("a few")
+    );
     let report = load_until(server, |server| drop(server.kill()));
     site.program.serve();
     assert_ledger_is_stored(&site, &report);
@@ -61,7 +64,10 @@ fn load_until(server: Server, end: impl FnOnce(Server)) -> LoadReport {
         let load = scope.spawn(|| lab::load::run_until(&options, &stop));
         let deadline = Instant::now() + Duration::from_secs(30);
         while server.metric("lastmile_radius_journal_records_total") < RECORDS {
-            assert!(Instant::now() < deadline, "{RECORDS} records are not stored in time");
+            assert!(
+                Instant::now() < deadline,
+                "{RECORDS} records are not stored in time"
+            );
         }
         end(server);
         stop.store(true, SeqCst);
@@ -76,25 +82,39 @@ fn assert_ledger_is_stored(site: &Site, report: &LoadReport) {
     assert_eq!(*omitted, 0);
     let mut stored: HashMap<String, Vec<Value>> = HashMap::new();
     for row in site.sessions() {
-        let id = row["session_id"].as_str().expect("a session has an id").to_owned();
+        let id = row["session_id"]
+            .as_str()
+            .expect("a session has an id")
+            .to_owned();
         stored.entry(id).or_default().push(row);
     }
     let mut acknowledged = 0;
     for session in sessions {
-        let rows = stored.get(&session.session_id).map_or(&[][..], Vec::as_slice);
+        let rows = stored
+            .get(&session.session_id)
+            .map_or(&[][..], Vec::as_slice);
         check(session, rows);
         acknowledged += u64::from(session.acknowledged.interims)
             + u64::from(session.acknowledged.start)
             + u64::from(session.acknowledged.stop);
     }
-    assert!(RECORDS / 2 < acknowledged, "only {acknowledged} records were acknowledged");
-    assert!(report.counts.lost > 0, "the server was not ended in full flight: {report}");
+    assert!(
+        RECORDS / 2 < acknowledged,
+        "only {acknowledged} records were acknowledged"
+    );
+    assert!(
+        report.counts.lost > 0,
+        "the server was not ended in full flight: {report}"
+    );
     // Usage is rolled up in the same transactions: it is neither less nor more.
     let usage = site.program.json(&["usage", ANA.0]);
     let buckets = usage.as_array().expect("a list");
     let rows: Vec<&Value> = stored.values().flatten().collect();
     for key in ["upload_bytes", "download_bytes", "session_seconds"] {
-        let used: u64 = buckets.iter().filter_map(|bucket| bucket[key].as_u64()).sum();
+        let used: u64 = buckets
+            .iter()
+            .filter_map(|bucket| bucket[key].as_u64())
+            .sum();
         let counted: u64 = rows.iter().filter_map(|row| row[key].as_u64()).sum();
         assert_eq!(used, counted, "{key}");
     }
@@ -108,15 +128,22 @@ fn check(session: &LedgerSession, rows: &[Value]) {
         ..
     } = session;
     assert!(rows.len() <= 1, "stored twice: {session:?} {rows:?}");
-    let is_acknowledged =
-        acknowledged.start || acknowledged.stop || acknowledged.interims != 0;
+    let is_acknowledged = acknowledged.start || acknowledged.stop || acknowledged.interims != 0;
     let Some(row) = rows.first() else {
         assert!(!is_acknowledged, "lost: {session:?}");
         return;
     };
     let counters = [
-        ("upload_bytes", acknowledged.input_octets, attempted.input_octets),
-        ("download_bytes", acknowledged.output_octets, attempted.output_octets),
+        (
+            "upload_bytes",
+            acknowledged.input_octets,
+            attempted.input_octets,
+        ),
+        (
+            "download_bytes",
+            acknowledged.output_octets,
+            attempted.output_octets,
+        ),
     ];
     for (key, least, most) in counters {
         let value = row[key].as_u64().expect("a number");

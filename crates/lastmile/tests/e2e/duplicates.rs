@@ -28,9 +28,21 @@ fn a_retransmission_gets_the_same_octets(database: DatabaseKind) {
     let router = Router::new();
     let answered = "lastmile_radius_duplicates_answered_total";
     let rows = [
-        (server.auth, Request::pap(1, ANA.0, ANA.1), Code::AccessAccept),
-        (server.auth, Request::pap(2, ANA.0, "wrong"), Code::AccessReject),
-        (server.acct, Request::accounting(3, &[START, SESSION, USER]), Code::AccountingResponse),
+        (
+            server.auth,
+            Request::pap(1, ANA.0, ANA.1),
+            Code::AccessAccept,
+        ),
+        (
+            server.auth,
+            Request::pap(2, ANA.0, "wrong"),
+            Code::AccessReject,
+        ),
+        (
+            server.acct,
+            Request::accounting(3, &[START, SESSION, USER]),
+            Code::AccountingResponse,
+        ),
     ];
     for (count, (port, request, code)) in (1..).zip(rows) {
         let first = router.reply(port, &request);
@@ -60,7 +72,10 @@ fn accounting_sent_again_under_a_new_identifier_counts_once(database: DatabaseKi
             identifier += 1;
             let delay = (kind::ACCT_DELAY_TIME, delay);
             let request = Request::accounting(identifier, &[event, SESSION, USER, UPLOAD, delay]);
-            assert_eq!(router.reply(server.acct, &request).code, Code::AccountingResponse);
+            assert_eq!(
+                router.reply(server.acct, &request).code,
+                Code::AccountingResponse
+            );
         }
     }
     // A Start and an Interim-Update that come after the Stop do not open it again.
@@ -68,7 +83,10 @@ fn accounting_sent_again_under_a_new_identifier_counts_once(database: DatabaseKi
         identifier += 1;
         let late = (kind::ACCT_DELAY_TIME, &[0, 0, 0, 60][..]);
         let request = Request::accounting(identifier, &[event, SESSION, USER, UPLOAD, late]);
-        assert_eq!(router.reply(server.acct, &request).code, Code::AccountingResponse);
+        assert_eq!(
+            router.reply(server.acct, &request).code,
+            Code::AccountingResponse
+        );
     }
     let sessions = site.sessions();
     assert_eq!(sessions.len(), 1, "{sessions:?}");
@@ -76,7 +94,10 @@ fn accounting_sent_again_under_a_new_identifier_counts_once(database: DatabaseKi
     assert_eq!(sessions[0]["upload_bytes"], 100);
     let usage = site.program.json(&["usage", ANA.0]);
     let rows = usage.as_array().expect("a list");
-    let uploaded: u64 = rows.iter().filter_map(|row| row["upload_bytes"].as_u64()).sum();
+    let uploaded: u64 = rows
+        .iter()
+        .filter_map(|row| row["upload_bytes"].as_u64())
+        .sum();
     assert_eq!(uploaded, 100, "{usage}");
 }
 
@@ -98,10 +119,17 @@ fn a_reject_is_held_back_and_delays_nobody_else(database: DatabaseKind) {
         assert_eq!(reply.code, Code::AccessAccept);
     }
     let elapsed = begun.elapsed();
-    assert!(elapsed < DELAY, "{logins} logins took {elapsed:?} beside a reject");
+    assert!(
+        elapsed < DELAY,
+        "{logins} logins took {elapsed:?} beside a reject"
+    );
     let reply = guesser.late_reply(&guess);
     assert_eq!(reply.code, Code::AccessReject);
-    assert!(DELAY <= begun.elapsed(), "the reject came after {:?}", begun.elapsed());
+    assert!(
+        DELAY <= begun.elapsed(),
+        "the reject came after {:?}",
+        begun.elapsed()
+    );
     assert!(begun.elapsed() < PATIENCE);
     let in_progress = "lastmile_radius_dropped_total{reason=\"duplicate_in_progress\"}";
     assert_eq!(server.metric(in_progress), 1);

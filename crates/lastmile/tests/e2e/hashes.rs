@@ -10,7 +10,10 @@ on_both_databases!(a_hash_serves_the_methods_it_can);
 const PASSWORD: &str = "hash-pass-word";
 /// The hashes of that password, made with perl's and OpenSSL's crypt.
 const HASHES: [(&str, &str); 3] = [
-    ("bcrypt", "$2b$05$abcdefghijklmnopqrstuu7Wsm086i6RoD8b5pSlPADYu63vQpmHS"),
+    (
+        "bcrypt",
+        "$2b$05$abcdefghijklmnopqrstuu7Wsm086i6RoD8b5pSlPADYu63vQpmHS",
+    ),
     (
         "sha512",
         "$6$saltsalt$FCyZ41Nna2jBA6X6YhJ5IGSC5dgonKcqOfL6pGIlxaL9T.p.LVM4R9bMdRdiPcVCDC9K.KGathfvNY/78DgdC1",
@@ -21,7 +24,15 @@ const HASHES: [(&str, &str); 3] = [
 fn a_hash_serves_the_methods_it_can(kind: DatabaseKind) {
     let site = Site::furnished(kind);
     for (user, hash) in HASHES {
-        let add = ["subscriber", "add", user, "--password-hash", hash, "--plan", "home"];
+        let add = [
+            "subscriber",
+            "add",
+            user,
+            "--password-hash",
+            hash,
+            "--plan",
+            "home",
+        ];
         site.program.done(&add);
     }
     let server = site.program.serve();
@@ -41,7 +52,15 @@ fn a_hash_serves_the_methods_it_can(kind: DatabaseKind) {
             .into_iter()
             .map(|answer| answer.map_or_else(String::new, |answer| answer.code))
             .collect();
-        let ms_chap = if user == "nt" { "Access-Accept" } else { "Access-Reject" };
-        assert_eq!(codes, ["Access-Accept", "Access-Reject", "Access-Reject", ms_chap], "{user}");
+        let ms_chap = if user == "nt" {
+            "Access-Accept"
+        } else {
+            "Access-Reject"
+        };
+        assert_eq!(
+            codes,
+            ["Access-Accept", "Access-Reject", "Access-Reject", ms_chap],
+            "{user}"
+        );
     }
 }

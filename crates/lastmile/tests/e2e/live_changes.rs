@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 use radius::attribute::kind;
 use radius::code::Code;
 use testkit::database::DatabaseKind;
+use testkit::server::Server;
 
 use crate::site::{ANA, FAY, SECRET, Site, on_both_databases};
 use crate::wire::{Reply, Request, Router};
 
-on_both_databases!(changes_by_another_process_are_in_force_at_once);
+on_both_databases!(
+    a_changed_nas_is_in_force_at_once,
+    a_changed_plan_is_in_force_at_once,
+    a_changed_subscriber_is_in_force_at_once,
+);
 
 /// How long a router waits before it asks again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -55,7 +60,9 @@ impl<'w> Watch<'w> {
             identifier = identifier.wrapping_add(1);
             let (user, password) = self.user;
             let request = Request::pap_with(self.secret, identifier, user, password, &[]);
-            let reply = self.router.ask_with(self.secret, self.server, &request, RETRY);
+            let reply = self
+                .router
+                .ask_with(self.secret, self.server, &request, RETRY);
             if is_expected(reply.as_ref()) {
                 return begun.elapsed();
             }
@@ -64,47 +71,94 @@ impl<'w> Watch<'w> {
     }
 }
 
-fn changes_by_another_process_are_in_force_at_once(kind: DatabaseKind) {
-    let site = Site::furnished(kind);
-    let server = site.program.serve();
-    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let ana = Watch::new(server.auth, local, SECRET, ANA);
-    let fay = Watch::new(server.auth, local, SECRET, FAY);
-    let eve = Watch::new(server.auth, local, SECRET, ("eve", "eve-pass-word-5"));
-    let renewed = Watch::new(server.auth, local, SECRET, (ANA.0, "another-pass-word"));
-    let second = Watch::new(server.auth, SECOND_NAS, SECOND_SECRET, ANA);
-    let third = Watch::new(server.auth, SECOND_NAS, THIRD_SECRET, ANA);
-    let mut slowest = Duration::ZERO;
-    let mut change = |command: &[&str], watch: &Watch<'_>, expected: fn(Option<&Reply>) -> bool| {
-        site.program.done(command);
-        let what = format!("`{}`", command.join(" "));
-        let elapsed = watch.until(&what, expected);
-        assert!(elapsed < in_force_max(kind), "{what} took {elapsed:?}");
-        slowest = slowest.max(elapsed);
-    };
-    let add_nas = ["nas", "add", "pop-2", "--address", "127.0.0.2", "--secret", SECOND_SECRET];
-    change(&add_nas, &second, is_accepted);
-    change(&["nas", "set", "pop-2", "--secret", THIRD_SECRET], &third, is_accepted);
-    change(&["nas", "set", "pop-2", "--vendor", "generic"], &third, has_no_rate);
-    change(&["nas", "remove", "pop-2"], &third, is_silent);
-    change(&["plan", "set", "home", "--rate", "30M/60M"], &ana, |reply| has_rate(reply, "30M/60M"));
-    change(&["plan", "add", "fast", "--rate", "1G/1G"], &ana, is_accepted);
-    change(&["subscriber", "set", "ana", "--plan", "fast"], &ana, |reply| has_rate(reply, "1G/1G"));
-    change(&["subscriber", "disable", "ana"], &ana, is_rejected);
-    change(&["subscriber", "enable", "ana"], &ana, is_accepted);
-    change(&["subscriber", "set", "ana", "--password", "another-pass-word"], &renewed, is_accepted);
-    change(&["subscriber", "enable", "fay"], &fay, is_accepted);
-    let password = "eve-pass-word-5";
-    let add_eve = ["subscriber", "add", "eve", "--password", password, "--plan", "home"];
-    change(&add_eve, &eve, is_accepted);
-    change(&["subscriber", "remove", "eve"], &eve, is_rejected);
-    note(kind, slowest);
-    assert_eq!(server.metric("lastmile_radius_change_failures_total"), 0);
+fn a_changed_nas_is_in_force_at_once(kind: DatabaseKind) {
+    let node = Node::new(kind);
+    let second = Watch::new(node.server.auth, SECOND_NAS, SECOND_SECRET, ANA);
+    let third = Watch::new(node.server.auth, SECOND_NAS, THIRD_SECRET, ANA);
+    let add = format!("nas add pop-2 --address {SECOND_NAS} --secret {SECOND_SECRET}");
+    node.check(&add, &second, is_accepted);
+    let set = format!("nas set pop-2 --secret {THIRD_SECRET}");
+    node.check(&set, &third, is_accepted);
+    node.check("nas set pop-2 --vendor generic", &third, has_no_rate);
+    node.check("nas remove pop-2", &third, is_silent);
+    let unknown = "lastmile_radius_dropped_total{reason=\"unknown_nas\"}";
+    assert_ne!(node.server.metric(unknown), 0, "it was dropped as unknown");
 }
 
-#[expect(clippy::print_stderr, reason = "a measurement for whoever reads the test's output")]
-fn note(kind: DatabaseKind, slowest: Duration) {
-    eprintln!("{kind:?}: the slowest change was in force after {slowest:?}");
+fn a_changed_plan_is_in_force_at_once(kind: DatabaseKind) {
+    let node = Node::new(kind);
+    let ana = node.watch(ANA.0, ANA.1);
+    let has_new_rate = |reply: Option<&Reply>| has_rate(reply, "30M/60M");
+    node.check("plan set home --rate 30M/60M", &ana, has_new_rate);
+    node.check("plan set home --clear-rate", &ana, has_no_rate);
+    node.check("plan add fast --rate 1G/1G", &ana, is_accepted);
+    let has_fast_rate = |reply: Option<&Reply>| has_rate(reply, "1G/1G");
+    node.check("subscriber set ana --plan fast", &ana, has_fast_rate);
+}
+
+fn a_changed_subscriber_is_in_force_at_once(kind: DatabaseKind) {
+    let node = Node::new(kind);
+    let ana = node.watch(ANA.0, ANA.1);
+    let renewed = node.watch(ANA.0, "another-pass-word");
+    let fay = node.watch(FAY.0, FAY.1);
+    let eve = node.watch("eve", "eve-pass-word-5");
+    node.check("subscriber disable ana", &ana, is_rejected);
+    node.check("subscriber enable ana", &ana, is_accepted);
+    let set = "subscriber set ana --password another-pass-word";
+    node.check(set, &renewed, is_accepted);
+    node.check("subscriber enable fay", &fay, is_accepted);
+    node.check("subscriber set fay --expires 2026-01-01", &fay, is_rejected);
+    node.check("subscriber set fay --clear-expires", &fay, is_accepted);
+    let add = "subscriber add eve --password eve-pass-word-5 --plan home";
+    node.check(add, &eve, is_accepted);
+    node.check("subscriber remove eve", &eve, is_rejected);
+}
+
+/// A running server whose registry is changed by commands beside it.
+struct Node {
+    kind: DatabaseKind,
+    site: Site,
+    server: Server,
+}
+
+impl Node {
+    fn new(kind: DatabaseKind) -> Self {
+        let site = Site::furnished(kind);
+        let server = site.program.serve();
+        Self { kind, site, server }
+    }
+
+    fn watch<'w>(&self, user: &'w str, password: &'w str) -> Watch<'w> {
+        let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Watch::new(self.server.auth, local, SECRET, (user, password))
+    }
+
+    /// Runs a command and measures how long after it the change shows.
+    #[track_caller]
+    fn check(
+        &self,
+        command: &str,
+        watch: &Watch<'_>,
+        is_expected: impl Fn(Option<&Reply>) -> bool,
+    ) {
+        self.site.command(command);
+        let elapsed = watch.until(command, is_expected);
+        note(self.kind, command, elapsed);
+        assert!(
+            elapsed < in_force_max(self.kind),
+            "`{command}` took {elapsed:?}"
+        );
+        let failures = self.server.metric("lastmile_radius_change_failures_total");
+        assert_eq!(failures, 0, "`{command}`");
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a measurement for whoever reads the test's output"
+)]
+fn note(kind: DatabaseKind, what: &str, elapsed: Duration) {
+    eprintln!("{kind:?}: {what} was in force after {elapsed:?}");
 }
 
 /// Nodes that share a database follow it together, and a session may move between them.
@@ -113,11 +167,15 @@ fn two_nodes_share_one_postgresql() {
     let site = Site::furnished(DatabaseKind::Postgres);
     let nodes = [site.program.serve(), site.program.serve()];
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    site.program.done(&["plan", "set", "home", "--rate", "30M/60M"]);
+    site.program
+        .done(&["plan", "set", "home", "--rate", "30M/60M"]);
     for node in &nodes {
         let watch = Watch::new(node.auth, local, SECRET, ANA);
         let elapsed = watch.until("the rate", |reply| has_rate(reply, "30M/60M"));
-        assert!(elapsed < in_force_max(DatabaseKind::Postgres), "{elapsed:?}");
+        assert!(
+            elapsed < in_force_max(DatabaseKind::Postgres),
+            "{elapsed:?}"
+        );
     }
     let router = Router::new();
     for number in 0..50_u8 {
@@ -136,7 +194,10 @@ fn two_nodes_share_one_postgresql() {
     assert_eq!(site.sessions_in("open").len(), 0);
     let closed = site.sessions_in("closed");
     assert_eq!(closed.len(), 50);
-    assert!(closed.iter().all(|row| row["upload_bytes"] == 9), "{closed:?}");
+    assert!(
+        closed.iter().all(|row| row["upload_bytes"] == 9),
+        "{closed:?}"
+    );
 }
 
 fn is_accepted(reply: Option<&Reply>) -> bool {

@@ -6,6 +6,8 @@ mod crash;
 mod duplicates;
 mod hashes;
 mod live_changes;
+mod noise;
+mod outage;
 mod peers;
 mod scale;
 mod secrets;

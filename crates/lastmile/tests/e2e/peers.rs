@@ -14,8 +14,8 @@ use testkit::peer::relay::{Direction, Relay};
 use testkit::peer::{Answer, tshark};
 use testkit::server::Server;
 
-use testkit::database::DatabaseKind;
 use crate::site::{ANA, FAY, SAM, SAM_ADDRESS, SECRET, Site, on_both_databases};
+use testkit::database::DatabaseKind;
 
 on_both_databases!(
     radclient_logs_in_with_every_method,
@@ -173,7 +173,11 @@ fn peers_are_served_over_ipv6(kind: DatabaseKind) {
     let server = site.program.serve();
     for credential in ["User-Password", "CHAP-Password", "MS-CHAP-Password"] {
         let answer = radclient_login(server.auth, ANA, credential);
-        assert_eq!(answer.expect("an answer").code, "Access-Accept", "{credential}");
+        assert_eq!(
+            answer.expect("an answer").code,
+            "Access-Accept",
+            "{credential}"
+        );
     }
     assert_status_is_answered(&server);
     let start = [
@@ -269,7 +273,11 @@ fn check_pyrad(site: &Site, target: Target<'_>) {
     let answers = pyrad::ask(target, &requests);
     let codes: Vec<&str> = answers
         .iter()
-        .map(|answer| answer.as_ref().map_or("no answer", |answer| answer.code.as_str()))
+        .map(|answer| {
+            answer
+                .as_ref()
+                .map_or("no answer", |answer| answer.code.as_str())
+        })
         .collect();
     let expected = [
         "Access-Accept",
@@ -285,9 +293,21 @@ fn check_pyrad(site: &Site, target: Target<'_>) {
     ];
     assert_eq!(codes, expected);
     for answer in answers[..3].iter().flatten() {
-        assert_eq!(answer.find("Mikrotik-Rate-Limit"), Some("25M/50M"), "{answer:?}");
-        assert_eq!(answer.find("Acct-Interim-Interval"), Some("300"), "{answer:?}");
-        assert_eq!(answer.find("Framed-IP-Address"), Some(SAM_ADDRESS), "{answer:?}");
+        assert_eq!(
+            answer.find("Mikrotik-Rate-Limit"),
+            Some("25M/50M"),
+            "{answer:?}"
+        );
+        assert_eq!(
+            answer.find("Acct-Interim-Interval"),
+            Some("300"),
+            "{answer:?}"
+        );
+        assert_eq!(
+            answer.find("Framed-IP-Address"),
+            Some(SAM_ADDRESS),
+            "{answer:?}"
+        );
     }
     let rows = site.sessions_in("closed");
     let session = rows.iter().find(|row| row["session_id"] == "pyrad");
@@ -311,7 +331,10 @@ fn radclient_login(server: SocketAddr, user: (&str, &str), credential: &str) -> 
 
 #[track_caller]
 fn assert_status_is_answered(server: &Server) {
-    let ports = [(server.auth, "Access-Accept"), (server.acct, "Accounting-Response")];
+    let ports = [
+        (server.auth, "Access-Accept"),
+        (server.acct, "Accounting-Response"),
+    ];
     for (port, code) in ports {
         let answer = radclient::ask(port, SECRET, Kind::Status, &[]);
         assert_eq!(answer.expect("an answer").code, code);

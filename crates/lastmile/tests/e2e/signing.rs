@@ -18,7 +18,10 @@ const PROXIED: [(u8, &[u8]); 1] = [(kind::PROXY_STATE, b"forged")];
 fn an_unsigned_login_is_judged_by_the_policy_of_its_nas(database: DatabaseKind) {
     let (server, _site) = serve_with(database, &["--message-authenticator", "off"]);
     assert_eq!(answer(&server, &unsigned(1, &[])), Some(Code::AccessAccept));
-    assert_eq!(answer(&server, &unsigned(2, &PROXIED)), Some(Code::AccessAccept));
+    assert_eq!(
+        answer(&server, &unsigned(2, &PROXIED)),
+        Some(Code::AccessAccept)
+    );
 
     let (server, _site) = serve_with(database, &["--message-authenticator", "required"]);
     assert_eq!(answer(&server, &unsigned(1, &[])), None);
@@ -29,7 +32,10 @@ fn an_unsigned_login_is_judged_by_the_policy_of_its_nas(database: DatabaseKind) 
     assert_eq!(answer(&server, &unsigned(2, &PROXIED)), None);
     assert_eq!(dropped(&server, "proxy_state_unprotected"), 1);
     // Whoever has signed once must sign for ever.
-    assert_eq!(answer(&server, &Request::pap(3, ANA.0, ANA.1)), Some(Code::AccessAccept));
+    assert_eq!(
+        answer(&server, &Request::pap(3, ANA.0, ANA.1)),
+        Some(Code::AccessAccept)
+    );
     assert_eq!(answer(&server, &unsigned(4, &[])), None);
     assert_eq!(dropped(&server, "message_authenticator_missing"), 1);
 }
@@ -42,13 +48,17 @@ fn a_nas_that_calls_itself_otherwise_is_refused(database: DatabaseKind) {
     };
     assert_eq!(named(1, b"edge-1"), Some(Code::AccessAccept));
     assert_eq!(named(2, b"edge-2"), Some(Code::AccessReject));
-    assert_eq!(answer(&server, &Request::pap(3, ANA.0, ANA.1)), Some(Code::AccessReject));
+    assert_eq!(
+        answer(&server, &Request::pap(3, ANA.0, ANA.1)),
+        Some(Code::AccessReject)
+    );
 }
 
 fn serve_with(database: DatabaseKind, settings: &[&str]) -> (Server, Site) {
     let mut site = Site::furnished(database);
     site.set("LASTMILE_RADIUS__WORKERS", "1");
-    site.program.done(&[&["nas", "set", "pop"], settings].concat());
+    site.program
+        .done(&[&["nas", "set", "pop"], settings].concat());
     (site.program.serve(), site)
 }
 
@@ -59,7 +69,9 @@ fn answer(server: &Server, request: &Request) -> Option<Code> {
 }
 
 fn dropped(server: &Server, reason: &str) -> u64 {
-    server.metric(&format!("lastmile_radius_dropped_total{{reason=\"{reason}\"}}"))
+    server.metric(&format!(
+        "lastmile_radius_dropped_total{{reason=\"{reason}\"}}"
+    ))
 }
 
 /// A login with User-Password and without Message-Authenticator.

@@ -52,21 +52,34 @@ impl Site {
 
     /// Adds what a furnished site has, with the NAS at `address`.
     pub(crate) fn furnish(&self, address: &str) {
-        let program = &self.program;
-        program.done(&["nas", "add", "pop", "--address", address, "--secret", SECRET]);
-        program.done(&["plan", "add", "home", "--rate", "25M/50M"]);
+        self.command(&format!(
+            "nas add pop --address {address} --secret {SECRET}"
+        ));
+        self.command("plan add home --rate 25M/50M");
         let mut sheet = "username,password,plan,static_ipv4,status\n".to_owned();
-        let rows = [(ANA, "", "active"), (FAY, "", "disabled"), (SAM, SAM_ADDRESS, "active")];
+        let rows = [
+            (ANA, "", "active"),
+            (FAY, "", "disabled"),
+            (SAM, SAM_ADDRESS, "active"),
+        ];
         for ((user, password), ipv4, status) in rows {
             writeln!(sheet, "{user},{password},home,{ipv4},{status}").expect("it is a String");
         }
         let path = self.write("furniture.csv", &sheet);
-        program.done(&["subscriber", "import", &path.display().to_string()]);
+        let path = path.display();
+        self.command(&format!("subscriber import {path}"));
     }
 
     /// Changes the environment of what is started from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.program = self.program.clone().with(name, value);
+    }
+
+    /// Runs a command, written as one line without quotes, that must succeed.
+    #[track_caller]
+    pub(crate) fn command(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        self.program.done(&words)
     }
 
     /// Writes a file beside the data directory.
@@ -85,10 +98,8 @@ impl Site {
     /// The sessions in a state, newest first.
     #[track_caller]
     pub(crate) fn sessions_in(&self, state: &str) -> Vec<Value> {
-        match self.program.json(&["session", "list", "--state", state]) {
-            Value::Array(rows) => rows,
-            other => panic!("the list is no array: {other}"),
-        }
+        let list = self.program.json(&["session", "list", "--state", state]);
+        list.as_array().expect("a list is an array").clone()
     }
 }
 
@@ -104,7 +115,9 @@ pub(crate) fn accounting_load(server: &Server) -> LoadOptions {
 
 /// Runs what the database of a test needs.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.expect("a runtime starts").block_on(work)
 }
 

@@ -21,14 +21,20 @@ fn a_port_in_use_is_named(kind: DatabaseKind) {
     let taken = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
     let address = taken.local_addr().expect("it is bound").to_string();
     site.set("LASTMILE_RADIUS__AUTH", &address);
-    check(&site.program.serve_to_end(), &[&address, "radius.auth", "port"]);
+    check(
+        &site.program.serve_to_end(),
+        &[&address, "radius.auth", "port"],
+    );
 }
 
 fn a_second_server_on_the_same_ports_is_refused(kind: DatabaseKind) {
     let mut site = Site::furnished(kind);
     let server = site.program.serve();
     site.set("LASTMILE_RADIUS__ACCT", &server.acct.to_string());
-    check(&site.program.serve_to_end(), &[&server.acct.to_string(), "radius.acct", "port"]);
+    check(
+        &site.program.serve_to_end(),
+        &[&server.acct.to_string(), "radius.acct", "port"],
+    );
 }
 
 fn a_newer_schema_is_left_alone(kind: DatabaseKind) {
@@ -56,16 +62,25 @@ fn a_database_that_is_gone_is_named_without_its_password(kind: DatabaseKind) {
     site.set("LASTMILE_DATABASE__URL", url);
     let outcome = site.program.serve_to_end();
     check(&outcome, &needles);
-    assert!(!format!("{outcome:?}").contains("gone-pass-word"), "{outcome:?}");
+    assert!(
+        !format!("{outcome:?}").contains("gone-pass-word"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
 fn a_database_url_of_another_kind_is_refused() {
     let mut site = Site::empty(DatabaseKind::Sqlite);
-    site.set("LASTMILE_DATABASE__URL", "mysql://lastmile:planted-pass@db/lastmile");
+    site.set(
+        "LASTMILE_DATABASE__URL",
+        "mysql://lastmile:planted-pass@db/lastmile",
+    );
     let outcome = site.program.serve_to_end();
     check(&outcome, &["database.url", "postgres://"]);
-    assert!(!format!("{outcome:?}").contains("planted-pass"), "{outcome:?}");
+    assert!(
+        !format!("{outcome:?}").contains("planted-pass"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -90,7 +105,10 @@ fn a_key_ring_that_others_can_read_is_refused() {
     let path = site.program.data_dir().join("keyring");
     for (name, expected) in [("keyring", 0o600), ("lastmile.db", 0o600)] {
         let path = site.program.data_dir().join(name);
-        let mode = fs::metadata(&path).expect("the file is there").permissions().mode();
+        let mode = fs::metadata(&path)
+            .expect("the file is there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, expected, "{name}");
     }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
@@ -102,7 +120,11 @@ fn a_key_ring_that_others_can_read_is_refused() {
 fn check(outcome: &Outcome, needles: &[&str]) {
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     let is_news = |line: &&str| line.contains("\"level\":\"INFO\"");
-    let lines: Vec<&str> = outcome.stderr.lines().filter(|line| !is_news(line)).collect();
+    let lines: Vec<&str> = outcome
+        .stderr
+        .lines()
+        .filter(|line| !is_news(line))
+        .collect();
     assert_eq!(lines.len(), 1, "one line: {outcome:?}");
     for needle in needles {
         assert!(lines[0].contains(needle), "{needle} in: {}", lines[0]);

@@ -47,7 +47,9 @@ fn a_web_port_in_use_does_not_keep_routers_waiting(kind: DatabaseKind) {
     let reply = Router::new().reply(server.auth, &Request::pap(1, ANA.0, ANA.1));
     assert_eq!(reply.code, Code::AccessAccept);
     let log = server.terminate().log;
-    let complaints = log.iter().filter(|line| line.contains("http.listen") && line.contains("ERROR"));
+    let complaints = log
+        .iter()
+        .filter(|line| line.contains("http.listen") && line.contains("ERROR"));
     let complaints: Vec<_> = complaints.collect();
     assert_eq!(complaints.len(), 1, "{log:#?}");
     assert!(complaints[0].contains(&address), "{complaints:?}");

@@ -46,7 +46,9 @@ impl Request {
     }
 
     pub(crate) fn access_with(secret: &str, identifier: u8, attributes: &[(u8, &[u8])]) -> Self {
-        Self::signed(Code::AccessRequest, secret, identifier, |_| owned(attributes))
+        Self::signed(Code::AccessRequest, secret, identifier, |_| {
+            owned(attributes)
+        })
     }
 
     /// A signed Access-Request with User-Password.
@@ -142,7 +144,9 @@ impl Request {
         let authenticator: [u8; 16] = rand::random();
         let mut octets = Vec::new();
         let mut writer = PacketWriter::new(&mut octets, code, identifier);
-        writer.push_message_authenticator().expect("it is the first");
+        writer
+            .push_message_authenticator()
+            .expect("it is the first");
         for (kind, value) in attributes(&authenticator) {
             writer.push(kind, &value).expect("it fits");
         }
@@ -177,19 +181,26 @@ impl Router {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
-        router.socket.connect(server).expect("loopback is reachable");
+        router
+            .socket
+            .connect(server)
+            .expect("loopback is reachable");
         router
     }
 
     pub(crate) fn send(&self, server: SocketAddr, request: &Request) {
-        self.socket.send_to(&request.octets, server).expect("loopback takes it");
+        self.socket
+            .send_to(&request.octets, server)
+            .expect("loopback takes it");
     }
 
     /// The next datagram, or `None` when there is none within `patience`.
     pub(crate) fn receive(&self, patience: Duration) -> Option<Vec<u8>> {
         let mut buffer = vec![0; DATAGRAM_OCTETS_MAX];
         let patience = patience.max(Duration::from_millis(1));
-        self.socket.set_read_timeout(Some(patience)).expect("a time above zero");
+        self.socket
+            .set_read_timeout(Some(patience))
+            .expect("a time above zero");
         match self.socket.recv(&mut buffer) {
             Ok(length) => {
                 buffer.truncate(length);
@@ -223,10 +234,10 @@ impl Router {
             let left = deadline.saturating_duration_since(Instant::now());
             let octets = self.receive(left)?;
             // A late answer to an earlier request is not for us.
-            if octets.get(1) == Some(&request.identifier) {
-                if let Some(reply) = believe(secret, request, &octets) {
-                    return Some(reply);
-                }
+            if octets.get(1) == Some(&request.identifier)
+                && let Some(reply) = believe(secret, request, &octets)
+            {
+                return Some(reply);
             }
         }
     }
@@ -255,7 +266,11 @@ impl Router {
     ///
     /// With one worker the server has dealt with the request when the status is answered.
     #[track_caller]
-    pub(crate) fn replies_before_status(&self, server: SocketAddr, request: &Request) -> Vec<Reply> {
+    pub(crate) fn replies_before_status(
+        &self,
+        server: SocketAddr,
+        request: &Request,
+    ) -> Vec<Reply> {
         let probe = Request::status(request.identifier.wrapping_add(101));
         self.send(server, request);
         self.send(server, &probe);
@@ -263,9 +278,14 @@ impl Router {
         let mut replies = Vec::new();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let octets = self.receive(left).expect("the server answers Status-Server");
+            let octets = self
+                .receive(left)
+                .expect("the server answers Status-Server");
             if octets.get(1) == Some(&probe.identifier) {
-                assert!(believe(SECRET, &probe, &octets).is_some(), "an unsigned status");
+                assert!(
+                    believe(SECRET, &probe, &octets).is_some(),
+                    "an unsigned status"
+                );
                 return replies;
             }
             let reply = believe(SECRET, request, &octets);
@@ -277,7 +297,10 @@ impl Router {
 impl Reply {
     /// The first value of an attribute.
     pub(crate) fn find(&self, kind: u8) -> Option<&[u8]> {
-        let mut found = self.attributes.iter().filter(|(present, _)| *present == kind);
+        let mut found = self
+            .attributes
+            .iter()
+            .filter(|(present, _)| *present == kind);
         found.next().map(|(_, value)| value.as_slice())
     }
 
@@ -297,20 +320,18 @@ fn believe(secret: &str, request: &Request, octets: &[u8]) -> Option<Reply> {
         ..
     } = request;
     let secret = secret.as_bytes();
-    let verified = match packet.code() {
-        Code::AccountingResponse => verify_reply(&packet, *identifier, authenticator, secret),
-        _ => verify_reply_requiring_message_authenticator(
-            &packet,
-            *identifier,
-            authenticator,
-            secret,
-        ),
+    let verify = if packet.code() == Code::AccountingResponse {
+        verify_reply
+    } else {
+        verify_reply_requiring_message_authenticator
     };
-    verified.ok()?;
+    verify(&packet, *identifier, authenticator, secret).ok()?;
     let attributes = packet.attributes();
     Some(Reply {
         code: packet.code(),
-        attributes: attributes.map(|found| (found.kind, found.value.to_owned())).collect(),
+        attributes: attributes
+            .map(|found| (found.kind, found.value.to_owned()))
+            .collect(),
         octets: octets.to_owned(),
     })
 }
@@ -323,7 +344,12 @@ fn pap_attributes(
     more: &[(u8, &[u8])],
 ) -> Vec<(u8, Vec<u8>)> {
     let mut out = [0; 128];
-    let hidden = pap::encrypt(password.as_bytes(), secret.as_bytes(), authenticator, &mut out);
+    let hidden = pap::encrypt(
+        password.as_bytes(),
+        secret.as_bytes(),
+        authenticator,
+        &mut out,
+    );
     let hidden = hidden.expect("the password is short").to_owned();
     let mut attributes = vec![
         (kind::USER_NAME, user.as_bytes().to_owned()),
@@ -334,7 +360,10 @@ fn pap_attributes(
 }
 
 fn owned(attributes: &[(u8, &[u8])]) -> Vec<(u8, Vec<u8>)> {
-    attributes.iter().map(|(kind, value)| (*kind, value.to_vec())).collect()
+    attributes
+        .iter()
+        .map(|(kind, value)| (*kind, value.to_vec()))
+        .collect()
 }
 
 fn is_timeout(kind: ErrorKind) -> bool {

@@ -29,7 +29,10 @@ fn every_source_port_is_answered_by_some_worker(kind: DatabaseKind) {
     for router in &routers {
         let request = Request::pap(1, ANA.0, ANA.1);
         assert_eq!(router.reply(server.auth, &request).code, Code::AccessAccept);
-        assert_eq!(router.reply(server.acct, &Request::status(2)).code, Code::AccountingResponse);
+        assert_eq!(
+            router.reply(server.acct, &Request::status(2)).code,
+            Code::AccountingResponse
+        );
     }
     assert_eq!(server.metric("lastmile_radius_status_replies_total"), 400);
     assert_eq!(server.metric("lastmile_radius_worker_restarts_total"), 0);
@@ -39,9 +42,8 @@ fn a_mixed_load_loses_nothing(kind: DatabaseKind) {
     let mut site = Site::furnished(kind);
     site.set("LASTMILE_RADIUS__WORKERS", "4");
     let server = site.program.serve();
-    let users = [ANA, SAM].map(|(user, password)| {
-        Credentials::new(user, password).expect("a valid login")
-    });
+    let users =
+        [ANA, SAM].map(|(user, password)| Credentials::new(user, password).expect("a valid login"));
     let secret = Secret::from(SECRET);
     let mut options = LoadOptions::new(server.auth, server.acct, secret, users.to_vec());
     options.mix = "mixed".parse().expect("a valid mix");
@@ -65,7 +67,8 @@ fn a_mixed_load_loses_nothing(kind: DatabaseKind) {
 
 fn replies_come_from_the_address_that_was_asked(kind: DatabaseKind) {
     let mut site = Site::furnished(kind);
-    site.program.done(&["nas", "add", "pop6", "--address", "::1", "--secret", SECRET]);
+    site.program
+        .done(&["nas", "add", "pop6", "--address", "::1", "--secret", SECRET]);
     let rows = [
         ("0.0.0.0:0", &["127.0.0.1", "127.0.0.77"][..]),
         ("[::]:0", &["127.0.0.1", "127.0.0.77", "::1"]),
