@@ -135,7 +135,7 @@ impl App {
                 data_dir: self.config.data_dir.clone(),
             });
         }
-        let keys = KeyRing::load(&self.key_ring_path())?;
+        let keys = self.load_keys()?;
         Ok(Store::open(self.store_options(keys)).await?)
     }
 
@@ -152,13 +152,25 @@ impl App {
 
     /// Where the key ring is: handed over by systemd, or in the data directory.
     pub fn key_ring_path(&self) -> PathBuf {
+        self.credential_path()
+            .unwrap_or_else(|| self.config.data_dir.join(KEY_RING_FILE))
+    }
+
+    /// Reads the key ring that is in force.
+    pub fn load_keys(&self) -> Result<KeyRing, KeyRingError> {
+        match self.credential_path() {
+            Some(path) => KeyRing::load_credential(&path),
+            None => KeyRing::load(&self.key_ring_path()),
+        }
+    }
+
+    fn credential_path(&self) -> Option<PathBuf> {
         self.config
             .service
             .credentials_dir
             .as_ref()
             .map(|dir| dir.join(KEY_RING_FILE))
             .filter(|path| path.is_file())
-            .unwrap_or_else(|| self.config.data_dir.join(KEY_RING_FILE))
     }
 
     async fn beginning(&self) -> Result<Beginning, StartError> {
@@ -191,11 +203,12 @@ impl App {
     }
 
     fn keys_for(&self, beginning: Beginning) -> Result<KeyRing, StartError> {
-        let path = self.key_ring_path();
         Ok(match beginning {
-            Beginning::First => KeyRing::load_or_create(&path, self.now())?,
+            Beginning::First if self.credential_path().is_none() => {
+                KeyRing::load_or_create(&self.key_ring_path(), self.now())?
+            }
             // A new key ring beside an old database would open none of its secrets.
-            Beginning::Again => KeyRing::load(&path)?,
+            Beginning::First | Beginning::Again => self.load_keys()?,
         })
     }
 

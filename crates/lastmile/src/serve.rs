@@ -28,6 +28,9 @@ mod notify;
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long connections are waited for at the end.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why the server did not start or did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -93,6 +96,13 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         if outcome.is_ok() {
             supervisor.finish().await?;
         }
+    }
+    // The web side may still hold the store; SQLite's journal is folded in all the same.
+    if tokio::time::timeout(CLOSE_PATIENCE, store.close())
+        .await
+        .is_err()
+    {
+        info!("Left database connections open");
     }
     info!("Stopped");
     outcome

@@ -66,7 +66,17 @@ pub enum KeyRingError {
 impl KeyRing {
     /// Reads the ring; it must be a file that only its owner can read.
     pub fn load(path: &Path) -> Result<Self, KeyRingError> {
-        let text = read_private(path)?;
+        Self::load_unless_open(path, 0o077)
+    }
+
+    /// Reads a key ring that systemd handed over in its credentials directory. The service may
+    /// read it through an access list, which shows as a mode of 0440.
+    pub fn load_credential(path: &Path) -> Result<Self, KeyRingError> {
+        Self::load_unless_open(path, 0o037)
+    }
+
+    fn load_unless_open(path: &Path, refused: u32) -> Result<Self, KeyRingError> {
+        let text = read_private(path, refused)?;
         let keys = parse(path, &text)?;
         Ok(Self {
             path: path.into(),
@@ -123,7 +133,7 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
+fn read_private(path: &Path, refused: u32) -> Result<Zeroizing<String>, KeyRingError> {
     let wrap = |source: io::Error| {
         if source.kind() == io::ErrorKind::NotFound {
             KeyRingError::Missing { path: path.into() }
@@ -137,7 +147,7 @@ fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
     let file = fs::File::open(path).map_err(wrap)?;
     let metadata = file.metadata().map_err(wrap)?;
     let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & refused != 0 {
         return Err(KeyRingError::TooOpen {
             path: path.into(),
             mode,

@@ -263,8 +263,11 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
             settings,
         })
         .await?;
-    let mut record = record_of(nas.name.as_str(), nas.source, &nas.settings);
-    record.id = Some(nas.id.to_string());
+    let record = match store.nas_find(TENANT, &nas.name).await? {
+        Some(stored) => NasRecord::from(stored),
+        // Somebody has removed it again.
+        None => record_of(nas.name.as_str(), nas.source, &nas.settings),
+    };
     let Some(secret) = generated else {
         return Ok(context.report(args.dry_run, &deed, &record)?);
     };

@@ -203,7 +203,9 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
             terms,
         })
         .await?;
-    record.id = Some(plan.id.to_string());
+    if let Some(stored) = store.plan_find(TENANT, &plan.name).await? {
+        record = PlanRecord::from(stored);
+    }
     Ok(context.report(args.dry_run, &deed, &record)?)
 }
 

@@ -11,7 +11,7 @@ SIGTERM ends it: what was acknowledged is stored first.
 
 Examples:
   lastmile serve --data-dir /var/lib/lastmile
-  lastmile serve --set radius.auth='0.0.0.0:1812,[::]:1812' --log json
+  lastmile serve --set radius.auth='[::]:1812' --set radius.acct='[::]:1813' --log json
   LASTMILE_DATABASE__URL=postgres://lastmile:secret@db/lastmile lastmile serve"
 )]
 pub(crate) struct ServeArgs {}

@@ -278,7 +278,10 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         return Ok(context.report(args.dry_run, &deed, &record)?);
     }
     let subscriber = store.subscriber_insert(new).await?;
-    record.id = Some(subscriber.id.to_string());
+    let stored = store.subscriber_find(TENANT, &subscriber.username).await?;
+    if let Some(stored) = stored {
+        record = SubscriberRecord::from(stored);
+    }
     Ok(context.report(args.dry_run, &deed, &record)?)
 }
 

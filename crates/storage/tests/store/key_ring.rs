@@ -140,3 +140,24 @@ fn processes_that_start_at_once_share_a_ring() {
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
+
+#[test]
+fn a_credential_may_be_readable_by_the_service_group() {
+    let directory = testkit::database::scratch();
+    let path = directory.path().join("keyring");
+    KeyRing::load_or_create(&path, TestClock::START).unwrap();
+    for (mode, is_private, is_credential) in [
+        (0o600, true, true),
+        (0o440, false, true),
+        (0o444, false, false),
+        (0o460, false, false),
+    ] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(KeyRing::load(&path).is_ok(), is_private, "{mode:o}");
+        assert_eq!(
+            KeyRing::load_credential(&path).is_ok(),
+            is_credential,
+            "{mode:o}"
+        );
+    }
+}

@@ -29,7 +29,7 @@ pub(super) fn check(app: &App, checks: &mut Vec<Check>) {
         Ok(metadata) => {
             checks.push(directory(data_dir, &metadata));
             checks.push(disk(data_dir));
-            checks.push(key_ring(&app.key_ring_path()));
+            checks.push(key_ring(app));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => checks.push(Check::warn(
             "data directory",
@@ -137,10 +137,11 @@ fn disk(path: &Path) -> Check {
     }
 }
 
-fn key_ring(path: &Path) -> Check {
+fn key_ring(app: &App) -> Check {
     const NAME: &str = "key ring";
+    let path = app.key_ring_path();
     let shown = path.display();
-    match storage::key_ring::KeyRing::load(path) {
+    match app.load_keys() {
         Ok(ring) => Check::ok(NAME, format!("{shown}, keys: {}", ring.keys_len())),
         Err(storage::key_ring::KeyRingError::Missing { .. }) => Check::warn(
             NAME,
