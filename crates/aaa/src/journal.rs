@@ -11,7 +11,7 @@ use crate::duplicate::Ticket;
 use crate::inbox::{Completion, Outlet};
 use crate::metrics::{Count, Metrics};
 use crate::port::{AccountingStore, PortError, Stored};
-use crate::session_table::{Device, OpenSession, SessionTable};
+use crate::session_table::{OpenSession, SessionTable};
 
 /// Records that may wait; what comes on top is dropped, and the NAS sends it again.
 pub const QUEUE: usize = 8_192;
@@ -184,12 +184,7 @@ impl<A: AccountingStore> Journal<A> {
                         continue;
                     };
                     if *is_open {
-                        let station = record.place.calling_station.as_deref();
-                        let session = OpenSession {
-                            key: record.key,
-                            nas: record.nas,
-                            device: station.map(Device::from_calling_station),
-                        };
+                        let session = OpenSession::of(record.key, record.nas, &record.place);
                         self.sessions.insert(subscriber, session);
                     } else {
                         self.sessions.remove(subscriber, record.key);
@@ -197,7 +192,7 @@ impl<A: AccountingStore> Journal<A> {
                 }
                 (AccountingRecord::NasRestart(restart), Stored::NasRestart { closed }) => {
                     self.metrics.add(Count::SessionClosed, *closed);
-                    self.sessions.remove_nas(restart.nas);
+                    self.sessions.remove_nas(restart.nas, restart.source);
                 }
                 (AccountingRecord::Session(_), Stored::NasRestart { .. })
                 | (AccountingRecord::NasRestart(_), Stored::Session { .. }) => {
