@@ -13,6 +13,7 @@ mod fixture;
 mod import;
 mod key_ring;
 mod migrations;
+mod recovery;
 mod resources;
 mod sealing;
 mod sessions;
