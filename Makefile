@@ -16,7 +16,18 @@ CARGO_FUZZ_VERSION := 0.13.2
 CARGO_NEXTEST_VERSION := 0.9.143
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help run test bench lint fuzz fmt build install clean need-build need-check need-test
+# Warnings are errors with the Rust of `rust-version`; newer ones know more lints and show them.
+RUST_VERSION := $(shell sed -nE 's/^rust-version = "([0-9.]+)"$$/\1/p' Cargo.toml)
+DENY_WARNINGS = $(if $(filter $(RUST_VERSION).%,$(shell cargo --version)),-- -D warnings)
+
+# Debian packages and what each is wanted for; see scripts/need.sh.
+# radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them.
+BUILD_PACKAGES := build-essential=cc
+TEST_PACKAGES := freeradius-utils=radclient tshark=tshark \
+	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip
+
+.PHONY: help run test bench lint fuzz fmt build install clean
+.PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -26,24 +37,20 @@ run: need-build ## Start a server on ./data
 
 test: need-test ## Formatting, lints, every test, and the examples in the documentation
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets $(DENY_WARNINGS)
 	cargo nextest run --locked --workspace $(if $(CI),--profile ci)
 	cargo test --locked --workspace --doc
 
-bench: build ## Load a fresh server and print throughput and latency
-	@scripts/need.sh python3=python3
+bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, processor time, memory
 	scripts/bench.sh $(TARGET)/release/lastmile
 
-lint: need-check ## Formatting, lints, the house rules, and the licences and sources of dependencies
-	@scripts/need-tool.sh cargo-deny $(CARGO_DENY_VERSION)
+lint: need-lint ## Formatting, lints, the house rules, and the licences and sources of dependencies
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets $(DENY_WARNINGS)
 	cargo xtask tidy
 	cargo deny --locked check licenses bans sources
 
-fuzz: need-build ## Feed noise to every parser, FUZZ_SECONDS each
-	@scripts/need.sh build-essential=c++
-	@scripts/need-tool.sh cargo-fuzz $(CARGO_FUZZ_VERSION)
+fuzz: need-fuzz ## Feed noise to every parser, FUZZ_SECONDS each
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 fmt: need-check ## Format the sources
@@ -54,23 +61,37 @@ build: need-build ## Build the release binary
 
 install: build ## Install the binary and the systemd unit below PREFIX
 	install -D --mode=755 $(TARGET)/release/lastmile $(DESTDIR)$(PREFIX)/bin/lastmile
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/bin/lastmile|$(PREFIX)/bin/lastmile|' dist/lastmile.service \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/lastmile.service
+	sed 's|/usr/bin/lastmile|$(PREFIX)/bin/lastmile|' dist/lastmile.service | \
+		install -D --mode=644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/lastmile.service
 
 clean: ## Remove what was built
 	cargo clean
 
 need-build:
 	@scripts/need-rust.sh
-	@scripts/need.sh build-essential=cc
+	@scripts/need.sh $(BUILD_PACKAGES)
 
-need-check: need-build
+need-check:
 	@scripts/need-rust.sh rustfmt clippy
+	@scripts/need.sh $(BUILD_PACKAGES)
 
-# radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them.
-need-test: need-check
-	@scripts/need.sh freeradius-utils=radclient tshark=tshark \
-		postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip
+# All packages are asked for at once: whoever installs them by hand does it once.
+need-test:
+	@scripts/need-rust.sh rustfmt clippy
+	@scripts/need.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@scripts/venv.sh
 	@scripts/need-tool.sh cargo-nextest $(CARGO_NEXTEST_VERSION)
+
+need-lint: need-check
+	@scripts/need-tool.sh cargo-deny $(CARGO_DENY_VERSION)
+
+need-bench:
+	@scripts/need-rust.sh
+	@scripts/need.sh $(BUILD_PACKAGES)
+	@scripts/bench/need.sh
+
+need-fuzz:
+	@scripts/need-rust.sh
+	@scripts/need-nightly.sh
+	@scripts/need.sh build-essential=c++
+	@scripts/need-tool.sh cargo-fuzz $(CARGO_FUZZ_VERSION)

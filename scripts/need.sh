@@ -18,11 +18,28 @@ is_present() {
     esac
 }
 
+# Sets `as_root` to what runs a command as root; sudo asks for a password only where somebody types.
+find_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=(env)
+    elif ! command -v sudo >/dev/null 2>&1; then
+        return 1
+    elif sudo --non-interactive true 2>/dev/null; then
+        as_root=(sudo --non-interactive env)
+    elif [ -t 0 ]; then
+        echo "Debian packages are missing: ${missing[*]}; sudo may ask for your password" >&2
+        sudo --validate || return 1
+        as_root=(sudo env)
+    else
+        return 1
+    fi
+}
+
 # A database server started by the package would take port 5432; the tests start their own.
 forbid_main_cluster() {
     local conf=/etc/postgresql-common/createcluster.d/lastmile.conf
-    "$@" mkdir -p "${conf%/*}"
-    echo 'create_main_cluster = false' | "$@" tee "$conf" >/dev/null
+    "${as_root[@]}" mkdir -p "${conf%/*}"
+    echo 'create_main_cluster = false' | "${as_root[@]}" tee "$conf" >/dev/null
 }
 
 missing=()
@@ -38,19 +55,21 @@ if ! command -v apt-get >/dev/null 2>&1; then
     echo "       install them with your system's package manager, then run this again" >&2
     exit 1
 fi
-if [ "$(id -u)" -eq 0 ]; then
-    as_root=(env)
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-    as_root=(sudo -n env)
-else
+as_root=()
+if ! find_root; then
+    install="apt-get install --yes --no-install-recommends ${missing[*]}"
     echo "error: missing Debian packages: ${missing[*]}" >&2
-    echo "       install them with: sudo apt-get install --yes --no-install-recommends ${missing[*]}" >&2
+    if command -v sudo >/dev/null 2>&1; then
+        echo "       install them with: sudo apt-get update && sudo $install" >&2
+    else
+        echo "       install them as root with: apt-get update && $install" >&2
+    fi
     exit 1
 fi
 
 echo "Installing Debian packages: ${missing[*]}" >&2
 case " ${missing[*]} " in
-    *' postgresql '*) forbid_main_cluster "${as_root[@]}" ;;
+    *' postgresql '*) forbid_main_cluster ;;
 esac
 apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet --option DPkg::Lock::Timeout=300)
 "${apt[@]}" update >&2
