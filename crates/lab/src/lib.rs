@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod credentials;
+pub mod echo;
 mod exchange;
 pub mod fault;
 pub mod line;
@@ -12,4 +13,5 @@ pub mod probe;
 mod random;
 pub mod reply;
 pub mod request;
+pub mod responder;
 pub mod router;

@@ -1,6 +1,6 @@
 //! `lastmile lab`: a simulated router, and load.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use domain::secret::Secret;
 use lab::credentials::Credentials;
+use lab::echo::VolleyOptions;
 use lab::fault::{Faults, Rate};
+use lab::line::LineError;
 use lab::load::mix::Mix;
 use lab::load::options::{Limit, LoadOptions};
 use lab::load::report::Ended;
 use lab::method::Method;
 use lab::nas::{Announcements, NasOptions, NasOutcome};
+use lab::reply::ReplyPolicy;
 use lab::request::Signing;
+use lab::responder::Responder;
 use lab::router::Service;
 
 use super::context::Context;
@@ -37,6 +41,15 @@ pub(crate) enum LabCommand {
   lastmile lab load --users subscribers.csv --mix pap --seconds 10
   lastmile lab load --users subscribers.csv --mix pap=40,mschapv2=10,accounting=50 --requests 100000 --output json")]
     Load(Box<LoadArgs>),
+    /// Send datagrams back to where they came from, or measure a server that does
+    #[command(after_help = "Examples:
+  lastmile lab echo --listen 127.0.0.1:7007
+  lastmile lab echo --volley 127.0.0.1:7007 --seconds 10 --output json")]
+    Echo(EchoArgs),
+    /// Be the simplest imaginable RADIUS server for PAP, to compare with; for loopback only
+    #[command(after_help = "Example:
+  lastmile lab responder --listen 127.0.0.1:7008 --users subscribers.csv --secret -")]
+    Responder(ResponderArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,6 +155,42 @@ pub(crate) struct LoadArgs {
     /// Report for each session what the server acknowledged
     #[arg(long)]
     ledger: bool,
+    /// Which replies to logins are believed, by their Message-Authenticator: first, required, optional
+    #[arg(long, value_name = "POLICY", default_value_t = ReplyPolicy::default())]
+    reply_policy: ReplyPolicy,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EchoArgs {
+    /// Be the echo server on this port, until interrupted
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server,
+          required_unless_present = "volley", conflicts_with = "volley")]
+    listen: Option<SocketAddr>,
+    /// Measure the echo server on this port
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server)]
+    volley: Option<SocketAddr>,
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
+    /// Datagrams under way at a time
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=lab::echo::OUTSTANDING_MAX as u64))]
+    outstanding: usize,
+    /// Source ports
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=lab::echo::PORTS_MAX as u64))]
+    ports: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResponderArgs {
+    /// Answer on this port, until interrupted
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server)]
+    listen: SocketAddr,
+    /// The shared secret; `-` reads it from standard input
+    #[arg(long, value_name = "SECRET")]
+    secret: HiddenArg,
+    /// CSV file with the columns username and password
+    #[arg(long, value_name = "FILE")]
+    users: PathBuf,
 }
 
 /// The server as it was found out.
@@ -156,6 +205,8 @@ pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<()
     match command {
         LabCommand::Nas(args) => nas(context, *args).await,
         LabCommand::Load(args) => load(context, *args).await,
+        LabCommand::Echo(args) => echo(context, &args).await,
+        LabCommand::Responder(args) => responder(&args).await,
     }
 }
 
@@ -208,6 +259,7 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     options.sessions = args.sessions;
     options.interims = args.interims;
     options.ledger = args.ledger;
+    options.reply_policy = args.reply_policy;
     options.signing = args.server.signing();
     options.seed = args.server.seed.unwrap_or(options.seed);
     options.limit = args.requests.map_or_else(
@@ -225,11 +277,73 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     }
 }
 
+async fn echo(context: &mut Context, args: &EchoArgs) -> Result<(), CliError> {
+    if let Some(listen) = args.listen {
+        return serve(listen, lab::echo::serve).await;
+    }
+    let server = args
+        .volley
+        .expect("clap demands one of --listen and --volley");
+    let options = VolleyOptions {
+        server,
+        duration: Duration::from_secs(args.seconds.into()),
+        outstanding: args.outstanding,
+        ports: args.ports,
+    };
+    let report = tokio::task::spawn_blocking(move || lab::echo::volley(&options))
+        .await?
+        .map_err(|source| CliError::Line { server, source })?;
+    context.output.document(&report)?;
+    if report.answers == 0 {
+        return Err(CliError::Silence);
+    }
+    Ok(())
+}
+
+async fn responder(args: &ResponderArgs) -> Result<(), CliError> {
+    const OPTION: &str = "--secret";
+    let secret = value::nas_secret(OPTION, &args.secret.resolve(OPTION)?)?;
+    let responder = Responder::new(secret, &read_users(&args.users)?);
+    serve(args.listen, move |socket, stop| {
+        responder.serve(socket, stop)
+    })
+    .await
+}
+
+/// Serves one port until the user interrupts.
+async fn serve<E>(
+    server: SocketAddr,
+    run: impl FnOnce(&UdpSocket, &AtomicBool) -> Result<(), E> + Send + 'static,
+) -> Result<(), CliError>
+where
+    std::io::Error: From<E>,
+    E: Send + 'static,
+{
+    let failed = |source| CliError::Line { server, source };
+    let socket = lab::echo::listen(server).map_err(failed)?;
+    run_until_interrupted(move |stop| run(&socket, stop))
+        .await?
+        .map_err(|error| LineError::Receive {
+            server,
+            source: error.into(),
+        })
+        .map_err(failed)
+}
+
 /// Runs until it is done or the user interrupts; both give a report.
 async fn run_load(options: LoadOptions) -> Result<lab::load::report::LoadReport, CliError> {
+    run_until_interrupted(move |stop| lab::load::run_until(&options, stop))
+        .await?
+        .map_err(CliError::Load)
+}
+
+/// Runs on a thread that may block; an interrupt by the user sets the flag.
+async fn run_until_interrupted<T: Send + 'static>(
+    run: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> Result<T, CliError> {
     let stop = Arc::new(AtomicBool::new(false));
     let watched = Arc::clone(&stop);
-    let mut running = tokio::task::spawn_blocking(move || lab::load::run_until(&options, &watched));
+    let mut running = tokio::task::spawn_blocking(move || run(&watched));
     let finished = tokio::select! {
         finished = &mut running => finished,
         interrupted = tokio::signal::ctrl_c() => {
@@ -238,7 +352,7 @@ async fn run_load(options: LoadOptions) -> Result<lab::load::report::LoadReport,
             running.await
         }
     };
-    finished?.map_err(CliError::Load)
+    Ok(finished?)
 }
 
 impl ServerArgs {
