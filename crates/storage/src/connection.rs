@@ -134,7 +134,7 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
 
 /// The first connections to a new file turn its journal into a WAL one after the other, and SQLite
 /// does not wait for that by itself.
-async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+pub(crate) async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     let mut attempt = 1;
     loop {
         let result = SqlitePoolOptions::new()

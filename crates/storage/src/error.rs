@@ -116,6 +116,16 @@ impl StoreError {
     }
 }
 
+impl DatabaseError {
+    /// Whether SQLite found its file damaged (11), or no database at all (26).
+    pub(crate) fn is_file_damaged(&self) -> bool {
+        find_sqlx(&self.0)
+            .and_then(SqlxError::as_database_error)
+            .and_then(|error| error.code()?.parse::<u32>().ok())
+            .is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    }
+}
+
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         if is_connection_lost(&error) {

@@ -16,3 +16,4 @@ mod migrations;
 mod resources;
 mod sealing;
 mod sessions;
+mod spool;
