@@ -199,6 +199,7 @@ impl<A: AccountingStore> Journal<A> {
                     self.metrics.add(Count::SessionClosed, *closed);
                     self.sessions.remove_nas(restart.nas);
                 }
+                (_, Stored::Before) => {}
                 (AccountingRecord::Session(_), Stored::NasRestart { .. })
                 | (AccountingRecord::NasRestart(_), Stored::Session { .. }) => {
                     error!("The store answered another record than the one it was given");

@@ -82,6 +82,8 @@ pub enum Stored {
     NasRestart {
         closed: u64,
     },
+    /// The database has had it already, and nothing changed now.
+    Before,
 }
 
 /// Makes accounting durable.

@@ -119,6 +119,7 @@ fn stored(outcome: RecordOutcome) -> Stored {
     match outcome {
         RecordOutcome::Session { outcome, is_open } => Stored::Session { outcome, is_open },
         RecordOutcome::NasRestart { closed } => Stored::NasRestart { closed },
+        RecordOutcome::StoredBefore => Stored::Before,
     }
 }
 
