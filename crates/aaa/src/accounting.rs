@@ -80,6 +80,7 @@ pub fn read_record(
             return Ok(AccountingRecord::NasRestart(NasRestart {
                 tenant: nas.tenant,
                 nas: nas.id,
+                source: (!nas.is_one_router()).then_some(source),
                 at,
             }));
         }
@@ -341,11 +342,21 @@ mod tests {
     }
 
     #[test]
-    fn accounting_on_and_off_are_restarts() {
-        let nas = nas(OctetView::Nas);
+    fn accounting_on_and_off_are_restarts_of_the_router_that_sent_them() {
+        let restarted = |source: &str, status: [u8; 4]| {
+            let nas = Nas {
+                source: parse_source(source).expect("a valid source"),
+                ..nas(OctetView::Nas)
+            };
+            match read(&nas, &[(kind::ACCT_STATUS_TYPE, &status)]) {
+                Ok(AccountingRecord::NasRestart(restart)) => restart.source,
+                other => panic!("expected a restart, found {other:?}"),
+            }
+        };
         for status in [[0, 0, 0, 7], [0, 0, 0, 8]] {
-            let record = read(&nas, &[(kind::ACCT_STATUS_TYPE, &status)]);
-            assert!(matches!(record, Ok(AccountingRecord::NasRestart(_))));
+            assert_eq!(restarted("192.0.2.1", status), None);
+            let sender = Some(IpAddr::from([192, 0, 2, 1]));
+            assert_eq!(restarted("192.0.2.0/24", status), sender);
         }
     }
 

@@ -6,7 +6,7 @@ use tracing::error;
 
 use crate::metrics::{Count, Metrics};
 use crate::port::Stored;
-use crate::session_table::{Device, OpenSession, SessionTable};
+use crate::session_table::{OpenSession, SessionTable};
 
 /// Whether the table has been told of a record before the database stored it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) fn follow_stored(
             (AccountingRecord::NasRestart(restart), Stored::NasRestart { closed }) => {
                 metrics.add(Count::SessionClosed, *closed);
                 if notice == Notice::First {
-                    sessions.remove_nas(restart.nas);
+                    sessions.remove_nas(restart.nas, restart.source);
                 }
             }
             (_, Stored::Before) => {}
@@ -59,7 +59,9 @@ pub(crate) fn follow_spooled(sessions: &SessionTable, records: &[AccountingRecor
                 SessionEvent::Start | SessionEvent::Interim => open(sessions, record),
                 SessionEvent::Stop => close(sessions, record),
             },
-            AccountingRecord::NasRestart(restart) => sessions.remove_nas(restart.nas),
+            AccountingRecord::NasRestart(restart) => {
+                sessions.remove_nas(restart.nas, restart.source)
+            }
         }
     }
 }
@@ -81,12 +83,7 @@ fn open(sessions: &SessionTable, record: &SessionRecord) {
     let Some(subscriber) = record.subscriber else {
         return;
     };
-    let station = record.place.calling_station.as_deref();
-    let session = OpenSession {
-        key: record.key,
-        nas: record.nas,
-        device: station.map(Device::from_calling_station),
-    };
+    let session = OpenSession::of(record.key, record.nas, &record.place);
     sessions.insert(subscriber, session);
 }
 

@@ -33,9 +33,7 @@ impl NasEntry {
     /// Notes that an Access-Request carried a valid Message-Authenticator. A prefix stands for many
     /// routers, and what one sends says nothing about the others.
     pub fn learn_message_authenticator(&self) {
-        let source = self.nas.source;
-        let is_one_router = source.prefix_len() == source.max_prefix_len();
-        if is_one_router && !self.has_sent_message_authenticator.load(Relaxed) {
+        if self.nas.is_one_router() && !self.has_sent_message_authenticator.load(Relaxed) {
             self.has_sent_message_authenticator.store(true, Relaxed);
         }
     }

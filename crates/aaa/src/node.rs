@@ -22,7 +22,7 @@ use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
 use crate::metrics::{Count, Metrics};
 use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Spool};
-use crate::session_table::{Device, OpenSession, SessionTable};
+use crate::session_table::{OpenSession, SessionTable};
 use crate::socket::{self, BindError, Listener};
 use crate::spooling::{SpoolState, Spooling};
 use crate::verifier::Verifier;
@@ -307,12 +307,7 @@ async fn load<R: Registry>(context: &Context, registry: &R) -> Result<(), PortEr
         after = Some(last.id);
         for session in &page {
             if let Some(subscriber) = session.subscriber {
-                let station = session.place.calling_station.as_deref();
-                let open = OpenSession {
-                    key: session.key,
-                    nas: session.nas,
-                    device: station.map(Device::from_calling_station),
-                };
+                let open = OpenSession::of(session.key, session.nas, &session.place);
                 context.sessions.insert(subscriber, open);
             }
         }

@@ -1,11 +1,12 @@
 //! Which sessions each subscriber has open, in memory: read without locks, written by the journal.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use compact_str::CompactString;
 use domain::access::Presence;
-use domain::accounting::SessionKey;
+use domain::accounting::{SessionKey, SessionPlace};
 use domain::id::{NasId, SubscriberId};
 use domain::mac::Mac;
 use papaya::HashMap;
@@ -15,6 +16,8 @@ use papaya::HashMap;
 pub struct OpenSession {
     pub key: SessionKey,
     pub nas: NasId,
+    /// Where its records come from.
+    pub nas_address: Option<IpAddr>,
     pub device: Option<Device>,
 }
 
@@ -24,6 +27,19 @@ pub struct OpenSession {
 pub enum Device {
     Mac(Mac),
     Other(CompactString),
+}
+
+impl OpenSession {
+    /// What is kept of a session that is attached at `place`.
+    pub fn of(key: SessionKey, nas: NasId, place: &SessionPlace) -> Self {
+        let station = place.calling_station.as_deref();
+        Self {
+            key,
+            nas,
+            nas_address: place.nas_address,
+            device: station.map(Device::from_calling_station),
+        }
+    }
 }
 
 impl Device {
@@ -47,14 +63,20 @@ impl SessionTable {
         Self::default()
     }
 
-    /// Notes a session as open; a known one is replaced.
-    pub fn insert(&self, subscriber: SubscriberId, session: OpenSession) {
+    /// Notes a session as open; a known one is replaced, and keeps its device when a record does
+    /// not name it.
+    pub fn insert(&self, subscriber: SubscriberId, mut session: OpenSession) {
         let map = self.by_subscriber.pin();
         let known = map.get(&subscriber).map_or(&[][..], |sessions| sessions);
+        let key = session.key;
+        if session.device.is_none()
+            && let Some(same) = known.iter().find(|other| other.key == key)
+        {
+            session.device.clone_from(&same.device);
+        }
         if known.contains(&session) {
             return;
         }
-        let key = session.key;
         let others = known.iter().filter(|other| other.key != key).cloned();
         let sessions: Arc<[_]> = others.chain([session]).collect();
         self.add(sessions.len(), known.len());
@@ -65,16 +87,19 @@ impl SessionTable {
         self.keep(subscriber, |session| session.key != key);
     }
 
-    /// Forgets every session of a NAS that started anew.
-    pub fn remove_nas(&self, nas: NasId) {
+    /// Forgets every session of a NAS that started anew, or of one router of it.
+    pub fn remove_nas(&self, nas: NasId, source: Option<IpAddr>) {
+        let is_gone = |session: &OpenSession| {
+            session.nas == nas && (source.is_none() || session.nas_address == source)
+        };
         let map = self.by_subscriber.pin();
         let affected: Vec<_> = map
             .iter()
-            .filter(|(_, sessions)| sessions.iter().any(|session| session.nas == nas))
+            .filter(|(_, sessions)| sessions.iter().any(is_gone))
             .map(|(subscriber, _)| *subscriber)
             .collect();
         for subscriber in affected {
-            self.keep(subscriber, |session| session.nas != nas);
+            self.keep(subscriber, |session| !is_gone(session));
         }
     }
 
@@ -142,6 +167,7 @@ mod tests {
         OpenSession {
             key: SessionKey([key; 16]),
             nas: nas(nas_random),
+            nas_address: Some([192, 0, 2, nas_random].into()),
             device: Some(Device::from_calling_station(station)),
         }
     }
@@ -158,6 +184,21 @@ mod tests {
         assert_eq!(others(&table, Some("aa-bb-cc-dd-ee-01")), 0);
         assert_eq!(others(&table, Some("aa-bb-cc-dd-ee-02")), 1);
         assert_eq!(others(&table, None), 1);
+    }
+
+    #[test]
+    fn a_record_without_a_station_does_not_forget_the_device() {
+        let table = SessionTable::new();
+        table.insert(subscriber(), session(1, 1, "AA:BB:CC:DD:EE:01"));
+        table.insert(
+            subscriber(),
+            OpenSession {
+                device: None,
+                ..session(1, 1, "")
+            },
+        );
+        assert_eq!(others(&table, Some("AA:BB:CC:DD:EE:01")), 0);
+        assert_eq!(table.len(), 1);
     }
 
     #[test]
@@ -178,9 +219,22 @@ mod tests {
         let table = SessionTable::new();
         table.insert(subscriber(), session(1, 1, "a"));
         table.insert(subscriber(), session(2, 2, "b"));
-        table.remove_nas(nas(1));
+        table.remove_nas(nas(1), None);
         assert_eq!((table.len(), others(&table, None)), (1, 1));
-        table.remove_nas(nas(2));
+        table.remove_nas(nas(2), None);
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_router_of_a_prefix_that_restarts_leaves_the_others_alone() {
+        let table = SessionTable::new();
+        let neighbour = OpenSession {
+            nas_address: Some([192, 0, 2, 99].into()),
+            ..session(2, 1, "b")
+        };
+        table.insert(subscriber(), session(1, 1, "a"));
+        table.insert(subscriber(), neighbour);
+        table.remove_nas(nas(1), Some([192, 0, 2, 1].into()));
+        assert_eq!((table.len(), others(&table, Some("b"))), (1, 0));
     }
 }

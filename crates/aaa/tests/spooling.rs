@@ -202,6 +202,7 @@ fn nas_restart() -> AccountingRecord {
     AccountingRecord::NasRestart(NasRestart {
         tenant: TenantId::DEFAULT,
         nas: nas(),
+        source: None,
         at: Timestamp::from_seconds(1_800_000_000),
     })
 }

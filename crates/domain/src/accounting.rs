@@ -19,7 +19,7 @@ use crate::usage::UsageAmount;
 )]
 pub enum AccountingRecord {
     Session(SessionRecord),
-    /// Accounting-On or -Off: the NAS has no sessions from before this instant.
+    /// Accounting-On or -Off: the router has no sessions from before this instant.
     NasRestart(NasRestart),
 }
 
@@ -55,6 +55,9 @@ pub enum SessionEvent {
 pub struct NasRestart {
     pub tenant: TenantId,
     pub nas: NasId,
+    /// Which of its routers restarted, when a NAS with a prefix stands for several: only the
+    /// sessions that this address reported have ended.
+    pub source: Option<IpAddr>,
     pub at: Timestamp,
 }
 

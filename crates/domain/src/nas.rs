@@ -23,6 +23,17 @@ pub struct Nas {
     pub settings: NasSettings,
 }
 
+impl Nas {
+    /// Whether it is one router, and not all those of a prefix.
+    pub fn is_one_router(&self) -> bool {
+        is_one_address(self.source)
+    }
+}
+
+fn is_one_address(source: IpNet) -> bool {
+    source.prefix_len() == source.max_prefix_len()
+}
+
 /// What an operator may choose for a NAS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NasSettings {
@@ -213,7 +224,7 @@ pub fn parse_source(raw: &str) -> Result<IpNet, SourceError> {
 
 /// Shows a source as an operator writes it: a single address without its prefix length.
 pub fn show_source(source: IpNet) -> String {
-    if source.prefix_len() == source.max_prefix_len() {
+    if is_one_address(source) {
         source.addr().to_string()
     } else {
         source.to_string()

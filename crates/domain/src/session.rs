@@ -3,8 +3,8 @@
 //!
 //! Counters only grow. A closed session is never opened again by a late packet; it is only amended
 //! when a record knows more than the row does. A router that reuses an Acct-Session-Id gives
-//! itself away by a different Class, or by an uptime that begins after the last thing known of the
-//! old session.
+//! itself away by a different Class, by an uptime that begins after the last thing known of the
+//! old session, or by a Start long after it.
 
 use serde::Serialize;
 
@@ -16,7 +16,8 @@ use crate::usage::UsageAmount;
 /// How far a computed start may be off before it proves another session.
 const REUSE_MARGIN_SECONDS: i64 = 60;
 
-/// A Start this long after the Stop is no retransmission any more, but a new session.
+/// A Start this long after the last thing known of a session is no retransmission any more, but
+/// a new session.
 const START_REPLAY_SECONDS: i64 = 3_600;
 
 /// A session, open or once open.
@@ -30,7 +31,8 @@ pub struct Session {
     pub subscriber: Option<SubscriberId>,
     pub username: String,
     pub started_at: Timestamp,
-    /// The latest instant that a record spoke of.
+    /// The latest instant that the session is known to have lasted to. A Start that is repeated
+    /// proves nothing about it.
     pub updated_at: Timestamp,
     pub total: UsageAmount,
     pub place: SessionPlace,
@@ -106,18 +108,33 @@ impl ClosedSession {
     }
 }
 
+impl Applied {
+    fn stale() -> Self {
+        Self {
+            outcome: SessionOutcome::Stale,
+            usage: UsageAmount::default(),
+            is_open_changed: false,
+            is_closed_changed: false,
+            superseded: None,
+        }
+    }
+}
+
 impl SessionSlot {
     /// Applies one record; `new_id` names the session if the record begins one.
     pub fn apply(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
-        if let Some(open) = &self.open
-            && is_other_session(record, open, open.updated_at)
-        {
-            return self.supersede(record, new_id);
-        }
         if let Some(open) = self.open.take() {
+            if is_of_predecessor(record, &open) {
+                self.open = Some(open);
+                return Applied::stale();
+            }
+            if is_other_session(record, &open) {
+                return self.supersede(open, record, new_id);
+            }
             return self.apply_to_open(open, record);
         }
         match &mut self.closed {
+            Some(closed) if is_of_predecessor(record, &closed.session) => Applied::stale(),
             Some(closed) if !is_after_closed(record, closed) => amend(closed, record),
             _ => self.begin(record, new_id),
         }
@@ -150,18 +167,18 @@ impl SessionSlot {
     }
 
     /// Closes the open session at the last instant known of it and begins the next.
-    fn supersede(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
-        let superseded = self.open.take().map(|old| ClosedSession {
+    fn supersede(&mut self, old: Session, record: &SessionRecord, new_id: SessionId) -> Applied {
+        let superseded = ClosedSession {
             stopped_at: old.updated_at,
             session: old,
             cause: Some(TerminateCause::Superseded),
-        });
-        self.closed = superseded.clone();
+        };
+        self.closed = Some(superseded.clone());
         let begun = self.begin(record, new_id);
         Applied {
             outcome: SessionOutcome::Superseded,
             is_open_changed: true,
-            superseded: superseded.map(Box::new),
+            superseded: Some(Box::new(superseded)),
             ..begun
         }
     }
@@ -211,7 +228,10 @@ impl Session {
         if self.updated_at <= record.at {
             self.place.learn(&record.place);
             self.auth = record.auth.or(self.auth);
-            self.updated_at = record.at;
+            // A Start may be that of another session, which only its next record proves.
+            if record.event != SessionEvent::Start {
+                self.updated_at = record.at;
+            }
         }
         self.subscriber = self.subscriber.or(record.subscriber);
     }
@@ -253,52 +273,90 @@ fn total_of(record: &SessionRecord, started_at: Timestamp) -> UsageAmount {
     total
 }
 
-/// Whether the record belongs to another session than `known`, of which nothing is known after
-/// `known_until`.
-fn is_other_session(record: &SessionRecord, known: &Session, known_until: Timestamp) -> bool {
+/// What the Class of a record says about its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClassSays {
+    Same,
+    Other,
+    /// The router does not return it in both.
+    Nothing,
+}
+
+fn compare_class(record: &SessionRecord, known: &Session) -> ClassSays {
+    match (record.auth, known.auth) {
+        (Some(new), Some(old)) if new == old => ClassSays::Same,
+        (Some(_), Some(_)) => ClassSays::Other,
+        _ => ClassSays::Nothing,
+    }
+}
+
+/// Whether the record is left over from a session that used the id before `known` did.
+fn is_of_predecessor(record: &SessionRecord, known: &Session) -> bool {
+    let has_ended_before = record.at <= known.started_at.plus_seconds(REUSE_MARGIN_SECONDS);
+    let has_begun_before =
+        reported_start(record).plus_seconds(REUSE_MARGIN_SECONDS) < known.started_at;
+    has_ended_before && has_begun_before && compare_class(record, known) == ClassSays::Other
+}
+
+/// Whether the record belongs to another session than the one that is open.
+fn is_other_session(record: &SessionRecord, open: &Session) -> bool {
     match record.event {
-        SessionEvent::Start => has_other_class(record, known) && known.started_at < record.at,
+        SessionEvent::Start => match compare_class(record, open) {
+            ClassSays::Same => false,
+            ClassSays::Other => open.started_at < record.at,
+            ClassSays::Nothing => open.updated_at.plus_seconds(START_REPLAY_SECONDS) < record.at,
+        },
         SessionEvent::Interim | SessionEvent::Stop => {
-            let seconds = record.total.session_seconds;
-            let is_uptime_backwards = 0 < seconds && seconds < known.total.session_seconds;
-            let has_begun_since =
-                known_until.plus_seconds(REUSE_MARGIN_SECONDS) < reported_start(record);
-            is_uptime_backwards && has_begun_since
+            has_uptime_begun_since(record, open, open.updated_at)
         }
     }
 }
 
 fn is_after_closed(record: &SessionRecord, closed: &ClosedSession) -> bool {
     let stopped_at = closed.stopped_at;
+    let class = compare_class(record, &closed.session);
     match record.event {
         SessionEvent::Start => {
+            let is_after_restart =
+                closed.cause == Some(TerminateCause::NasReboot) && stopped_at < record.at;
             stopped_at.plus_seconds(START_REPLAY_SECONDS) < record.at
-                || has_other_class(record, &closed.session) && closed.session.started_at < record.at
+                || class == ClassSays::Other && closed.session.started_at < record.at
+                || class == ClassSays::Nothing && is_after_restart
         }
         SessionEvent::Interim | SessionEvent::Stop => {
             let has_seconds = 0 < record.total.session_seconds;
             let start = reported_start(record);
             has_seconds && stopped_at.plus_seconds(REUSE_MARGIN_SECONDS) < start
-                || has_other_class(record, &closed.session) && stopped_at < start
+                || class == ClassSays::Other && stopped_at < start
+                || has_uptime_begun_since(record, &closed.session, stopped_at)
         }
     }
 }
 
-fn has_other_class(record: &SessionRecord, known: &Session) -> bool {
-    match (record.auth, known.auth) {
-        (Some(new), Some(old)) => new != old,
-        _ => false,
-    }
+/// Whether the record's uptime is not that of `known` continued, and began after `known_until`,
+/// the last instant known of it.
+fn has_uptime_begun_since(record: &SessionRecord, known: &Session, known_until: Timestamp) -> bool {
+    let seconds = record.total.session_seconds;
+    let start = reported_start(record);
+    let is_backwards = seconds < known.total.session_seconds;
+    let is_other_class = compare_class(record, known) == ClassSays::Other;
+    0 < seconds
+        && (is_backwards && known_until < start
+            || is_other_class && known_until.plus_seconds(REUSE_MARGIN_SECONDS) < start)
 }
 
 /// Takes over what a late record knows better. A Stop replaces an end that was only inferred.
 fn amend(closed: &mut ClosedSession, record: &SessionRecord) -> Applied {
     let before = closed.clone();
+    let mut total = record.total;
     if record.event == SessionEvent::Stop && before.is_end_inferred() {
         closed.stopped_at = record.at.max(closed.session.started_at);
         closed.cause = record.terminate_cause.or(before.cause);
+        if before.session.total.session_seconds == 0 {
+            total = total_of(record, closed.session.started_at);
+        }
     }
-    closed.session.total = closed.session.total.max(record.total);
+    closed.session.total = closed.session.total.max(total);
     let start = reported_start(record);
     if record.event == SessionEvent::Start && start < closed.session.started_at {
         closed.session.started_at = start;

@@ -310,6 +310,201 @@ fn volumes_beyond_four_gigabytes_are_exact() {
     );
 }
 
+#[test]
+fn a_reauthenticated_session_is_counted_once() {
+    check(
+        &[
+            with_auth(start(), 1),
+            with_auth(interim(300, 100), 1),
+            with_auth(interim(600, 200), 2),
+            with_auth(interim(300, 100), 1),
+            with_auth(start(), 1),
+            with_auth(stop(700, 300), 2),
+            with_auth(start(), 1),
+        ],
+        &[Opened, Updated, Updated, Stale, Stale, Closed, Stale],
+        (None, Some(300)),
+        300,
+    );
+}
+
+#[test]
+fn a_record_repeated_under_a_new_identifier_adds_nothing() {
+    check(
+        &[
+            start(),
+            later(start(), 3),
+            interim(300, 100),
+            later(interim(300, 100), 6),
+            stop(700, 300),
+            later(stop(700, 300), 9),
+        ],
+        &[Opened, Stale, Updated, Updated, Closed, Stale],
+        (None, Some(300)),
+        300,
+    );
+}
+
+/// A router that restarts in silence, counts its ids from the beginning and returns no Class.
+#[test]
+fn a_reused_id_after_a_silent_restart_loses_nothing() {
+    check(
+        &[
+            start(),
+            interim(600, 250),
+            later(start(), 1_000),
+            later(interim(60, 5), 1_000),
+            later(stop(120, 9), 1_000),
+        ],
+        &[Opened, Updated, Stale, Superseded, Closed],
+        (None, Some(9)),
+        259,
+    );
+}
+
+#[test]
+fn a_silent_restart_shows_by_its_class() {
+    check(
+        &[
+            with_auth(start(), 1),
+            with_auth(interim(600, 250), 1),
+            with_auth(later(start(), 620), 2),
+            with_auth(later(interim(300, 7), 620), 2),
+        ],
+        &[Opened, Updated, Superseded, Updated],
+        (Some(7), Some(250)),
+        257,
+    );
+}
+
+#[test]
+fn a_lost_stop_and_a_lost_start_lose_nothing_else() {
+    // The next session begins 20 s after the last Interim of the one before.
+    check(
+        &[start(), interim(600, 250), later(interim(300, 40), 620)],
+        &[Opened, Updated, Superseded],
+        (Some(40), Some(250)),
+        290,
+    );
+    check(
+        &[
+            with_auth(start(), 1),
+            with_auth(interim(60, 250), 1),
+            with_auth(later(interim(300, 40), 130), 2),
+        ],
+        &[Opened, Updated, Superseded],
+        (Some(40), Some(250)),
+        290,
+    );
+}
+
+#[test]
+fn an_id_reused_minutes_after_the_stop_loses_nothing() {
+    // Without Class, the Start may be a late copy; the next record tells.
+    check(
+        &[
+            start(),
+            stop(600, 250),
+            later(start(), 620),
+            later(interim(300, 40), 620),
+            later(stop(700, 90), 620),
+        ],
+        &[Opened, Closed, Stale, Opened, Closed],
+        (None, Some(90)),
+        340,
+    );
+}
+
+#[test]
+fn the_same_class_never_begins_another_session_by_its_start() {
+    check(
+        &[
+            with_auth(start(), 1),
+            with_auth(interim(300, 100), 1),
+            with_auth(later(start(), 7_200), 1),
+            with_auth(interim(7_500, 200), 1),
+        ],
+        &[Opened, Updated, Stale, Updated],
+        (Some(200), None),
+        200,
+    );
+}
+
+#[test]
+fn a_start_long_after_a_silent_session_is_another_session() {
+    check(
+        &[start(), interim(300, 100), later(start(), 7_200)],
+        &[Opened, Updated, Superseded],
+        (Some(0), Some(100)),
+        100,
+    );
+}
+
+#[test]
+fn a_start_after_a_nas_restart_is_another_session() {
+    let (slot, _, _) = run(&[start(), interim(300, 100)]);
+    let open = slot.open.expect("it is open");
+    let mut slot = SessionSlot {
+        open: None,
+        closed: Some(ClosedSession::by_nas_restart(open, START.plus_seconds(900))),
+    };
+    let mut apply = |record| slot.apply(&record, SessionId::new(START, [9; 10])).outcome;
+    assert_eq!(apply(later(start(), 800)), Stale);
+    assert_eq!(apply(later(start(), 930)), Opened);
+}
+
+#[test]
+fn a_late_record_of_the_session_before_does_not_touch_the_next() {
+    let next = |record| with_auth(later(record, 900), 2);
+    check(
+        &[
+            with_auth(start(), 1),
+            with_auth(interim(300, 100), 1),
+            next(start()),
+            with_auth(stop(700, 300), 1),
+            next(interim(300, 20)),
+            with_auth(stop(700, 300), 1),
+            next(stop(600, 30)),
+            with_auth(stop(700, 300), 1),
+        ],
+        &[
+            Opened, Updated, Superseded, Stale, Updated, Stale, Closed, Stale,
+        ],
+        (None, Some(30)),
+        130,
+    );
+}
+
+#[test]
+fn counters_that_fall_within_a_session_count_again_only_beyond_what_is_known() {
+    check(
+        &[
+            start(),
+            interim(300, 100),
+            interim(600, 20),
+            interim(900, 50),
+            stop(1_000, 120),
+        ],
+        &[Opened, Updated, Updated, Updated, Closed],
+        (None, Some(120)),
+        120,
+    );
+}
+
+#[test]
+fn the_true_end_after_a_nas_restart_has_its_time() {
+    let (slot, _, _) = run(&[start()]);
+    let open = slot.open.expect("it is open");
+    let mut slot = SessionSlot {
+        open: None,
+        closed: Some(ClosedSession::by_nas_restart(open, START.plus_seconds(900))),
+    };
+    let mut last = stop(700, 300);
+    last.total.session_seconds = 0;
+    let applied = slot.apply(&last, SessionId::new(START, [9; 10]));
+    assert_eq!(applied.usage.session_seconds, 700);
+}
+
 proptest! {
     /// One session's packets, each at least once, in any order and number.
     #[test]
@@ -327,5 +522,36 @@ proptest! {
         prop_assert_eq!(closed.cause, USER_REQUEST);
         prop_assert_eq!(closed.session.total, stop(700, 300).total);
         prop_assert_eq!(usage, stop(700, 300).total);
+    }
+
+    /// Two sessions under one id: some packets lost, any of the others repeated later.
+    #[test]
+    fn two_sessions_under_one_id_are_each_counted_once(
+        lost in prop::collection::vec(any::<bool>(), 7),
+        repeats in prop::collection::vec((0_usize..7, 0_usize..7), 0..20),
+    ) {
+        let second = |record| with_auth(later(record, 720), 2);
+        let packets = [
+            with_auth(start(), 1),
+            with_auth(interim(300, 100), 1),
+            with_auth(interim(600, 250), 1),
+            with_auth(stop(700, 300), 1),
+            second(start()),
+            second(interim(300, 50)),
+            second(stop(400, 80)),
+        ];
+        let is_sent = |index: usize| !lost[index];
+        let mut records = Vec::new();
+        for now in (0..packets.len()).filter(|&index| is_sent(index)) {
+            let again = repeats.iter().filter(|(at, of)| *at == now && *of <= now && is_sent(*of));
+            records.push(packets[now].clone());
+            records.extend(again.map(|(_, of)| packets[*of].clone()));
+        }
+        let total = |indexes: std::ops::Range<usize>| {
+            let totals = indexes.filter(|&index| is_sent(index)).map(|index| packets[index].total);
+            totals.fold(UsageAmount::default(), UsageAmount::max)
+        };
+        let (_, _, usage) = run(&records);
+        prop_assert_eq!(usage, total(0..4).plus(total(4..7)));
     }
 }

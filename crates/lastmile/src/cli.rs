@@ -34,6 +34,7 @@ mod serve;
 mod session;
 mod subscriber;
 mod subscriber_import;
+mod terminal;
 mod test_auth;
 mod usage;
 mod value;
@@ -347,6 +348,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let help = command.get_after_help().map(ToString::to_string);
+            assert!(
+                command.has_subcommands() || help.is_some_and(|help| help.contains("Example")),
+                "{}",
+                command.get_name()
+            );
+        }
     }
 
     #[test]

@@ -205,15 +205,20 @@ async fn close_all(write: &Write, restart: &NasRestart) -> Result<u64, DbErr> {
     let greatest = dialect.greatest();
     let columns = COLUMNS.join(", ");
     let cause = TerminateCause::NasReboot.to_stored();
+    let mut ended = "nas = $2 AND started_at <= $1".to_owned();
+    let mut values: Vec<Value> = vec![restart.at.as_micros().into(), restart.nas.as_uuid().into()];
+    if let Some(source) = restart.source {
+        ended.push_str(" AND nas_address = $3");
+        values.push(source.to_string().into());
+    }
     let insert = format!(
         "INSERT INTO session_closed ({columns}, stopped_at, cause) \
          SELECT {columns}, {greatest}(updated_at, $1), {cause} \
-         FROM session_open WHERE nas = $2 AND started_at <= $1"
+         FROM session_open WHERE {ended}"
     );
-    let values: [Value; 2] = [restart.at.as_micros().into(), restart.nas.as_uuid().into()];
     let statement = dialect.statement(insert, values.clone());
     write.connection().execute_raw(statement).await?;
-    let delete = "DELETE FROM session_open WHERE nas = $2 AND started_at <= $1";
+    let delete = format!("DELETE FROM session_open WHERE {ended}");
     let statement = dialect.statement(delete, values);
     let result = write.connection().execute_raw(statement).await?;
     Ok(result.rows_affected())

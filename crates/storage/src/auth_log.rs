@@ -51,7 +51,7 @@ const ENTRIES: Insert<'static> = Insert {
         "calling_station",
         "called_station",
     ],
-    on_conflict: "ON CONFLICT (id) DO NOTHING",
+    on_conflict: "ON CONFLICT (tenant, id) DO NOTHING",
 };
 
 /// Which entries to list; everything that is set must hold.
@@ -143,8 +143,9 @@ impl Store {
     /// Removes entries from before an instant; says how many.
     pub async fn auth_log_prune(&self, before: Timestamp) -> Result<u64, StoreError> {
         let write = self.write().await?;
-        let sql = "DELETE FROM auth_log WHERE at < $1";
-        let values = [before.as_micros().into()];
+        // Ids grow with time, so the primary key finds the old entries.
+        let sql = "DELETE FROM auth_log WHERE id < $1 AND tenant IN (SELECT id FROM tenant)";
+        let values = [AuthId::new(before, [0; 10]).as_uuid().into()];
         let statement = write.dialect().statement(sql, values);
         let result = write.connection().execute_raw(statement).await?;
         write.commit().await?;

@@ -60,14 +60,14 @@ impl Store {
     /// are told that everything may have changed.
     pub async fn change_prune(&self, before: Timestamp) -> Result<u64, StoreError> {
         let write = self.write().await?;
-        let newest = match write.dialect() {
-            Dialect::Postgres => "MAX(xid::TEXT::BIGINT)",
-            Dialect::Sqlite => "MAX(seq)",
+        let (floor, newest) = match write.dialect() {
+            Dialect::Postgres => (postgres::FLOOR, postgres::NEWEST),
+            Dialect::Sqlite => ("position", "MAX(seq)"),
         };
         let greatest = write.dialect().greatest();
         let values = [before.as_micros().into()];
         let raise = format!(
-            "UPDATE change_floor SET position = {greatest}(position, COALESCE(\
+            "UPDATE change_floor SET position = {greatest}({floor}, COALESCE(\
              (SELECT {newest} FROM change WHERE at < $1), 0)) WHERE id = 1"
         );
         let statement = write.dialect().statement(raise, values.clone());

@@ -11,7 +11,8 @@ use sea_orm::{
 };
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
 
@@ -23,6 +24,10 @@ const SQLITE_READERS: u32 = 4;
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const SQLITE_RETRY: Duration = Duration::from_millis(20);
 const SQLITE_ATTEMPTS: u32 = 500;
+/// At most 32 MiB, as a negative number of KiB: the pages of the indexes that grow everywhere.
+const SQLITE_WRITER_CACHE: &str = "-32768";
+/// 16 MiB of journal before it is folded in: a page that many commits touch is written once.
+const SQLITE_CHECKPOINT_PAGES: &str = "4096";
 const POSTGRES_CONNECTIONS: u32 = 12;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite waits for this long for a connection of ours; a long import holds the only writer.
@@ -142,7 +147,12 @@ pub(crate) async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sql
             .acquire_timeout(WRITER_TIMEOUT)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(sqlite_options(path))
+            .after_release(|connection, _| Box::pin(has_no_transaction(connection)))
+            .connect_with(
+                sqlite_options(path)
+                    .pragma("cache_size", SQLITE_WRITER_CACHE)
+                    .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES),
+            )
             .await;
         match result {
             Err(error) if attempt < SQLITE_ATTEMPTS && is_sqlite_busy(&error) => {
@@ -152,6 +162,15 @@ pub(crate) async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sql
             result => return result,
         }
     }
+}
+
+/// Whether a connection may be used again. SQLite undoes a transaction by itself when the disk is
+/// full or fails; sqlx goes on counting it, and what it begins next is a savepoint, not
+/// `BEGIN IMMEDIATE`.
+async fn has_no_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // The rollback of a dropped transaction is in the queue before this.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// SQLITE_BUSY, 5, in the low octet of the code.

@@ -3,11 +3,11 @@
 //! A row that cannot be read is left out and logged: one damaged subscriber must not keep everyone
 //! else from logging in.
 
-use domain::id::{NasId, PlanId, SubscriberId};
+use domain::id::{PlanId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tracing::error;
 use uuid::Uuid;
 
@@ -58,30 +58,13 @@ impl Store {
         }
     }
 
-    /// These routers; one that is missing was removed.
-    pub async fn directory_nas(&self, ids: &[NasId]) -> Result<Vec<Nas>, StoreError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(IDS_PER_QUERY) {
-            let models = nas_entity::Entity::find()
-                .filter(nas_entity::Column::Id.is_in(uuids(chunk.iter().map(|id| id.as_uuid()))))
-                .all(self.reader())
-                .await?;
-            found.extend(readable(&models, |model| nas::unsealed(model, self.keys())));
-        }
-        Ok(found)
-    }
-
     /// These plans; one that is missing was removed.
     pub async fn directory_plans(&self, ids: &[PlanId]) -> Result<Vec<Plan>, StoreError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(IDS_PER_QUERY) {
-            let models = plan_entity::Entity::find()
-                .filter(plan_entity::Column::Id.is_in(uuids(chunk.iter().map(|id| id.as_uuid()))))
-                .all(self.reader())
-                .await?;
-            found.extend(readable(&models, plan::plan));
-        }
-        Ok(found)
+        let ids = ids.iter().map(|id| id.as_uuid()).collect();
+        let models = self
+            .rows_with_ids::<plan_entity::Entity>(plan_entity::Column::Id, ids)
+            .await?;
+        Ok(readable(&models, plan::plan))
     }
 
     /// These subscribers; one that is missing was removed.
@@ -89,23 +72,27 @@ impl Store {
         &self,
         ids: &[SubscriberId],
     ) -> Result<Vec<Subscriber>, StoreError> {
-        let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(IDS_PER_QUERY) {
-            let ids = uuids(chunk.iter().map(|id| id.as_uuid()));
-            let models = subscriber_entity::Entity::find()
-                .filter(subscriber_entity::Column::Id.is_in(ids))
-                .all(self.reader())
-                .await?;
-            found.extend(readable(&models, |model| {
-                subscriber::unsealed(model, self.keys())
-            }));
-        }
-        Ok(found)
+        let ids = ids.iter().map(|id| id.as_uuid()).collect();
+        let models = self
+            .rows_with_ids::<subscriber_entity::Entity>(subscriber_entity::Column::Id, ids)
+            .await?;
+        Ok(readable(&models, |model| {
+            subscriber::unsealed(model, self.keys())
+        }))
     }
-}
 
-fn uuids(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
-    ids.collect()
+    async fn rows_with_ids<E: EntityTrait>(
+        &self,
+        id: E::Column,
+        ids: Vec<Uuid>,
+    ) -> Result<Vec<E::Model>, DbErr> {
+        let mut models = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(IDS_PER_QUERY) {
+            let select = E::find().filter(id.is_in(chunk.iter().copied()));
+            models.extend(select.all(self.reader()).await?);
+        }
+        Ok(models)
+    }
 }
 
 fn readable<Model, T>(models: &[Model], read: impl Fn(&Model) -> Result<T, StoreError>) -> Vec<T> {

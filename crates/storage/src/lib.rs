@@ -16,6 +16,7 @@ mod entity;
 pub mod error;
 mod id;
 pub mod key_ring;
+mod keyed;
 mod location;
 pub mod migration;
 pub mod nas;

@@ -4,9 +4,7 @@ use std::fmt;
 
 use domain::id::TenantId;
 use domain::time::Timestamp;
-use sea_orm::{
-    ConnectionTrait, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::clock::Clock;
 use crate::connection::{Connections, create_sqlite_file};
@@ -14,6 +12,7 @@ use crate::dialect::Dialect;
 use crate::error::{DatabaseError, MigrateError, OpenError};
 use crate::location::Location;
 use crate::store::OpenOptions;
+use crate::write;
 
 mod m0001_registry;
 mod m0002_change_feed;
@@ -117,13 +116,7 @@ async fn apply(
     clock: &Clock,
 ) -> Result<MigrateReport, MigrateError> {
     let open_failed = |source| MigrateError::Open(failed(location, source));
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let transaction = connections
-        .writer
-        .begin_with_options(options)
+    let transaction = write::begin(&connections.writer)
         .await
         .map_err(open_failed)?;
     lock(&transaction).await.map_err(open_failed)?;
@@ -188,8 +181,8 @@ pub(crate) async fn find_version<C: ConnectionTrait>(connection: &C) -> Result<u
     Ok(u32::try_from(version).unwrap_or(u32::MAX))
 }
 
-/// Waits for other migrations; `BEGIN IMMEDIATE` has done so on SQLite.
-async fn lock<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
+/// Waits for others that prepare the same database; `BEGIN IMMEDIATE` has done so on SQLite.
+pub(crate) async fn lock<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
     if Dialect::of(connection) == Dialect::Postgres {
         let sql = format!("SELECT pg_advisory_xact_lock({POSTGRES_LOCK})");
         connection.execute_unprepared(&sql).await?;

@@ -7,21 +7,25 @@ use domain::nas::{MessageAuthenticatorPolicy, Nas, NasSettings, OctetView, Vendo
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use ipnet::IpNet;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityTrait};
 use serde::Serialize;
 
 use crate::bulk::Insert;
 use crate::column::RowName;
 use crate::entity::nas::{ActiveModel, Column, Entity, Model};
-use crate::error::{Resource, StoreError, find_conflict};
+use crate::error::{Resource, StoreError};
 use crate::key_ring::KeyRing;
+use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::seal::NAS_SECRET;
 use crate::store::Store;
 use crate::write::Write;
+
+const KEYED: Keyed<Entity> = Keyed {
+    what: Resource::Nas,
+    tenant: Column::Tenant,
+    key: Column::NameKey,
+};
 
 /// Names outlive their routers, for the sessions that they had.
 const NAS_NAME: Insert<'static> = Insert {
@@ -81,7 +85,7 @@ impl Store {
         Entity::insert(new_row(&nas, self.keys(), write.at()))
             .exec_without_returning(write.connection())
             .await
-            .map_err(|error| conflict(error, &nas.name))?;
+            .map_err(|error| KEYED.refusal(error, nas.name.as_str()))?;
         remember_name(&write, nas.id, nas.tenant, &nas.name).await?;
         write.forget_knocks(nas.source).await?;
         write.note(nas.tenant, Change::Nas(nas.id));
@@ -95,13 +99,8 @@ impl Store {
         tenant: TenantId,
         page: &Page<Name>,
     ) -> Result<Vec<NasSummary>, StoreError> {
-        let mut select = Entity::find()
-            .filter(Column::Tenant.eq(tenant.as_uuid()))
-            .order_by_asc(Column::NameKey)
-            .limit(u64::from(page.limit()));
-        if let Some(after) = &page.after {
-            select = select.filter(Column::NameKey.gt(after.key()));
-        }
+        let after = page.after.as_ref().map(Name::key);
+        let select = KEYED.page(tenant, after, page.limit());
         let models = select.all(self.reader()).await?;
         models.iter().map(summary).collect()
     }
@@ -112,11 +111,12 @@ impl Store {
         tenant: TenantId,
         name: &Name,
     ) -> Result<Option<NasSummary>, StoreError> {
-        let model = find(self.reader(), tenant, name).await?;
+        let select = KEYED.one(tenant, name.key());
+        let model = select.one(self.reader()).await?;
         model.as_ref().map(summary).transpose()
     }
 
-    /// Changes the router of this name.
+    /// Changes the router of this name, and forgets that its new addresses knocked.
     pub async fn nas_update(
         &self,
         tenant: TenantId,
@@ -124,18 +124,19 @@ impl Store {
         patch: NasPatch,
     ) -> Result<NasSummary, StoreError> {
         let mut write = self.write().await?;
-        let model = find(write.connection(), tenant, name)
-            .await?
-            .ok_or_else(|| not_found(name))?;
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
         let id = Id::from_uuid(model.id);
-        let new_name = patch.name.clone();
+        let (new_name, new_source) = (patch.name.clone(), patch.source);
         let row = patched_row(model, patch, self.keys(), write.at());
         let model = row
             .update(write.connection())
             .await
-            .map_err(|error| conflict(error, new_name.as_ref().unwrap_or(name)))?;
+            .map_err(|error| KEYED.refusal(error, new_name.as_ref().unwrap_or(name).as_str()))?;
         if let Some(new_name) = &new_name {
             remember_name(&write, id, tenant, new_name).await?;
+        }
+        if let Some(new_source) = new_source {
+            write.forget_knocks(new_source).await?;
         }
         write.note(tenant, Change::Nas(id));
         write.commit().await?;
@@ -145,9 +146,7 @@ impl Store {
     /// Removes the router of this name; its sessions stay.
     pub async fn nas_delete(&self, tenant: TenantId, name: &Name) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let model = find(write.connection(), tenant, name)
-            .await?
-            .ok_or_else(|| not_found(name))?;
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
@@ -167,18 +166,6 @@ pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Nas, StoreError>
         secret: NAS_SECRET.unseal(keys, model.id, &model.secret)?,
         settings: settings(model)?,
     })
-}
-
-async fn find<C: ConnectionTrait>(
-    connection: &C,
-    tenant: TenantId,
-    name: &Name,
-) -> Result<Option<Model>, DbErr> {
-    Entity::find()
-        .filter(Column::Tenant.eq(tenant.as_uuid()))
-        .filter(Column::NameKey.eq(name.key()))
-        .one(connection)
-        .await
 }
 
 async fn remember_name(
@@ -276,23 +263,5 @@ const fn row_name(model: &Model) -> RowName {
     RowName {
         table: "nas",
         id: model.id,
-    }
-}
-
-fn not_found(name: &Name) -> StoreError {
-    StoreError::NotFound {
-        what: Resource::Nas,
-        name: name.as_str().into(),
-    }
-}
-
-fn conflict(error: DbErr, name: &Name) -> StoreError {
-    match find_conflict(&error) {
-        Some(field) => StoreError::Conflict {
-            what: Resource::Nas,
-            name: name.as_str().into(),
-            field,
-        },
-        None => error.into(),
     }
 }

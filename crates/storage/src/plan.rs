@@ -7,17 +7,23 @@ use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, Tim
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
 };
 use serde::Serialize;
 
 use crate::column::RowName;
 use crate::entity::plan::{ActiveModel, Column, Entity, Model};
 use crate::entity::subscriber;
-use crate::error::{Resource, StoreError, find_conflict};
+use crate::error::{Resource, StoreError};
+use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::store::Store;
+
+const KEYED: Keyed<Entity> = Keyed {
+    what: Resource::Plan,
+    tenant: Column::Tenant,
+    key: Column::NameKey,
+};
 
 /// A plan to be made.
 #[derive(Clone, Debug)]
@@ -63,7 +69,7 @@ impl Store {
         Entity::insert(new_row(&plan, write.at()))
             .exec_without_returning(write.connection())
             .await
-            .map_err(|error| conflict(error, &plan.name))?;
+            .map_err(|error| KEYED.refusal(error, plan.name.as_str()))?;
         write.note(plan.tenant, Change::Plan(plan.id));
         write.commit().await?;
         Ok(plan)
@@ -75,13 +81,8 @@ impl Store {
         tenant: TenantId,
         page: &Page<Name>,
     ) -> Result<Vec<PlanSummary>, StoreError> {
-        let mut select = Entity::find()
-            .filter(Column::Tenant.eq(tenant.as_uuid()))
-            .order_by_asc(Column::NameKey)
-            .limit(u64::from(page.limit()));
-        if let Some(after) = &page.after {
-            select = select.filter(Column::NameKey.gt(after.key()));
-        }
+        let after = page.after.as_ref().map(Name::key);
+        let select = KEYED.page(tenant, after, page.limit());
         let models = select.all(self.reader()).await?;
         models.iter().map(summary).collect()
     }
@@ -92,7 +93,8 @@ impl Store {
         tenant: TenantId,
         name: &Name,
     ) -> Result<Option<PlanSummary>, StoreError> {
-        let model = find(self.reader(), tenant, name).await?;
+        let select = KEYED.one(tenant, name.key());
+        let model = select.one(self.reader()).await?;
         model.as_ref().map(summary).transpose()
     }
 
@@ -104,14 +106,12 @@ impl Store {
         patch: PlanPatch,
     ) -> Result<PlanSummary, StoreError> {
         let mut write = self.write().await?;
-        let model = find(write.connection(), tenant, name)
-            .await?
-            .ok_or_else(|| not_found(name))?;
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
         let new_name = patch.name.clone();
         let model = patched_row(model, patch, write.at())
             .update(write.connection())
             .await
-            .map_err(|error| conflict(error, new_name.as_ref().unwrap_or(name)))?;
+            .map_err(|error| KEYED.refusal(error, new_name.as_ref().unwrap_or(name).as_str()))?;
         write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
         write.commit().await?;
         summary(&model)
@@ -120,29 +120,22 @@ impl Store {
     /// Removes the plan of this name, unless somebody is on it.
     pub async fn plan_delete(&self, tenant: TenantId, name: &Name) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let model = find(write.connection(), tenant, name)
-            .await?
-            .ok_or_else(|| not_found(name))?;
-        let in_use = |users| StoreError::InUse {
-            what: Resource::Plan,
-            name: name.as_str().into(),
-            users,
-        };
+        // Nobody is put on a plan whose row is locked: the foreign key waits for it.
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
         let users = subscriber::Entity::find()
             .filter(subscriber::Column::Plan.eq(model.id))
             .count(write.connection())
             .await?;
         if 0 < users {
-            return Err(in_use(users));
+            return Err(StoreError::InUse {
+                what: Resource::Plan,
+                name: name.as_str().into(),
+                users,
+            });
         }
         Entity::delete_by_id(model.id)
             .exec(write.connection())
-            .await
-            .map_err(|error| match error.sql_err() {
-                // Somebody was put on it since the count.
-                Some(sea_orm::SqlErr::ForeignKeyConstraintViolation(_)) => in_use(1),
-                Some(_) | None => error.into(),
-            })?;
+            .await?;
         write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
         write.commit().await
     }
@@ -156,18 +149,6 @@ pub(crate) fn plan(model: &Model) -> Result<Plan, StoreError> {
         name: row_name(model).parse("name", &model.name)?,
         terms: terms(model)?,
     })
-}
-
-async fn find<C: ConnectionTrait>(
-    connection: &C,
-    tenant: TenantId,
-    name: &Name,
-) -> Result<Option<Model>, DbErr> {
-    Entity::find()
-        .filter(Column::Tenant.eq(tenant.as_uuid()))
-        .filter(Column::NameKey.eq(name.key()))
-        .one(connection)
-        .await
 }
 
 fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
@@ -263,23 +244,5 @@ const fn row_name(model: &Model) -> RowName {
     RowName {
         table: "plan",
         id: model.id,
-    }
-}
-
-fn not_found(name: &Name) -> StoreError {
-    StoreError::NotFound {
-        what: Resource::Plan,
-        name: name.as_str().into(),
-    }
-}
-
-fn conflict(error: DbErr, name: &Name) -> StoreError {
-    match find_conflict(&error) {
-        Some(field) => StoreError::Conflict {
-            what: Resource::Plan,
-            name: name.as_str().into(),
-            field,
-        },
-        None => error.into(),
     }
 }

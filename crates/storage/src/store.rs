@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use domain::id::Id;
 use domain::time::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::key_ring::{KeyRing, KeyRingError};
 use crate::location::Location;
 use crate::migration;
 use crate::seal::KEY_CHECK;
+use crate::write::{self, Ending};
 
 /// What every key seals once, so that a wrong ring is found before anything else is read.
 const KEY_CHECK_PLAIN: &[u8] = b"lastmile";
@@ -53,6 +54,7 @@ pub struct StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    ending: Ending,
 }
 
 struct Inner {
@@ -63,6 +65,12 @@ struct Inner {
     keys: KeyRing,
     ids: IdSource,
     wake: Arc<Notify>,
+}
+
+/// What one key sealed once.
+struct KeyCheck {
+    row: Uuid,
+    sealed: Vec<u8>,
 }
 
 impl StoreOptions {
@@ -129,10 +137,10 @@ impl Store {
         if found < migration::known_version() {
             return Err(not_migrated(place, found));
         }
-        let stored = remember_newest_key(&connections.writer, &options.keys)
+        let checks = key_checks(&connections.writer, &options.keys)
             .await
             .map_err(failed)?;
-        check_keys(&options.keys, &stored)?;
+        check_keys(&options.keys, &checks)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 location,
@@ -143,7 +151,16 @@ impl Store {
                 ids: IdSource::default(),
                 wake: Arc::new(Notify::new()),
             }),
+            ending: Ending::Committed,
         })
+    }
+
+    /// The same store for a rehearsal: what it writes is checked and answered as ever, and undone.
+    pub fn rehearsal(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            ending: Ending::Undone,
+        }
     }
 
     /// Asks the database for an answer.
@@ -182,6 +199,11 @@ impl Store {
         &self.inner.connections.writer
     }
 
+    /// What becomes of its write transactions.
+    pub(crate) const fn ending(&self) -> Ending {
+        self.ending
+    }
+
     pub(crate) fn keys(&self) -> &KeyRing {
         &self.inner.keys
     }
@@ -208,53 +230,61 @@ fn not_migrated(place: String, found: u32) -> OpenError {
     }
 }
 
-/// Stores the check value of the newest key when the database has not seen that key yet, and reads
-/// those of all keys.
-async fn remember_newest_key(
+/// The check values of all keys that the database has seen. The newest key of the ring is added to
+/// them, unless the ring lacks one of the others.
+async fn key_checks(
     connection: &DatabaseConnection,
     keys: &KeyRing,
-) -> Result<Vec<(Uuid, Vec<u8>)>, DbErr> {
-    let select = || {
-        Dialect::of(connection)
-            .statement("SELECT key_id, sealed FROM key_check ORDER BY key_id", [])
-    };
-    let id = i64::from(keys.newest().0.0);
-    let mut rows = connection.query_all_raw(select()).await?;
-    let mut is_known = false;
-    for row in &rows {
-        is_known |= row.try_get_by_index::<i64>(0)? == id;
+) -> Result<Vec<KeyCheck>, DbErr> {
+    let newest = keys.newest().0.0;
+    let is_known = |checks: &[KeyCheck]| checks.iter().any(|check| check.row == check_row(newest));
+    let checks = read_checks(connection).await?;
+    if is_known(&checks) {
+        return Ok(checks);
     }
+    let transaction = write::begin(connection).await?;
+    // Of two nodes that begin with rings of their own, one must see the mark of the other.
+    migration::lock(&transaction).await?;
+    let mut checks = read_checks(&transaction).await?;
     // A ring that cannot open what others have sealed must not leave its mark.
-    let opens_all = read_checks(&rows)?
-        .iter()
-        .all(|(row, sealed)| KEY_CHECK.open(keys, *row, sealed).is_ok());
-    if !is_known && opens_all {
-        let sealed = KEY_CHECK.seal(keys, check_row(id), KEY_CHECK_PLAIN);
+    if !is_known(&checks) && check_keys(keys, &checks).is_ok() {
+        let row = check_row(newest);
+        let sealed = KEY_CHECK.seal(keys, row, KEY_CHECK_PLAIN);
         KEY_CHECK_INSERT
-            .run(connection, [[id.into(), sealed.into()]])
+            .run(
+                &transaction,
+                [[i64::from(newest).into(), sealed.clone().into()]],
+            )
             .await?;
-        rows = connection.query_all_raw(select()).await?;
+        checks.push(KeyCheck { row, sealed });
     }
-    read_checks(&rows)
+    transaction.commit().await?;
+    Ok(checks)
 }
 
-fn read_checks(rows: &[sea_orm::QueryResult]) -> Result<Vec<(Uuid, Vec<u8>)>, DbErr> {
-    rows.iter()
-        .map(|row| {
-            let id: i64 = row.try_get_by_index(0)?;
-            Ok((check_row(id), row.try_get_by_index(1)?))
+async fn read_checks<C: ConnectionTrait>(connection: &C) -> Result<Vec<KeyCheck>, DbErr> {
+    let select = "SELECT key_id, sealed FROM key_check ORDER BY key_id";
+    let statement = Dialect::of(connection).statement(select, []);
+    let rows = connection.query_all_raw(statement).await?;
+    let read = |row: &QueryResult| {
+        let id: i64 = row.try_get_by_index(0)?;
+        Ok(KeyCheck {
+            // An id that is not one of ours opens with no key.
+            row: check_row(u32::try_from(id).unwrap_or(0)),
+            sealed: row.try_get_by_index(1)?,
         })
-        .collect()
+    };
+    rows.iter().map(read).collect()
 }
 
 /// The id that stands for a key where sealing asks for the id of a row.
-fn check_row(key_id: i64) -> Uuid {
-    Uuid::from_u128(u128::from(key_id.unsigned_abs()))
+fn check_row(key_id: u32) -> Uuid {
+    Uuid::from_u128(key_id.into())
 }
 
-fn check_keys(keys: &KeyRing, stored: &[(Uuid, Vec<u8>)]) -> Result<(), KeyRingError> {
-    for (row, sealed) in stored {
-        KEY_CHECK.open(keys, *row, sealed)?;
+fn check_keys(keys: &KeyRing, checks: &[KeyCheck]) -> Result<(), KeyRingError> {
+    for check in checks {
+        KEY_CHECK.open(keys, check.row, &check.sealed)?;
     }
     Ok(())
 }

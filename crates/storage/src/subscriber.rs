@@ -11,19 +11,26 @@ use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select, SelectTwo, SqlErr,
+    ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    Select, SelectTwo, SqlErr,
 };
 use serde::{Serialize, Serializer};
 
 use crate::column::RowName;
 use crate::entity::plan;
 use crate::entity::subscriber::{ActiveModel, Column, Entity, Model};
-use crate::error::{Resource, StoreError, find_conflict};
+use crate::error::{Resource, StoreError};
 use crate::key_ring::KeyRing;
+use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::seal::SUBSCRIBER_CREDENTIAL;
 use crate::store::Store;
+
+const KEYED: Keyed<Entity> = Keyed {
+    what: Resource::Subscriber,
+    tenant: Column::Tenant,
+    key: Column::Username,
+};
 
 /// A subscriber to be added.
 #[derive(Clone, Debug)]
@@ -146,13 +153,8 @@ impl Store {
         filter: &SubscriberFilter,
         page: &Page<Username>,
     ) -> Result<Vec<SubscriberSummary>, StoreError> {
-        let mut select = Entity::find()
-            .filter(Column::Tenant.eq(tenant.as_uuid()))
-            .order_by_asc(Column::Username)
-            .limit(u64::from(page.limit()));
-        if let Some(after) = &page.after {
-            select = select.filter(Column::Username.gt(after.as_str()));
-        }
+        let after = page.after.as_ref().map(Username::as_str);
+        let mut select = KEYED.page(tenant, after, page.limit());
         if let Some(plan) = filter.plan {
             select = select.filter(Column::Plan.eq(plan.as_uuid()));
         }
@@ -172,9 +174,8 @@ impl Store {
         tenant: TenantId,
         username: &Username,
     ) -> Result<Option<SubscriberSummary>, StoreError> {
-        let row = with_plan(by_username(tenant, username))
-            .one(self.reader())
-            .await?;
+        let select = KEYED.one(tenant, username.as_str());
+        let row = with_plan(select).one(self.reader()).await?;
         row.as_ref().map(summary).transpose()
     }
 
@@ -186,9 +187,7 @@ impl Store {
         patch: SubscriberPatch,
     ) -> Result<SubscriberSummary, StoreError> {
         let mut write = self.write().await?;
-        let model = find(write.connection(), tenant, username)
-            .await?
-            .ok_or_else(|| not_found(username))?;
+        let model = KEYED.lock(&write, tenant, username.as_str()).await?;
         let (id, plan) = (model.id, patch.plan);
         patched_row(model, patch, self.keys(), write.at())
             .update(write.connection())
@@ -197,7 +196,7 @@ impl Store {
         let row = with_plan(Entity::find_by_id(id))
             .one(write.connection())
             .await?
-            .ok_or_else(|| not_found(username))?;
+            .expect("the row is locked by this transaction");
         write.note(tenant, Change::Subscriber(Id::from_uuid(id)));
         write.commit().await?;
         summary(&row)
@@ -210,9 +209,7 @@ impl Store {
         username: &Username,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let model = find(write.connection(), tenant, username)
-            .await?
-            .ok_or_else(|| not_found(username))?;
+        let model = KEYED.lock(&write, tenant, username.as_str()).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
@@ -304,20 +301,6 @@ fn seal(keys: &KeyRing, id: SubscriberId, credential: &Credential) -> Vec<u8> {
 /// Without host bits, so that one prefix has one text.
 fn stored_prefix(prefix: Ipv6Net) -> String {
     prefix.trunc().to_string()
-}
-
-fn by_username(tenant: TenantId, username: &Username) -> Select<Entity> {
-    Entity::find()
-        .filter(Column::Tenant.eq(tenant.as_uuid()))
-        .filter(Column::Username.eq(username.as_str()))
-}
-
-async fn find<C: ConnectionTrait>(
-    connection: &C,
-    tenant: TenantId,
-    username: &Username,
-) -> Result<Option<Model>, DbErr> {
-    by_username(tenant, username).one(connection).await
 }
 
 fn with_plan(select: Select<Entity>) -> SelectTwo<Entity, plan::Entity> {
@@ -417,27 +400,13 @@ const fn row_name(model: &Model) -> RowName {
     }
 }
 
-fn not_found(username: &Username) -> StoreError {
-    StoreError::NotFound {
-        what: Resource::Subscriber,
-        name: username.to_string(),
-    }
-}
-
 /// A value that another subscriber has, a plan that does not exist, or the error as it is.
 pub(crate) fn refusal(error: DbErr, username: &Username, plan: Option<PlanId>) -> StoreError {
-    if let Some(field) = find_conflict(&error) {
-        return StoreError::Conflict {
-            what: Resource::Subscriber,
-            name: username.to_string(),
-            field,
-        };
-    }
     match (error.sql_err(), plan) {
         (Some(SqlErr::ForeignKeyConstraintViolation(_)), Some(plan)) => StoreError::NotFound {
             what: Resource::Plan,
             name: plan.to_string(),
         },
-        _ => error.into(),
+        _ => KEYED.refusal(error, username.as_str()),
     }
 }

@@ -1,22 +1,22 @@
 //! Many subscribers at once, all or none.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use domain::change::Change;
 use domain::id::TenantId;
-use domain::name::Username;
 use domain::subscriber::Subscriber;
 use sea_orm::{DbErr, Value};
 
 use crate::bulk::{Insert, select_in};
 use crate::entity::subscriber::Model;
-use crate::error::StoreError;
+use crate::error::{StoreError, UniqueField};
 use crate::store::Store;
 use crate::subscriber::{NewSubscriber, named, new_row, refusal};
 use crate::write::Write;
 
-/// How many names an error lists.
-const NAMES_LISTED_MAX: usize = 1_000;
+/// How many rows an error lists.
+const LISTED_MAX: usize = 1_000;
 /// Rows between two reports of progress, and between two chances for other tasks.
 const ROWS_PER_STEP: usize = 2_048;
 
@@ -49,26 +49,67 @@ pub struct ImportReport {
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The first thousand of the names that are taken, in order.
-    #[error(
-        "{count} subscribers exist already, '{}' first: nothing was imported",
-        first(usernames)
-    )]
-    Duplicate {
-        usernames: Vec<Username>,
-        count: usize,
-    },
-    /// The first thousand of the names that the input has more than once, in order.
-    #[error(
-        "{count} user names come more than once, '{}' first: nothing was imported",
-        first(usernames)
-    )]
-    Repeated {
-        usernames: Vec<Username>,
-        count: usize,
-    },
+    /// A value that must be unique is that of a subscriber who exists.
+    #[error("{field} of {rows}: others exist with the same; nothing was imported")]
+    Taken { field: UniqueField, rows: RowList },
+    /// A value that must be unique comes more than once among the rows.
+    #[error("{field} of {rows}: others before have the same; nothing was imported")]
+    Repeated { field: UniqueField, rows: RowList },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Some of the rows of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowList {
+    /// The first thousand of them, in order, counted from 0.
+    pub indexes: Vec<usize>,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// What must be unique, and the value of a row.
+type Unique = (UniqueField, &'static str, fn(&Model) -> Option<&str>);
+
+const UNIQUE: [Unique; 4] = [
+    (UniqueField::Username, "username", |row| {
+        Some(row.username.as_str())
+    }),
+    (UniqueField::Ipv4, "ipv4", |row| row.ipv4.as_deref()),
+    (UniqueField::Ipv6Prefix, "ipv6_prefix", |row| {
+        row.ipv6_prefix.as_deref()
+    }),
+    (UniqueField::Ipv6Delegated, "ipv6_delegated", |row| {
+        row.ipv6_delegated.as_deref()
+    }),
+];
+
+impl FromIterator<usize> for RowList {
+    fn from_iter<Indexes: IntoIterator<Item = usize>>(indexes: Indexes) -> Self {
+        let mut list = Self {
+            indexes: Vec::new(),
+            count: 0,
+        };
+        for index in indexes {
+            if list.indexes.len() < LISTED_MAX {
+                list.indexes.push(index);
+            }
+            list.count += 1;
+        }
+        list
+    }
+}
+
+impl fmt::Display for RowList {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.indexes.first() {
+            Some(first) if 1 < self.count => {
+                write!(formatter, "{} rows, row {} first", self.count, first + 1)
+            }
+            Some(first) => write!(formatter, "row {}", first + 1),
+            None => formatter.write_str("no row"),
+        }
+    }
 }
 
 impl Store {
@@ -80,7 +121,6 @@ impl Store {
         rows: Vec<NewSubscriber>,
         progress: impl Fn(usize) + Send + Sync,
     ) -> Result<ImportReport, ImportError> {
-        check_repeated(&rows)?;
         let subscribers: Vec<Subscriber> = rows
             .into_iter()
             .map(|new| named(NewSubscriber { tenant, ..new }, self.new_id()))
@@ -92,8 +132,9 @@ impl Store {
             sealed.extend(chunk.iter().map(|one| new_row(one, self.keys(), now)));
             tokio::task::yield_now().await;
         }
+        check_repeated(&sealed)?;
         let mut write = self.write().await?;
-        check_existing(&write, tenant, &subscribers).await?;
+        check_existing(&write, tenant, &sealed).await?;
         let inserted = subscribers.len();
         let mut sealed = sealed.into_iter();
         let mut done = 0;
@@ -114,64 +155,58 @@ impl Store {
     }
 }
 
-fn check_repeated(rows: &[NewSubscriber]) -> Result<(), ImportError> {
-    let mut seen = HashSet::with_capacity(rows.len());
-    let mut repeated: Vec<Username> = rows
-        .iter()
-        .filter(|row| !seen.insert(row.username.as_str()))
-        .map(|row| row.username.clone())
-        .collect();
-    let count = listed(&mut repeated);
-    if count == 0 {
-        return Ok(());
+fn check_repeated(rows: &[Model]) -> Result<(), ImportError> {
+    for (field, _, value) in UNIQUE {
+        let mut seen = HashSet::with_capacity(rows.len());
+        let rows = rows_where(rows, value, |value| !seen.insert(value));
+        if 0 < rows.count {
+            return Err(ImportError::Repeated { field, rows });
+        }
     }
-    Err(ImportError::Repeated {
-        usernames: repeated,
-        count,
-    })
+    Ok(())
 }
 
 async fn check_existing(
     write: &Write,
     tenant: TenantId,
-    subscribers: &[Subscriber],
+    rows: &[Model],
 ) -> Result<(), ImportError> {
-    let head = format!(
-        "SELECT username FROM subscriber WHERE tenant = {} AND username IN",
-        write.dialect().id_literal(tenant.as_uuid())
-    );
-    let names: Vec<Value> = subscribers
-        .iter()
-        .map(|one| one.username.as_str().into())
-        .collect();
-    let rows = select_in(write.connection(), &head, &names, "")
-        .await
-        .map_err(StoreError::from)?;
-    let mut existing = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let username: String = row.try_get_by_index(0).map_err(StoreError::from)?;
-        existing.extend(username.parse::<Username>());
+    for (field, column, value) in UNIQUE {
+        let head = format!(
+            "SELECT {column} FROM subscriber WHERE tenant = {} AND {column} IN",
+            write.dialect().id_literal(tenant.as_uuid())
+        );
+        let values: Vec<Value> = rows.iter().filter_map(value).map(Value::from).collect();
+        let existing = select_in(write.connection(), &head, &values, "")
+            .await
+            .map_err(StoreError::from)?;
+        let taken = existing
+            .iter()
+            .map(|row| row.try_get_by_index(0))
+            .collect::<Result<HashSet<String>, DbErr>>()
+            .map_err(StoreError::from)?;
+        let rows = rows_where(rows, value, |value| taken.contains(value));
+        if 0 < rows.count {
+            return Err(ImportError::Taken { field, rows });
+        }
     }
-    let count = listed(&mut existing);
-    if count == 0 {
-        return Ok(());
-    }
-    Err(ImportError::Duplicate {
-        usernames: existing,
-        count,
-    })
+    Ok(())
 }
 
-/// Sorts the names, keeps as many as an error lists and says how many there were.
-fn listed(names: &mut Vec<Username>) -> usize {
-    names.sort_unstable_by(|left, right| left.as_str().cmp(right.as_str()));
-    names.dedup();
-    let count = names.len();
-    names.truncate(NAMES_LISTED_MAX);
-    count
+/// The rows that have a value of which something holds.
+fn rows_where<'r>(
+    rows: &'r [Model],
+    value: fn(&Model) -> Option<&str>,
+    mut holds: impl FnMut(&'r str) -> bool,
+) -> RowList {
+    let values = rows.iter().map(value).enumerate();
+    values
+        .filter_map(|(index, value)| holds(value?).then_some(index))
+        .collect()
 }
 
-/// The error of a chunk; which row it was is known only when the chunk is one row.
+/// The error of a chunk: a plan that is gone, or what another writer has just taken. Which row it
+/// was is not known.
 fn chunk_refusal(error: DbErr, chunk: &[Subscriber]) -> StoreError {
     let plan = chunk
         .iter()
@@ -196,8 +231,4 @@ fn values(row: Model) -> [Value; 13] {
         row.created_at.into(),
         row.updated_at.into(),
     ]
-}
-
-fn first(usernames: &[Username]) -> &str {
-    usernames.first().map_or("", Username::as_str)
 }

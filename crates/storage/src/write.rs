@@ -1,10 +1,14 @@
 //! Write transactions: the only way to change the database.
 
+use std::sync::Arc;
+
 use domain::change::Change;
 use domain::id::TenantId;
 use domain::time::Timestamp;
-use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
-use std::sync::Arc;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
 use tokio::sync::Notify;
 
 use crate::bulk::Insert;
@@ -27,21 +31,36 @@ pub(crate) struct Write {
     changes: Vec<(TenantId, Change)>,
     at: Timestamp,
     wake: Arc<Notify>,
+    ending: Ending,
+}
+
+/// What becomes of a write transaction that went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Committed,
+    /// Everything was checked by the database, and nothing stays.
+    Undone,
+}
+
+/// Begins a transaction; on SQLite with `BEGIN IMMEDIATE`, so that it never fails later because
+/// another writer came first.
+pub(crate) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    connection.begin_with_options(options).await
 }
 
 impl Store {
-    /// Begins a write transaction; on SQLite with `BEGIN IMMEDIATE`, so that it never fails later
-    /// because another writer came first.
+    /// Begins a write transaction.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
         Ok(Write {
-            transaction: self.writer().begin_with_options(options).await?,
+            transaction: begin(self.writer()).await?,
             changes: Vec::new(),
             at: self.now(),
             wake: self.wake(),
+            ending: self.ending(),
         })
     }
 }
@@ -52,7 +71,7 @@ impl Write {
         self.changes.push((tenant, change));
     }
 
-    /// Writes the noted changes and makes everything durable.
+    /// Writes the noted changes and makes everything durable, or undoes it in a rehearsal.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         let has_changes = !self.changes.is_empty();
         let rows = self.changes.iter().map(|(tenant, change)| {
@@ -65,9 +84,14 @@ impl Write {
             ]
         });
         CHANGES.run(&self.transaction, rows).await?;
-        self.transaction.commit().await?;
-        if has_changes {
-            self.wake.notify_waiters();
+        match self.ending {
+            Ending::Undone => self.transaction.rollback().await?,
+            Ending::Committed => {
+                self.transaction.commit().await?;
+                if has_changes {
+                    self.wake.notify_waiters();
+                }
+            }
         }
         Ok(())
     }

@@ -222,6 +222,7 @@ fn the_session_limit_counts_other_devices_only() {
     let session = OpenSession {
         key: SessionKey([1; 16]),
         nas: NasId::new(NOW, [1; 10]),
+        nas_address: None,
         device: Some(Device::from_calling_station("AA:BB:CC:00:00:01")),
     };
     let solo = SubscriberId::new(NOW, [4; 10]);

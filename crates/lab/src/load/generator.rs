@@ -34,6 +34,8 @@ pub(crate) struct Generator<'o> {
     pub(crate) measurement: Measurement,
     begin: Instant,
     last_answer: Instant,
+    /// When no more requests were to be begun.
+    stopped: Option<Instant>,
 }
 
 /// One thread's share of the options.
@@ -71,12 +73,14 @@ impl<'o> Generator<'o> {
             measurement: Measurement::new(),
             begin: now,
             last_answer: now,
+            stopped: None,
         }
     }
 
     /// Begins no more requests.
-    pub(crate) const fn stop(&mut self) {
+    pub(crate) const fn stop(&mut self, now: Instant) {
         self.budget = 0;
+        self.stopped = Some(now);
     }
 
     /// Whether no more requests are begun.
@@ -181,13 +185,17 @@ impl<'o> Generator<'o> {
     }
 
     pub(crate) fn into_measurement(mut self) -> Measurement {
-        self.measurement.elapsed = self.silence_free_time();
+        self.measurement.elapsed = self.elapsed();
         self.measurement.ledger = self.lives.into_ledger();
         self.measurement
     }
 
-    fn silence_free_time(&self) -> Duration {
-        self.last_answer.saturating_duration_since(self.begin)
+    /// A server that stalls at the end gets no shorter run for it.
+    fn elapsed(&self) -> Duration {
+        let end = self
+            .stopped
+            .map_or(self.last_answer, |stopped| stopped.max(self.last_answer));
+        end.saturating_duration_since(self.begin)
     }
 
     fn begin_request(

@@ -21,13 +21,15 @@ pub struct LoadReport {
     pub seed: u64,
     /// Why it ended.
     pub ended: Ended,
-    /// From the first request to the last answer, in seconds.
+    /// From the first request to the last answer, or to the end of its time if that was later, in
+    /// seconds.
     pub elapsed_seconds: f64,
     /// Answers a second in that time.
     pub throughput_per_second: f64,
     /// Everything that was counted.
     pub counts: Counts,
-    /// From the first transmission to the answer, over all kinds.
+    /// From the first transmission to the answer, over all kinds. The loop is closed: a server that
+    /// stalls is asked nothing new, so a stall weighs no more than what was on its way.
     pub latency: Latency,
     /// The same by kind of request, for those that were in the mix.
     pub exchanges: Vec<ExchangeReport>,
@@ -35,8 +37,8 @@ pub struct LoadReport {
     pub ledger: Option<Ledger>,
 }
 
-/// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Why a run ended; of threads that ended differently, the last of these is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ended {
     /// Its time was over.
@@ -179,7 +181,7 @@ impl Measurement {
             tally.add(other);
         }
         self.elapsed = self.elapsed.max(other.elapsed);
-        self.ended = other.ended;
+        self.ended = self.ended.max(other.ended);
         match (&mut self.ledger, other.ledger) {
             (Some(ledger), Some(other)) => ledger.append(other),
             (ledger @ None, other) => *ledger = other,
@@ -329,5 +331,25 @@ impl Ended {
             Self::Stopped => "stopped",
             Self::Silence => "the server fell silent",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_of_one_thread_is_told() {
+        let ended = |all: &[Ended]| {
+            let mut sum = Measurement::new();
+            for ended in all {
+                let mut one = Measurement::new();
+                one.ended = *ended;
+                sum.merge(one);
+            }
+            sum.ended
+        };
+        assert_eq!(ended(&[Ended::Requests, Ended::Requests]), Ended::Requests);
+        assert_eq!(ended(&[Ended::Silence, Ended::Duration]), Ended::Silence);
     }
 }

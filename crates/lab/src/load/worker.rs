@@ -91,7 +91,7 @@ impl Worker<'_> {
             && let Some(ended) = self.find_end(now)
         {
             self.generator.measurement.ended = ended;
-            self.generator.stop();
+            self.generator.stop(now);
         }
         if self.options.silence_max < self.generator.silence(now) {
             self.generator.measurement.ended = Ended::Silence;

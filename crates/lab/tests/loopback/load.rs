@@ -212,6 +212,27 @@ fn time_and_caller_end_the_run() {
 }
 
 #[test]
+fn server_that_stalls_gets_no_shorter_run_for_it() {
+    let report = load(
+        |number| {
+            if number < 20 {
+                Treatment::Answer
+            } else {
+                Treatment::Ignore
+            }
+        },
+        |options| {
+            options.limit = Limit::Duration(Duration::from_millis(200));
+            options.timeout = Duration::from_millis(20);
+            options.transmissions_max = 2;
+        },
+    );
+    assert_eq!(report.ended, Ended::Duration);
+    assert!(0 < report.counts.lost, "{report}");
+    assert!(0.2 <= report.elapsed_seconds, "{report}");
+}
+
+#[test]
 fn ledger_agrees_with_the_server() {
     let responder = Responder::start(|count| {
         if count % 5 == 0 {

@@ -1,20 +1,60 @@
-//! What a `set` command changes, told field by field.
+//! What a `set` command does: rehearsed first, told field by field, then done.
 
 use std::io;
 
-use serde::Serialize;
 use serde_json::Value;
+use storage::error::{StoreError, UniqueField};
+use storage::store::Store;
 
-use super::context::Deed;
-use crate::output::show_value;
+use super::context::{Context, Deed, DryRun};
+use super::error::CliError;
+use crate::output::{Record, show_value};
+
+/// Changes with every change, so it is none by itself.
+const TIME_OF_CHANGE: &str = "updated_at";
+
+/// A thing that a command is about to change.
+pub(crate) struct Change<R> {
+    /// What it is called.
+    pub(crate) what: String,
+    /// How it stands.
+    pub(crate) before: R,
+    /// A field that gets a new value which is not shown.
+    pub(crate) hidden: Option<&'static str>,
+}
 
 /// The fields that differ, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Changes(Vec<String>);
+struct Differences(Vec<String>);
 
-impl Changes {
+impl<R: Record> Change<R> {
+    /// Has `update` change it, unless that is a dry run or would change nothing.
+    pub(crate) async fn make(
+        self,
+        context: &mut Context,
+        dry_run: DryRun,
+        store: &Store,
+        update: impl AsyncFn(&Store) -> Result<R, StoreError>,
+    ) -> Result<(), CliError> {
+        let rehearsed = update(&store.rehearsal()).await.map_err(of_set)?;
+        let mut differences = Differences::between(&self.before, &rehearsed)?;
+        differences
+            .0
+            .extend(self.hidden.map(|field| format!("{field} replaced")));
+        let after = if differences.0.is_empty() {
+            self.before
+        } else if dry_run.is_dry {
+            rehearsed
+        } else {
+            update(store).await.map_err(of_set)?
+        };
+        Ok(context.report(dry_run, &differences.deed(self.what), &after)?)
+    }
+}
+
+impl Differences {
     /// Compares two states of one thing.
-    pub(crate) fn between<R: Serialize>(before: &R, after: &R) -> io::Result<Self> {
+    fn between<R: Record>(before: &R, after: &R) -> io::Result<Self> {
         let (Value::Object(before), Value::Object(after)) =
             (serde_json::to_value(before)?, serde_json::to_value(after)?)
         else {
@@ -22,7 +62,9 @@ impl Changes {
         };
         let differing = after
             .iter()
-            .filter(|(name, value)| before.get(*name) != Some(value))
+            .filter(|(name, value)| {
+                name.as_str() != TIME_OF_CHANGE && before.get(*name) != Some(value)
+            })
             .map(|(name, value)| {
                 let old = before.get(name).unwrap_or(&Value::Null);
                 format!(
@@ -35,18 +77,7 @@ impl Changes {
         Ok(Self(differing.collect()))
     }
 
-    /// Adds a field whose values are not shown.
-    pub(crate) fn with_hidden<T>(mut self, field: &str, new: Option<&T>) -> Self {
-        self.0.extend(new.map(|_| format!("{field} replaced")));
-        self
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The deed that a `set` command reports.
-    pub(crate) fn deed(&self, what: String) -> Deed<'static> {
+    fn deed(&self, what: String) -> Deed<'static> {
         if self.0.is_empty() {
             Deed {
                 what,
@@ -61,4 +92,21 @@ impl Changes {
             }
         }
     }
+}
+
+/// The name that a `set` command gives comes from another option than that of `add`.
+fn of_set(error: StoreError) -> CliError {
+    if let StoreError::Conflict {
+        what,
+        field: field @ UniqueField::Name,
+        ..
+    } = error
+    {
+        return CliError::Conflict {
+            option: "--rename",
+            what,
+            field,
+        };
+    }
+    error.into()
 }

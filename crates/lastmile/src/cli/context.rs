@@ -3,9 +3,12 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
+use storage::error::StoreError;
 use storage::page::Page;
+use storage::store::Store;
 
-use crate::app::App;
+use super::error::CliError;
+use crate::app::{App, StartError};
 use crate::output::{Extent, Listed, Output, Record};
 
 /// The program and where its output goes.
@@ -37,6 +40,17 @@ pub(crate) struct Deed<'d> {
     pub(crate) details: String,
 }
 
+impl DryRun {
+    /// The store for a change. A dry run rehearses in it, and makes nothing where nothing is.
+    pub(crate) async fn store(self, app: &App) -> Result<Store, StartError> {
+        if self.is_dry {
+            Ok(app.store_read().await?.rehearsal())
+        } else {
+            app.store_write().await
+        }
+    }
+}
+
 impl ListSize {
     pub(crate) fn extent(self) -> Extent {
         self.limit.map_or(Extent::All, |limit| {
@@ -45,7 +59,7 @@ impl ListSize {
     }
 
     /// The first page; it asks for one more than is shown, to know whether there is more.
-    pub(crate) fn first_page<Key>(self) -> Page<Key> {
+    fn first_page<Key>(self) -> Page<Key> {
         Page::first(
             self.limit
                 .map_or(Page::<Key>::LIMIT_MAX, |limit| limit.saturating_add(1)),
@@ -82,6 +96,35 @@ impl Context {
         if self.output.is_for_programs() {
             self.output.show(record)?;
         }
+        Ok(())
+    }
+
+    /// Writes a list page by page. A page begins after the `key` of the last row before it.
+    pub(crate) async fn list<R, T, Key>(
+        &mut self,
+        size: ListSize,
+        none: &str,
+        key: impl Fn(&T) -> Key,
+        load: impl AsyncFn(&Page<Key>) -> Result<Vec<T>, StoreError>,
+    ) -> Result<(), CliError>
+    where
+        R: Record + From<T>,
+    {
+        let mut listing = self.output.listing::<R>(size.extent());
+        let mut page = size.first_page();
+        while listing.is_open() {
+            let rows = load(&page).await?;
+            let is_last = rows.len() < page.limit() as usize;
+            page.after = rows.last().map(&key);
+            for row in rows {
+                listing.push(&R::from(row))?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        let listed = listing.finish()?;
+        self.note_listed(listed, none);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
+use storage::error::UniqueField;
 use storage::subscriber::NewSubscriber;
 
 use super::value;
@@ -68,6 +69,18 @@ impl Column {
     }
 }
 
+/// The column whose values must be unique.
+pub(crate) const fn column_name(field: UniqueField) -> &'static str {
+    match field {
+        UniqueField::Username => Column::Username.as_str(),
+        UniqueField::Ipv4 => Column::StaticIpv4.as_str(),
+        UniqueField::Ipv6Prefix => Column::Ipv6Prefix.as_str(),
+        UniqueField::Ipv6Delegated => Column::Ipv6Delegated.as_str(),
+        // Routers and plans have these.
+        UniqueField::Name | UniqueField::Source => field.as_str(),
+    }
+}
+
 /// The plans that lines may name, by folded name.
 pub(crate) type Plans = HashMap<String, PlanId>;
 
@@ -107,7 +120,7 @@ pub(crate) enum ImportFailure {
     Unreadable(#[source] csv::Error),
     #[error("the file could not be read")]
     NoFile(#[source] std::io::Error),
-    #[error("{} wrong lines, nothing was imported", .complaints.len() + .omitted)]
+    #[error("wrong lines: {}; nothing was imported", .complaints.len() + .omitted)]
     Lines {
         complaints: Vec<Complaint>,
         omitted: usize,

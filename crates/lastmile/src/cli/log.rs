@@ -1,11 +1,12 @@
 //! `lastmile log`: what was decided, and why.
 
 use domain::auth_log::AuthOutcome;
-use domain::id::TenantId;
+use domain::id::{AuthId, TenantId};
 use domain::name::{Name, Username};
 use domain::time::Timestamp;
 use serde::Serialize;
 use storage::auth_log::{AuthLogFilter, AuthLogRow};
+use storage::page::Page;
 
 use super::context::{Context, ListSize};
 use super::error::CliError;
@@ -96,22 +97,11 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
         },
         since: args.since,
     };
-    let mut listing = context.output.listing::<AuthRecord>(args.size.extent());
-    let mut page = args.size.first_page();
-    while listing.is_open() {
-        let rows = store.auth_log_list(TENANT, &filter, &page).await?;
-        let is_last = rows.len() < page.limit() as usize;
-        page.after = rows.last().map(|row| row.id);
-        for row in rows {
-            listing.push(&AuthRecord::from(row))?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    let listed = listing.finish()?;
-    context.note_listed(listed, "No authentication matches");
-    Ok(())
+    let key = |row: &AuthLogRow| row.id;
+    let load = async |page: &Page<AuthId>| store.auth_log_list(TENANT, &filter, page).await;
+    context
+        .list::<AuthRecord, _, _>(args.size, "No authentication matches", key, load)
+        .await
 }
 
 impl From<AuthLogRow> for AuthRecord {

@@ -14,17 +14,20 @@ use ipnet::IpNet;
 use rand::RngExt as _;
 use serde::Serialize;
 use storage::auth_log::KnockRow;
-use storage::error::{Resource, UniqueField};
+use storage::error::Resource;
 use storage::nas::{NasPatch, NasSummary, NewNas};
+use storage::page::Page;
+use storage::store::Store;
 use zeroize::Zeroizing;
 
-use super::change::Changes;
+use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::value::{self, HiddenArg, NAS_SECRET_OCTETS_MIN};
 use crate::output::Record;
 
 const TENANT: TenantId = TenantId::DEFAULT;
+const KNOCKS_MAX: u32 = 1_000;
 const GENERATED_SECRET_CHARS: usize = 24;
 /// Without characters that are mistaken for each other when they are typed from a screen.
 const SECRET_ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
@@ -38,8 +41,14 @@ pub(crate) enum NasCommand {
   SECRET=$(lastmile nas add pop-3 --address 192.0.2.3)   # generated, printed once")]
     Add(Box<AddArgs>),
     /// List the registered routers
+    #[command(after_help = "Examples:
+  lastmile nas list
+  lastmile nas list --output csv > routers.csv")]
     List(ListSize),
     /// Show one router
+    #[command(after_help = "Examples:
+  lastmile nas show pop-1
+  lastmile nas show pop-1 --output json")]
     Show {
         /// Name of the router
         name: Name,
@@ -51,6 +60,9 @@ pub(crate) enum NasCommand {
   lastmile nas set pop-1 --clear-identifier --dry-run")]
     Set(Box<SetArgs>),
     /// Remove a router; its packets are not answered any more
+    #[command(after_help = "Examples:
+  lastmile nas remove pop-1 --dry-run
+  lastmile nas remove pop-1")]
     Remove {
         /// Name of the router
         name: Name,
@@ -58,6 +70,9 @@ pub(crate) enum NasCommand {
         dry_run: DryRun,
     },
     /// List the sources that speak RADIUS to us and are not registered
+    #[command(after_help = "Examples:
+  lastmile nas knocking
+  lastmile nas add pop-4 --address 192.0.2.4     # for one that is yours")]
     Knocking(ListSize),
 }
 
@@ -241,19 +256,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         verb: "added",
         details: format!(": {}, {}", show_source(args.address), settings.vendor),
     };
-    let store = context.app.store_write().await?;
-    if args.dry_run.is_dry {
-        if store.nas_find(TENANT, &args.name).await?.is_some() {
-            return Err(CliError::Conflict {
-                option: "NAME",
-                what: Resource::Nas,
-                field: UniqueField::Name,
-            });
-        }
-        let record = record_of(args.name.as_str(), args.address, &settings);
-        context.report(args.dry_run, &deed, &record)?;
-        return Ok(());
-    }
+    let store = args.dry_run.store(&context.app).await?;
     let nas = store
         .nas_insert(NewNas {
             tenant: TENANT,
@@ -265,10 +268,10 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         .await?;
     let record = match store.nas_find(TENANT, &nas.name).await? {
         Some(stored) => NasRecord::from(stored),
-        // Somebody has removed it again.
+        // It was only rehearsed, or somebody has removed it again.
         None => record_of(nas.name.as_str(), nas.source, &nas.settings),
     };
-    let Some(secret) = generated else {
+    let Some(secret) = generated.filter(|_| !args.dry_run.is_dry) else {
         return Ok(context.report(args.dry_run, &deed, &record)?);
     };
     if context.output.is_for_programs() {
@@ -285,25 +288,11 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
     let store = context.app.store_read().await?;
-    let mut listing = context.output.listing::<NasRecord>(size.extent());
-    let mut page = size.first_page();
-    while listing.is_open() {
-        let rows = store.nas_list(TENANT, &page).await?;
-        let is_last = rows.len() < page.limit() as usize;
-        page.after = rows.last().map(|nas| nas.name.clone());
-        for nas in rows {
-            listing.push(&NasRecord::from(nas))?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    let listed = listing.finish()?;
-    context.note_listed(
-        listed,
-        "No NAS yet: add one with `lastmile nas add NAME --address ADDRESS`",
-    );
-    Ok(())
+    let none = "No NAS yet: add one with `lastmile nas add NAME --address ADDRESS`";
+    let load = async |page: &Page<Name>| store.nas_list(TENANT, page).await;
+    context
+        .list::<NasRecord, _, _>(size, none, |nas: &NasSummary| nas.name.clone(), load)
+        .await
 }
 
 async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
@@ -321,48 +310,35 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
     if let Some(secret) = &secret {
         warn_if_weak(context, secret);
     }
-    let store = context.app.store_write().await?;
-    let before = store.nas_find(TENANT, &args.name).await?;
-    let before = NasRecord::from(before.ok_or_else(|| not_found(&args.name))?);
-    let identifier = value::replacement(args.identifier, args.clear_identifier);
-    let after = NasRecord {
-        name: or(&args.rename.as_ref().map(Name::to_string), &before.name),
-        address: or(&args.address.map(show_source), &before.address),
-        vendor: or(&args.vendor, &before.vendor),
-        identifier: or(&identifier, &before.identifier),
-        message_authenticator: or(&args.message_authenticator, &before.message_authenticator),
-        octet_view: or(&args.octet_view, &before.octet_view),
-        coa_port: or(&args.coa_port, &before.coa_port),
-        ..before.clone()
-    };
-    let changes = Changes::between(&before, &after)?.with_hidden("secret", secret.as_ref());
-    let deed = changes.deed(format!("NAS {}", args.name));
-    if args.dry_run.is_dry || changes.is_empty() {
-        context.report(args.dry_run, &deed, &after)?;
-        return Ok(());
-    }
     let patch = NasPatch {
         name: args.rename,
         source: args.address,
         secret,
         vendor: args.vendor,
-        identifier,
+        identifier: value::replacement(args.identifier, args.clear_identifier),
         message_authenticator: args.message_authenticator,
         octet_view: args.octet_view,
         coa_port: args.coa_port,
     };
-    let nas = store.nas_update(TENANT, &args.name, patch).await?;
-    context.report(args.dry_run, &deed, &NasRecord::from(nas))?;
-    Ok(())
+    let store = args.dry_run.store(&context.app).await?;
+    let before = store.nas_find(TENANT, &args.name).await?;
+    let change = Change {
+        what: format!("NAS {}", args.name),
+        before: NasRecord::from(before.ok_or_else(|| not_found(&args.name))?),
+        hidden: patch.secret.as_ref().map(|_| "secret"),
+    };
+    let update = async |store: &Store| {
+        let nas = store.nas_update(TENANT, &args.name, patch.clone()).await?;
+        Ok(NasRecord::from(nas))
+    };
+    change.make(context, args.dry_run, &store, update).await
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = context.app.store_write().await?;
+    let store = dry_run.store(&context.app).await?;
     let nas = store.nas_find(TENANT, name).await?;
     let record = NasRecord::from(nas.ok_or_else(|| not_found(name))?);
-    if !dry_run.is_dry {
-        store.nas_delete(TENANT, name).await?;
-    }
+    store.nas_delete(TENANT, name).await?;
     let deed = Deed {
         what: format!("NAS {name}"),
         verb: "removed",
@@ -385,8 +361,6 @@ async fn knocking(context: &mut Context, size: ListSize) -> Result<(), CliError>
     );
     Ok(())
 }
-
-const KNOCKS_MAX: u32 = 1_000;
 
 impl SecretArgs {
     fn resolve(&self) -> Result<Option<Zeroizing<String>>, CliError> {
@@ -442,10 +416,6 @@ fn record_of(name: &str, address: IpNet, settings: &NasSettings) -> NasRecord {
         updated_at: None,
         id: None,
     }
-}
-
-fn or<T: Clone>(new: &Option<T>, old: &T) -> T {
-    new.as_ref().unwrap_or(old).clone()
 }
 
 fn not_found(name: &Name) -> CliError {

@@ -6,10 +6,12 @@ use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSe
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
 use serde::Serialize;
-use storage::error::{Resource, UniqueField};
+use storage::error::Resource;
+use storage::page::Page;
 use storage::plan::{NewPlan, PlanPatch, PlanSummary};
+use storage::store::Store;
 
-use super::change::Changes;
+use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::value;
@@ -26,8 +28,14 @@ pub(crate) enum PlanCommand {
   lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1")]
     Add(AddArgs),
     /// List the plans
+    #[command(after_help = "Examples:
+  lastmile plan list
+  lastmile plan list --output jsonl")]
     List(ListSize),
     /// Show one plan
+    #[command(after_help = "Examples:
+  lastmile plan show home-25
+  lastmile plan show home-25 --output json")]
     Show {
         /// Name of the plan
         name: Name,
@@ -38,6 +46,9 @@ pub(crate) enum PlanCommand {
   lastmile plan set home-25 --clear-pool --interim 10m --dry-run")]
     Set(Box<SetArgs>),
     /// Remove a plan that no subscriber is on
+    #[command(after_help = "Examples:
+  lastmile plan remove home-25 --dry-run
+  lastmile plan remove home-25")]
     Remove {
         /// Name of the plan
         name: Name,
@@ -185,17 +196,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         ),
     };
     let mut record = record_of(&args.name, &terms);
-    let store = context.app.store_write().await?;
-    if args.dry_run.is_dry {
-        if store.plan_find(TENANT, &args.name).await?.is_some() {
-            return Err(CliError::Conflict {
-                option: "NAME",
-                what: Resource::Plan,
-                field: UniqueField::Name,
-            });
-        }
-        return Ok(context.report(args.dry_run, &deed, &record)?);
-    }
+    let store = args.dry_run.store(&context.app).await?;
     let plan = store
         .plan_insert(NewPlan {
             tenant: TENANT,
@@ -211,25 +212,11 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
     let store = context.app.store_read().await?;
-    let mut listing = context.output.listing::<PlanRecord>(size.extent());
-    let mut page = size.first_page();
-    while listing.is_open() {
-        let rows = store.plan_list(TENANT, &page).await?;
-        let is_last = rows.len() < page.limit() as usize;
-        page.after = rows.last().map(|plan| plan.name.clone());
-        for plan in rows {
-            listing.push(&PlanRecord::from(plan))?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    let listed = listing.finish()?;
-    context.note_listed(
-        listed,
-        "No plan yet: add one with `lastmile plan add NAME --rate 25M/50M`",
-    );
-    Ok(())
+    let none = "No plan yet: add one with `lastmile plan add NAME --rate 25M/50M`";
+    let load = async |page: &Page<Name>| store.plan_list(TENANT, page).await;
+    context
+        .list::<PlanRecord, _, _>(size, none, |plan: &PlanSummary| plan.name.clone(), load)
+        .await
 }
 
 async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
@@ -252,55 +239,31 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         pool: value::replacement(args.pool, args.clear_pool),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
     };
-    let store = context.app.store_write().await?;
+    let store = args.dry_run.store(&context.app).await?;
     let before = store.plan_find(TENANT, &args.name).await?;
-    let before = PlanRecord::from(before.ok_or_else(|| not_found(&args.name))?);
-    let after = patched(&before, &patch);
-    let changes = Changes::between(&before, &after)?;
-    let deed = changes.deed(format!("Plan {}", args.name));
-    if args.dry_run.is_dry || changes.is_empty() {
-        return Ok(context.report(args.dry_run, &deed, &after)?);
-    }
-    let plan = store.plan_update(TENANT, &args.name, patch).await?;
-    Ok(context.report(args.dry_run, &deed, &PlanRecord::from(plan))?)
+    let change = Change {
+        what: format!("Plan {}", args.name),
+        before: PlanRecord::from(before.ok_or_else(|| not_found(&args.name))?),
+        hidden: None,
+    };
+    let update = async |store: &Store| {
+        let plan = store.plan_update(TENANT, &args.name, patch.clone()).await?;
+        Ok(PlanRecord::from(plan))
+    };
+    change.make(context, args.dry_run, &store, update).await
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = context.app.store_write().await?;
+    let store = dry_run.store(&context.app).await?;
     let plan = store.plan_find(TENANT, name).await?;
     let record = PlanRecord::from(plan.ok_or_else(|| not_found(name))?);
-    if !dry_run.is_dry {
-        store.plan_delete(TENANT, name).await?;
-    }
+    store.plan_delete(TENANT, name).await?;
     let deed = Deed {
         what: format!("Plan {name}"),
         verb: "removed",
         details: String::new(),
     };
     Ok(context.report(dry_run, &deed, &record)?)
-}
-
-fn patched(before: &PlanRecord, patch: &PlanPatch) -> PlanRecord {
-    let known = before.clone();
-    PlanRecord {
-        name: patch
-            .name
-            .as_ref()
-            .map_or(known.name, |name| name.to_string()),
-        rate: patch.rate.unwrap_or(known.rate),
-        session_timeout_seconds: patch
-            .session_timeout_seconds
-            .unwrap_or(known.session_timeout_seconds),
-        idle_timeout_seconds: patch
-            .idle_timeout_seconds
-            .unwrap_or(known.idle_timeout_seconds),
-        interim_seconds: patch.interim.unwrap_or(known.interim_seconds),
-        pool: patch.pool.clone().unwrap_or(known.pool),
-        session_limit: patch.session_limit.unwrap_or(known.session_limit),
-        created_at: known.created_at,
-        updated_at: known.updated_at,
-        id: known.id,
-    }
 }
 
 impl From<PlanSummary> for PlanRecord {

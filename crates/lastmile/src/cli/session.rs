@@ -1,10 +1,11 @@
 //! `lastmile session`: who is online, and who was.
 
-use domain::id::TenantId;
+use domain::id::{SessionId, TenantId};
 use domain::name::{Name, Username};
 use domain::session::SessionState;
 use domain::time::Timestamp;
 use storage::error::Resource;
+use storage::page::Page;
 use storage::session::{SessionFilter, SessionRow};
 
 use super::context::{Context, ListSize};
@@ -22,6 +23,9 @@ pub(crate) enum SessionCommand {
   lastmile session list --state all --nas pop-1 --since 2026-11-01 --output csv")]
     List(ListArgs),
     /// Show one session
+    #[command(after_help = "Examples:
+  lastmile session show 81a00001
+  lastmile session show 81a00001 --output json")]
     Show {
         /// Its id, or the Acct-Session-Id that the router gave it
         session: String,
@@ -109,22 +113,10 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
         nas: args.nas,
         since: args.since,
     };
-    let mut listing = context.output.listing::<SessionRow>(args.size.extent());
-    let mut page = args.size.first_page();
-    while listing.is_open() {
-        let rows = store.session_list(TENANT, &filter, &page).await?;
-        let is_last = rows.len() < page.limit() as usize;
-        page.after = rows.last().map(|session| session.id);
-        for session in &rows {
-            listing.push(session)?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    let listed = listing.finish()?;
-    context.note_listed(listed, "No session matches");
-    Ok(())
+    let load = async |page: &Page<SessionId>| store.session_list(TENANT, &filter, page).await;
+    context
+        .list::<SessionRow, SessionRow, _>(args.size, "No session matches", |row| row.id, load)
+        .await
 }
 
 async fn show(context: &mut Context, session: &str) -> Result<(), CliError> {

@@ -9,13 +9,14 @@ use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use serde::Serialize;
-use storage::error::{Resource, UniqueField};
+use storage::error::Resource;
+use storage::page::Page;
 use storage::store::Store;
 use storage::subscriber::{
     CredentialKind, NewSubscriber, SubscriberFilter, SubscriberPatch, SubscriberSummary,
 };
 
-use super::change::Changes;
+use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::subscriber_import::{self, ImportArgs};
@@ -33,8 +34,14 @@ pub(crate) enum SubscriberCommand {
   lastmile subscriber add cay --password - --plan home-25 --ipv4 100.64.0.7 --expires 2027-01-31")]
     Add(Box<AddArgs>),
     /// List subscribers
+    #[command(after_help = "Examples:
+  lastmile subscriber list --search an --status active
+  lastmile subscriber list --plan home-25 --output csv > home-25.csv")]
     List(ListArgs),
     /// Show one subscriber
+    #[command(after_help = "Examples:
+  lastmile subscriber show ana
+  lastmile subscriber show ana --output json")]
     Show {
         /// User name
         username: Username,
@@ -46,6 +53,8 @@ pub(crate) enum SubscriberCommand {
   lastmile subscriber set ana --expires 2027-02-28 --clear-ipv4 --dry-run")]
     Set(Box<SetArgs>),
     /// Let a disabled subscriber log in again
+    #[command(after_help = "Examples:
+  lastmile subscriber enable ana")]
     Enable {
         /// User name
         username: Username,
@@ -53,6 +62,8 @@ pub(crate) enum SubscriberCommand {
         dry_run: DryRun,
     },
     /// Refuse every login of a subscriber, and keep their data
+    #[command(after_help = "Examples:
+  lastmile subscriber disable ana")]
     Disable {
         /// User name
         username: Username,
@@ -60,6 +71,9 @@ pub(crate) enum SubscriberCommand {
         dry_run: DryRun,
     },
     /// Remove a subscriber; sessions and usage stay
+    #[command(after_help = "Examples:
+  lastmile subscriber remove ana --dry-run
+  lastmile subscriber remove ana")]
     Remove {
         /// User name
         username: Username,
@@ -238,7 +252,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         option: "--password",
         reason: "give --password PASSWORD (or - to read it), or --password-hash HASH",
     })?;
-    let store = context.app.store_write().await?;
+    let store = args.dry_run.store(&context.app).await?;
     let plan = plan_id(&store, &args.plan).await?;
     let new = NewSubscriber {
         tenant: TENANT,
@@ -263,20 +277,6 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         verb: "added",
         details: format!(" on plan {}", args.plan),
     };
-    if args.dry_run.is_dry {
-        if store
-            .subscriber_find(TENANT, &new.username)
-            .await?
-            .is_some()
-        {
-            return Err(CliError::Conflict {
-                option: "USERNAME",
-                what: Resource::Subscriber,
-                field: UniqueField::Username,
-            });
-        }
-        return Ok(context.report(args.dry_run, &deed, &record)?);
-    }
     let subscriber = store.subscriber_insert(new).await?;
     let stored = store.subscriber_find(TENANT, &subscriber.username).await?;
     if let Some(stored) = stored {
@@ -299,24 +299,11 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
             StatusArg::Disabled => SubscriberStatus::Disabled,
         }),
     };
-    let mut listing = context
-        .output
-        .listing::<SubscriberRecord>(args.size.extent());
-    let mut page = args.size.first_page();
-    while listing.is_open() {
-        let rows = store.subscriber_list(TENANT, &filter, &page).await?;
-        let is_last = rows.len() < page.limit() as usize;
-        page.after = rows.last().map(|subscriber| subscriber.username.clone());
-        for subscriber in rows {
-            listing.push(&SubscriberRecord::from(subscriber))?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    let listed = listing.finish()?;
-    context.note_listed(listed, "No subscriber matches");
-    Ok(())
+    let key = |subscriber: &SubscriberSummary| subscriber.username.clone();
+    let load = async |page: &Page<Username>| store.subscriber_list(TENANT, &filter, page).await;
+    context
+        .list::<SubscriberRecord, _, _>(args.size, "No subscriber matches", key, load)
+        .await
 }
 
 async fn show(context: &mut Context, username: &Username) -> Result<(), CliError> {
@@ -328,7 +315,7 @@ async fn show(context: &mut Context, username: &Username) -> Result<(), CliError
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
     let credential = args.credential.resolve()?;
-    let store = context.app.store_write().await?;
+    let store = args.dry_run.store(&context.app).await?;
     let plan = match &args.plan {
         Some(name) => Some(plan_id(&store, name).await?),
         None => None,
@@ -342,15 +329,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         ipv6_delegated: value::replacement(args.ipv6_delegated, args.clear_ipv6_delegated),
         ..SubscriberPatch::default()
     };
-    update(
-        context,
-        &store,
-        &args.username,
-        patch,
-        args.plan,
-        args.dry_run,
-    )
-    .await
+    update(context, &store, &args.username, patch, args.dry_run).await
 }
 
 async fn switch(
@@ -359,12 +338,12 @@ async fn switch(
     status: SubscriberStatus,
     dry_run: DryRun,
 ) -> Result<(), CliError> {
-    let store = context.app.store_write().await?;
+    let store = dry_run.store(&context.app).await?;
     let patch = SubscriberPatch {
         status: Some(status),
         ..SubscriberPatch::default()
     };
-    update(context, &store, username, patch, None, dry_run).await
+    update(context, &store, username, patch, dry_run).await
 }
 
 async fn update(
@@ -372,20 +351,20 @@ async fn update(
     store: &Store,
     username: &Username,
     patch: SubscriberPatch,
-    plan: Option<Name>,
     dry_run: DryRun,
 ) -> Result<(), CliError> {
     let before = store.subscriber_find(TENANT, username).await?;
-    let before = SubscriberRecord::from(before.ok_or_else(|| not_found(username))?);
-    let after = patched(&before, &patch, plan.as_ref());
-    let changes =
-        Changes::between(&before, &after)?.with_hidden("password", patch.credential.as_ref());
-    let deed = changes.deed(format!("Subscriber {username}"));
-    if dry_run.is_dry || changes.is_empty() {
-        return Ok(context.report(dry_run, &deed, &after)?);
-    }
-    let subscriber = store.subscriber_update(TENANT, username, patch).await?;
-    Ok(context.report(dry_run, &deed, &SubscriberRecord::from(subscriber))?)
+    let change = Change {
+        what: format!("Subscriber {username}"),
+        before: SubscriberRecord::from(before.ok_or_else(|| not_found(username))?),
+        hidden: patch.credential.as_ref().map(|_| "password"),
+    };
+    let update = async |store: &Store| {
+        let patch = patch.clone();
+        let subscriber = store.subscriber_update(TENANT, username, patch).await?;
+        Ok(SubscriberRecord::from(subscriber))
+    };
+    change.make(context, dry_run, store, update).await
 }
 
 async fn remove(
@@ -393,12 +372,10 @@ async fn remove(
     username: &Username,
     dry_run: DryRun,
 ) -> Result<(), CliError> {
-    let store = context.app.store_write().await?;
+    let store = dry_run.store(&context.app).await?;
     let subscriber = store.subscriber_find(TENANT, username).await?;
     let record = SubscriberRecord::from(subscriber.ok_or_else(|| not_found(username))?);
-    if !dry_run.is_dry {
-        store.subscriber_delete(TENANT, username).await?;
-    }
+    store.subscriber_delete(TENANT, username).await?;
     let deed = Deed {
         what: format!("Subscriber {username}"),
         verb: "removed",
@@ -458,7 +435,7 @@ fn record_of(new: &NewSubscriber, plan: &Name) -> SubscriberRecord {
         username: new.username.to_string(),
         plan: plan.to_string(),
         status: new.status,
-        credential: kind_of(&new.credential),
+        credential: CredentialKind::of(&new.credential),
         expires_at: new.expires_at,
         static_ipv4: new.addresses.ipv4,
         ipv6_prefix: new.addresses.ipv6_prefix,
@@ -466,34 +443,6 @@ fn record_of(new: &NewSubscriber, plan: &Name) -> SubscriberRecord {
         created_at: None,
         updated_at: None,
         id: None,
-    }
-}
-
-fn patched(
-    before: &SubscriberRecord,
-    patch: &SubscriberPatch,
-    plan: Option<&Name>,
-) -> SubscriberRecord {
-    let known = before.clone();
-    SubscriberRecord {
-        plan: plan.map_or(known.plan, Name::to_string),
-        status: patch.status.unwrap_or(known.status),
-        credential: patch.credential.as_ref().map_or(known.credential, kind_of),
-        expires_at: patch.expires_at.unwrap_or(known.expires_at),
-        static_ipv4: patch.ipv4.unwrap_or(known.static_ipv4),
-        ipv6_prefix: patch.ipv6_prefix.unwrap_or(known.ipv6_prefix),
-        ipv6_delegated: patch.ipv6_delegated.unwrap_or(known.ipv6_delegated),
-        username: known.username,
-        created_at: known.created_at,
-        updated_at: known.updated_at,
-        id: known.id,
-    }
-}
-
-fn kind_of(credential: &Credential) -> CredentialKind {
-    match credential {
-        Credential::Cleartext(_) => CredentialKind::Cleartext,
-        Credential::Hashed(hash) => CredentialKind::Hashed(hash.scheme()),
     }
 }
 

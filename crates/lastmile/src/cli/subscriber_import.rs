@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use domain::id::TenantId;
+use domain::name::{Name, Username};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use storage::page::Page;
@@ -37,7 +38,7 @@ struct Imported {
 }
 
 pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), CliError> {
-    let store = context.app.store_write().await?;
+    let store = args.dry_run.store(&context.app).await?;
     let plans = plans(&store).await?;
     let file = open(&args.file)?;
     let bar = Bar::new("read");
@@ -50,11 +51,7 @@ pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), C
         subscribers: sheet.rows.len(),
         is_dry_run: args.dry_run.is_dry,
     };
-    if args.dry_run.is_dry {
-        check_new(context, &store, &sheet).await?;
-    } else {
-        write(context, &store, sheet).await?;
-    }
+    write(context, &store, sheet).await?;
     if context.output.is_for_programs() {
         context.output.document(&imported)?;
     } else {
@@ -65,7 +62,7 @@ pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), C
 
 async fn plans(store: &Store) -> Result<Plans, CliError> {
     let mut plans = HashMap::new();
-    let mut page = Page::first(Page::<domain::name::Name>::LIMIT_MAX);
+    let mut page = Page::first(Page::<Name>::LIMIT_MAX);
     loop {
         let rows = store.plan_list(TENANT, &page).await?;
         let is_last = rows.len() < page.limit() as usize;
@@ -95,71 +92,35 @@ fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
 
 async fn write(context: &Context, store: &Store, sheet: Sheet) -> Result<(), CliError> {
     let Sheet { rows, lines } = sheet;
-    let names: Vec<_> = rows.iter().map(|row| row.username.clone()).collect();
-    let bar = Bar::with_end("stored", rows.len());
+    let names: Vec<Username> = rows.iter().map(|row| row.username.clone()).collect();
+    let bar = Bar::with_end("written", rows.len());
     let outcome = store
-        .subscriber_import(TENANT, rows, |stored| bar.show(stored))
+        .subscriber_import(TENANT, rows, |written| bar.show(written))
         .await;
     bar.finish();
-    match outcome {
-        Ok(_) => Ok(()),
+    let (field, list, reason) = match outcome {
+        Ok(_) => return Ok(()),
         // Not as an option's fault: there is no option, but a line.
-        Err(ImportError::Store(error)) => Err(CliError::Store(error)),
-        Err(
-            ImportError::Duplicate { usernames, count }
-            | ImportError::Repeated { usernames, count },
-        ) => {
-            let line_of: HashMap<_, _> = names.iter().zip(lines).collect();
-            let mut complaints: Vec<Complaint> = usernames
-                .iter()
-                .take(import::COMPLAINTS_MAX)
-                .map(|username| Complaint {
-                    line: line_of.get(username).copied().unwrap_or_default(),
-                    text: format!("username: '{username}' exists already"),
-                })
-                .collect();
-            complaints.sort_by_key(|complaint| complaint.line);
-            let omitted = count.saturating_sub(complaints.len());
-            let failure = ImportFailure::Lines {
-                complaints,
-                omitted,
-            };
-            tell_complaints(context, &failure);
-            Err(failure.into())
-        }
-    }
-}
-
-/// What an import would find in the database, without writing.
-async fn check_new(context: &Context, store: &Store, sheet: &Sheet) -> Result<(), CliError> {
-    let mut complaints = Vec::new();
-    let mut omitted = 0;
-    let bar = Bar::with_end("checked", sheet.rows.len());
-    for (checked, (row, line)) in sheet.rows.iter().zip(&sheet.lines).enumerate() {
-        bar.show(checked);
-        if store
-            .subscriber_find(TENANT, &row.username)
-            .await?
-            .is_none()
-        {
-            continue;
-        }
-        if complaints.len() == import::COMPLAINTS_MAX {
-            omitted += 1;
-            continue;
-        }
-        complaints.push(Complaint {
-            line: *line,
-            text: format!("username: '{}' exists already", row.username),
-        });
-    }
-    bar.finish();
-    if complaints.is_empty() {
-        return Ok(());
-    }
+        Err(ImportError::Store(error)) => return Err(CliError::Store(error)),
+        Err(ImportError::Taken { field, rows }) => (field, rows, "another subscriber has it"),
+        Err(ImportError::Repeated { field, rows }) => (field, rows, "a line before has it"),
+    };
+    let complaints: Vec<Complaint> = list
+        .indexes
+        .iter()
+        .take(import::COMPLAINTS_MAX)
+        .map(|index| Complaint {
+            line: lines[*index],
+            text: format!(
+                "{} of '{}': {reason}",
+                import::column_name(field),
+                names[*index]
+            ),
+        })
+        .collect();
     let failure = ImportFailure::Lines {
+        omitted: list.count.saturating_sub(complaints.len()),
         complaints,
-        omitted,
     };
     tell_complaints(context, &failure);
     Err(failure.into())
@@ -185,11 +146,11 @@ impl fmt::Display for Imported {
         if self.is_dry_run {
             write!(
                 formatter,
-                "Dry run: {} subscribers would be imported. Nothing is changed.",
+                "Dry run: subscribers that would be imported: {}. Nothing is changed.",
                 self.subscribers
             )
         } else {
-            write!(formatter, "{} subscribers imported", self.subscribers)
+            write!(formatter, "Subscribers imported: {}", self.subscribers)
         }
     }
 }

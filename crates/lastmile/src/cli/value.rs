@@ -14,8 +14,9 @@ use ipnet::Ipv6Net;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
+use super::terminal;
 
-/// Octets that a shared secret may have; RFC 2865 §3 asks for at least 16.
+/// Octets that a shared secret should have at least (RFC 2865 §3).
 pub(crate) const NAS_SECRET_OCTETS_MIN: usize = 16;
 const NAS_SECRET_OCTETS_MAX: usize = 128;
 /// What User-Password can carry (RFC 2865 §5.2).
@@ -75,23 +76,23 @@ pub(crate) enum PasswordError {
 }
 
 impl HiddenArg {
-    /// The text given, or the first line of standard input for `-`.
+    /// The text given, or the first line of standard input for `-`; a terminal does not show it.
     pub(crate) fn resolve(&self, option: &'static str) -> Result<Zeroizing<String>, CliError> {
         if self.0.as_str() != "-" {
             return Ok(self.0.clone());
         }
         let mut line = Zeroizing::new(String::new());
-        io::stdin()
-            .lock()
-            .take(SECRET_FILE_OCTETS_MAX)
-            .read_line(&mut line)
-            .map_err(|source| CliError::Secret {
-                option,
-                source: ReadSecretError::Unreadable {
-                    place: "standard input".to_owned(),
-                    source,
-                },
-            })?;
+        let read = || {
+            let mut input = io::stdin().lock().take(SECRET_FILE_OCTETS_MAX);
+            input.read_line(&mut line)
+        };
+        terminal::read_hidden(option, read).map_err(|source| CliError::Secret {
+            option,
+            source: ReadSecretError::Unreadable {
+                place: "standard input".to_owned(),
+                source,
+            },
+        })?;
         cut_line_end(&mut line);
         Ok(line)
     }

@@ -270,6 +270,11 @@ fn passwords_are_hidden_in_a_database_url() {
         "sqlite:/var/lib/lastmile/x.db",
     );
     check_hidden("postgres://u:p@ss:w@h:5/d", "postgres://u:***@h:5/d");
+    check_hidden("postgres://u:p/w?x@h/d?a=b", "postgres://u:***@h/d?a=b");
+    check_hidden(
+        "postgres://u:p@h/d?password=a@b&a=b",
+        "postgres://u:***@h/d?password=***&a=b",
+    );
     check_hidden("postgres://u@h/d", "postgres://u@h/d");
     check_hidden(
         "postgres://h/d?user=u&password=kookaburra&sslmode=require",

@@ -212,27 +212,24 @@ pub(super) fn hide_passwords(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let (path, query) = match rest.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (rest, None),
+    let shown = match rest.split_once('?') {
+        Some((path, query)) => {
+            let pairs: Vec<String> = query.split('&').map(hide_pair).collect();
+            format!("{path}?{}", pairs.join("&"))
+        }
+        None => rest.to_owned(),
     };
-    let mut shown = format!("{scheme}://{}", hide_user_password(path));
-    if let Some(query) = query {
-        let pairs: Vec<String> = query.split('&').map(hide_pair).collect();
-        shown.push('?');
-        shown.push_str(&pairs.join("&"));
-    }
-    shown
+    format!("{scheme}://{}", hide_user_password(&shown))
 }
 
-fn hide_user_password(path: &str) -> String {
-    // The last '@' ends the user part, so that a password with an unescaped '@' stays hidden.
-    let Some((user, host)) = path.rsplit_once('@') else {
-        return path.to_owned();
+fn hide_user_password(rest: &str) -> String {
+    // The last '@' ends the user part, so that a password with an unescaped '@' or '?' stays hidden.
+    let Some((user, host)) = rest.rsplit_once('@') else {
+        return rest.to_owned();
     };
     match user.split_once(':') {
         Some((name, _)) => format!("{name}:***@{host}"),
-        None => path.to_owned(),
+        None => rest.to_owned(),
     }
 }
 

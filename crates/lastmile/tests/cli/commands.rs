@@ -133,6 +133,7 @@ fn a_subscriber_is_added_shown_changed_and_removed() {
 fn a_dry_run_checks_everything_and_changes_nothing() {
     let place = Place::with_subscriber();
     place.done("nas add pop-1 --address 10.0.0.1 --secret 0123456789abcdef");
+    place.done("plan add spare");
     let before = place.json("nas list").to_string()
         + &place.json("plan list").to_string()
         + &place.json("subscriber list").to_string();
@@ -142,7 +143,7 @@ fn a_dry_run_checks_everything_and_changes_nothing() {
         "nas remove pop-1 --dry-run",
         "plan add work --rate 1M --dry-run",
         "plan set home --rate 1M --dry-run",
-        "plan remove home --dry-run",
+        "plan remove spare --dry-run",
         "subscriber add ben --password second-pass --plan home --dry-run",
         "subscriber set ana --clear-expires --expires 2030-01-01 --dry-run",
         "subscriber disable ana --dry-run",
@@ -171,11 +172,43 @@ fn a_dry_run_checks_everything_and_changes_nothing() {
         outcome.stderr,
         "Dry run: Plan home would be changed: rate 25M/50M -> 30M/60M. Nothing is changed.\n"
     );
-    place.check_refused(
-        "subscriber add ana --password second-pass --plan home --dry-run",
+}
+
+#[test]
+fn a_dry_run_is_refused_as_the_change_would_be() {
+    let empty = Place::new();
+    empty.check_refused(
+        "plan add work --dry-run",
         1,
-        "USERNAME: another subscriber has this username: choose another, or change that one with `set`",
+        "nothing here yet: run `lastmile serve --data-dir data` or add something first",
     );
+    assert!(!empty.path("data").exists(), "a dry run makes nothing");
+    let place = Place::with_subscriber();
+    place.done("plan add work");
+    place.done("nas add pop-1 --address 10.0.0.1 --secret 0123456789abcdef");
+    let rows = [
+        (
+            "subscriber add ana --password second-pass --plan home",
+            "USERNAME: another subscriber has this username: choose another, or change that one with `set`",
+        ),
+        (
+            "nas add pop-2 --address 10.0.0.1 --secret 0123456789abcdef",
+            "--address: another NAS has this address: choose another, or change that one with `set`",
+        ),
+        (
+            "plan set home --rename work",
+            "--rename: another plan has this name: choose another, or change that one with `set`",
+        ),
+        (
+            "plan remove home",
+            "plan 'home' is still used, subscribers: 1; move them first",
+        ),
+    ];
+    for (line, expected) in rows {
+        for line in [line.to_owned(), format!("{line} --dry-run")] {
+            place.check_refused(&line, 1, expected);
+        }
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_good_file_is_stored_whole() {
     );
     let outcome = place.run("subscriber import more.csv");
     assert!(outcome.is_success(), "{outcome:?}");
-    assert_eq!(outcome.stderr, "2 subscribers imported\n");
+    assert_eq!(outcome.stderr, "Subscribers imported: 2\n");
     assert_eq!(names(&place), ["ana", "ben", "cay"]);
 }
 
@@ -53,28 +53,38 @@ fn one_wrong_line_keeps_the_whole_file_out() {
             outcome.stderr,
             "line 3: password: the password is empty: write 1 to 128 octets\n\
              line 4: plan: there is no plan 'gold': `lastmile plan list` shows them\n\
-             error: 2 wrong lines, nothing was imported\n"
+             error: wrong lines: 2; nothing was imported\n"
         );
     }
     assert_eq!(names(&place), ["ana"]);
 }
 
 #[test]
-fn a_name_that_is_taken_keeps_the_whole_file_out() {
+fn a_name_or_address_that_is_taken_keeps_the_whole_file_out() {
     let place = Place::with_subscriber();
+    place.done("subscriber set ana --ipv4 100.64.0.7");
     place.write(
-        "more.csv",
+        "names.csv",
         "username,password,plan\nben,b,home\nANA,a,home\n",
     );
-    for line in [
-        "subscriber import more.csv",
-        "subscriber import more.csv --dry-run",
+    place.write(
+        "addresses.csv",
+        "username,password,plan,static_ipv4\nben,b,home,\ncay,c,home,100.64.0.7\n",
+    );
+    for (line, expected) in [
+        ("names.csv", "username of 'ana'"),
+        ("names.csv --dry-run", "username of 'ana'"),
+        ("addresses.csv", "static_ipv4 of 'cay'"),
+        ("addresses.csv --dry-run", "static_ipv4 of 'cay'"),
     ] {
-        let outcome = place.run(line);
+        let outcome = place.run(&format!("subscriber import {line}"));
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert_eq!(
             outcome.stderr,
-            "line 3: username: 'ana' exists already\nerror: 1 wrong lines, nothing was imported\n"
+            format!(
+                "line 3: {expected}: another subscriber has it\n\
+                 error: wrong lines: 1; nothing was imported\n"
+            )
         );
     }
     assert_eq!(names(&place), ["ana"]);
@@ -88,7 +98,7 @@ fn a_dry_run_of_a_good_file_stores_nothing() {
     assert!(outcome.is_success(), "{outcome:?}");
     assert_eq!(
         outcome.stderr,
-        "Dry run: 1 subscribers would be imported. Nothing is changed.\n"
+        "Dry run: subscribers that would be imported: 1. Nothing is changed.\n"
     );
     assert_eq!(names(&place), ["ana"]);
 }

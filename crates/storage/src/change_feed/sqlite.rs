@@ -47,13 +47,17 @@ impl SqliteFeed {
             tokio::pin!(woken);
             // Enabled before the look, so that no commit falls between.
             woken.as_mut().enable();
+            // Whoever gives up or fails below leaves no version, and the table is read next time.
+            let known = self.data_version.take();
             let version = find_number(&self.connection, "PRAGMA data_version").await?;
-            if self.data_version.is_none() || self.data_version != version {
-                let entries = self.read().await?;
-                self.data_version = version;
-                if !entries.is_empty() {
-                    return Ok(entries);
-                }
+            let entries = if known.is_none() || known != version {
+                self.read().await?
+            } else {
+                Vec::new()
+            };
+            self.data_version = version;
+            if !entries.is_empty() {
+                return Ok(entries);
             }
             // Either way the next turn looks again.
             let _ = tokio::time::timeout(POLL, woken).await;

@@ -6,7 +6,7 @@ pub(super) const MIGRATION: Migration = Migration {
     name: "m0004_auth_log",
     common: "
 CREATE TABLE auth_log (
-    id {id} NOT NULL PRIMARY KEY,
+    id {id} NOT NULL,
     at {int} NOT NULL,
     tenant {id} NOT NULL,
     nas {id} NOT NULL,
@@ -18,12 +18,11 @@ CREATE TABLE auth_log (
     reason TEXT,
     trace TEXT NOT NULL,
     calling_station TEXT,
-    called_station TEXT
-){strict};
-CREATE INDEX auth_log_by_tenant ON auth_log (tenant, id);
+    called_station TEXT,
+    PRIMARY KEY (tenant, id)
+){keyed};
 CREATE INDEX auth_log_by_username ON auth_log (tenant, username_key, id);
 CREATE INDEX auth_log_by_nas ON auth_log (nas, id);
-CREATE INDEX auth_log_by_time ON auth_log (at);
 
 CREATE TABLE knock (
     source {key} NOT NULL PRIMARY KEY,

@@ -35,6 +35,7 @@ enum Record {
     NasRestart {
         tenant: [u8; 16],
         nas: [u8; 16],
+        source: Option<IpAddr>,
         at_micros: i64,
     },
 }
@@ -90,6 +91,7 @@ impl From<&AccountingRecord> for Record {
             AccountingRecord::NasRestart(restart) => Self::NasRestart {
                 tenant: *restart.tenant.as_bytes(),
                 nas: *restart.nas.as_bytes(),
+                source: restart.source,
                 at_micros: restart.at.as_micros(),
             },
         }
@@ -103,10 +105,12 @@ impl Record {
             Self::NasRestart {
                 tenant,
                 nas,
+                source,
                 at_micros,
             } => AccountingRecord::NasRestart(NasRestart {
                 tenant: Id::from_bytes(tenant),
                 nas: Id::from_bytes(nas),
+                source,
                 at: Timestamp::from_micros(at_micros),
             }),
         })
@@ -236,6 +240,7 @@ mod tests {
         AccountingRecord::NasRestart(NasRestart {
             tenant: Id::from_bytes([1; 16]),
             nas: Id::from_bytes([2; 16]),
+            source: Some([192, 0, 2, 1].into()),
             at: Timestamp::from_micros(3),
         })
     }

@@ -1,6 +1,7 @@
 //! Accounting through the database: every order of records converges, in one batch or in many.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use domain::accounting::{
     AccountingRecord, NasRestart, SessionEvent, SessionKey, SessionPlace, SessionRecord,
@@ -25,6 +26,7 @@ use crate::fixture::{TENANT, username};
 testkit::test_on_both_databases!(
     tables_of_records_converge,
     a_restart_ends_what_began_before_it,
+    a_restart_of_one_router_of_a_prefix_ends_its_sessions_only,
     a_batch_of_one_user_adds_up,
     usage_falls_into_hours_and_days,
     hostile_counters_and_names_do_not_hold_up_a_batch,
@@ -284,6 +286,7 @@ fn restart(number: u8, seconds: i64) -> AccountingRecord {
     AccountingRecord::NasRestart(NasRestart {
         tenant: TENANT,
         nas: nas(number),
+        source: None,
         at: START.plus_seconds(seconds),
     })
 }
@@ -334,6 +337,29 @@ async fn a_restart_ends_what_began_before_it(database: Database) {
     let rebooted = Some(TerminateCause::NasReboot);
     assert_eq!(causes, [(reported, 15), (rebooted, 0)]);
     assert_eq!(upload_used(&store, "ana").await, 15);
+}
+
+async fn a_restart_of_one_router_of_a_prefix_ends_its_sessions_only(database: Database) {
+    let store = database.store().await;
+    let address = |last| IpAddr::from([10, 0, 0, last]);
+    let from = |key, last| {
+        let mut record = start();
+        record.place.nas_address = Some(address(last));
+        on_nas(1, key, record)
+    };
+    let restart = AccountingRecord::NasRestart(NasRestart {
+        tenant: TENANT,
+        nas: nas(1),
+        source: Some(address(2)),
+        at: START.plus_seconds(200),
+    });
+    let records = [from(1, 1), from(2, 2), restart];
+    let outcomes = store.accounting_commit(&records).await.unwrap();
+    let closed: Vec<u64> = outcomes.iter().filter_map(closed_count).collect();
+    assert_eq!(closed, [1]);
+    let open = store.session_open_list_all(None, 10).await.unwrap();
+    let addresses: Vec<_> = open.iter().map(|open| open.place.nas_address).collect();
+    assert_eq!(addresses, [Some(address(1))]);
 }
 
 async fn a_batch_of_one_user_adds_up(database: Database) {

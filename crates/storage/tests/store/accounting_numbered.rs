@@ -59,6 +59,7 @@ fn restart(at: i64) -> AccountingRecord {
     AccountingRecord::NasRestart(NasRestart {
         tenant: TENANT,
         nas: nas(),
+        source: None,
         at: START.plus_seconds(at),
     })
 }
@@ -118,9 +119,6 @@ async fn what_is_repeated_changes_nothing(database: Database) {
     }
     assert_eq!(sessions(&store).await, stored);
     assert_eq!(upload_used(&store).await, 1_057);
-    // Convergence alone would not do: the records of an ended session count for the next one.
-    store.accounting_commit(&records).await.unwrap();
-    assert_ne!(upload_used(&store).await, 1_057);
 }
 
 async fn a_repetition_that_overlaps_stores_the_rest(database: Database) {

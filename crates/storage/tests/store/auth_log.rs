@@ -8,7 +8,9 @@ use domain::credential::HashScheme;
 use domain::id::{AuthId, NasId};
 use domain::time::Timestamp;
 use storage::auth_log::AuthLogFilter;
+use storage::nas::NasPatch;
 use storage::page::Page;
+use storage::store::Store;
 use testkit::database::{Database, TestClock};
 
 use crate::fixture::{TENANT, name, new_nas, username};
@@ -196,12 +198,17 @@ async fn a_registered_router_does_not_knock(database: Database) {
         .nas_insert(new_nas("pop-1", "10.0.0.0/24"))
         .await
         .unwrap();
-    let left: Vec<String> = store
-        .knock_list(10)
-        .await
-        .unwrap()
-        .iter()
-        .map(|knock| knock.source.to_string())
-        .collect();
-    assert_eq!(left, ["10.1.0.0", "2001:db8::1"]);
+    assert_eq!(knocking(&store).await, ["10.1.0.0", "2001:db8::1"]);
+    let patch = NasPatch {
+        source: Some("10.1.0.0/16".parse().unwrap()),
+        ..NasPatch::default()
+    };
+    let moved = store.nas_update(TENANT, &name("pop-1"), patch).await;
+    moved.unwrap();
+    assert_eq!(knocking(&store).await, ["2001:db8::1"]);
+}
+
+async fn knocking(store: &Store) -> Vec<String> {
+    let rows = store.knock_list(10).await.unwrap();
+    rows.iter().map(|knock| knock.source.to_string()).collect()
 }

@@ -457,3 +457,65 @@ async fn postgres_pruning_beside_a_long_transaction_does_not_repeat_everything()
         "not everything again, and not {changes:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_entries_of_a_restored_backup_are_no_news() {
+    let database = Database::migrated(DatabaseKind::Postgres).await;
+    // A backup brings the numbers of the server that it was made on.
+    database
+        .execute(
+            "INSERT INTO change (tenant, kind, key, at, xid) \
+             VALUES (gen_random_uuid(), 'nas', gen_random_uuid(), 0, '9000000000000000000'); \
+             UPDATE change_floor SET position = 8000000000000000000",
+        )
+        .await;
+    let store = database.store().await;
+    let mut behind = store.change_feed().await.unwrap();
+    let mut current = store.change_feed().await.unwrap();
+    assert!(is_silent(&mut current).await);
+    let nas = store
+        .nas_insert(new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
+    assert_eq!(next(&mut current).await, [Change::Nas(nas.id)]);
+    assert!(is_silent(&mut current).await);
+    database.clock().advance_seconds(60);
+    store.change_prune(database.clock().now()).await.unwrap();
+    assert_eq!(next(&mut behind).await, [Change::Everything]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_feed_on_another_server_begins_with_everything() {
+    let database = Database::migrated(DatabaseKind::Postgres).await;
+    let store = database.store().await;
+    let mut feed = store.change_feed().await.unwrap();
+    let mut other = database.postgres().unwrap().connect().await;
+    // New connections find a server that says it was started at another time.
+    execute(
+        &mut other,
+        "CREATE SCHEMA elsewhere; \
+         CREATE FUNCTION elsewhere.pg_postmaster_start_time() RETURNS TIMESTAMPTZ \
+             LANGUAGE sql AS 'SELECT to_timestamp(0)'; \
+         DO $$ BEGIN EXECUTE format(\
+             'ALTER DATABASE %I SET search_path = elsewhere, pg_catalog, public', \
+             current_database()); END $$; \
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .await;
+    let deadline = Instant::now() + PATIENCE;
+    let changes = loop {
+        // Calls may fail while connections are found to be dead.
+        let result = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap();
+        match result {
+            Ok(changes) => break changes,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert_eq!(changes, [Change::Everything]);
+    let nas = store
+        .nas_insert(new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
+    assert_eq!(next(&mut feed).await, [Change::Nas(nas.id)]);
+}

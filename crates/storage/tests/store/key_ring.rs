@@ -8,12 +8,14 @@ use storage::error::OpenError;
 use storage::key_ring::{KeyRing, KeyRingError};
 use storage::store::{Store, StoreOptions};
 use testkit::database::{Database, TestClock};
+use tokio::task::JoinSet;
 
 use crate::fixture::new_nas;
 
 testkit::test_on_both_databases!(
     another_ring_is_refused_and_leaves_no_mark,
     a_ring_with_a_newer_key_still_opens_everything,
+    of_nodes_that_begin_with_rings_of_their_own_one_stays,
 );
 
 async fn another_ring_is_refused_and_leaves_no_mark(database: Database) {
@@ -69,6 +71,23 @@ async fn a_ring_with_a_newer_key_still_opens_everything(database: Database) {
         Store::open(options).await,
         Err(OpenError::KeyRing(KeyRingError::UnknownKey { .. }))
     ));
+}
+
+async fn of_nodes_that_begin_with_rings_of_their_own_one_stays(database: Database) {
+    const NODES: usize = 4;
+    let mut nodes = JoinSet::new();
+    for number in 0..NODES {
+        let path = database.data_dir().join(format!("ring-{number}"));
+        let options = StoreOptions {
+            keys: KeyRing::load_or_create(&path, TestClock::START).unwrap(),
+            ..database.store_options()
+        };
+        nodes.spawn(async move { Store::open(options.clone()).await.map(|_| options) });
+    }
+    let mut opened = nodes.join_all().await;
+    opened.retain(Result::is_ok);
+    assert_eq!(opened.len(), 1);
+    Store::open(opened.remove(0).unwrap()).await.unwrap();
 }
 
 #[track_caller]

@@ -14,6 +14,7 @@ mod fixture;
 mod import;
 mod key_ring;
 mod migrations;
+mod recovery;
 mod resources;
 mod sealing;
 mod sessions;

@@ -33,6 +33,8 @@ testkit::test_on_both_databases!(
     lists_page_in_the_order_of_their_keys,
     directory_has_what_the_registry_has,
     directory_leaves_out_what_it_cannot_read,
+    rehearsal_checks_and_answers_and_changes_nothing,
+    operators_who_change_and_remove_at_once_are_told_the_truth,
 );
 
 async fn nas_is_found_as_it_was_stored(database: Database) {
@@ -83,7 +85,7 @@ async fn nas_patch_changes_what_it_names_and_nothing_else(database: Database) {
     assert_eq!(changed.name.as_str(), "Pop-2");
     assert_eq!(changed.settings.identifier, None);
     assert_eq!(changed.settings.octet_view, OctetView::Client);
-    let stored = &store.directory_nas(&[nas.id]).await.unwrap()[0];
+    let stored = &store.directory_nas_all().await.unwrap()[0];
     assert_eq!(stored.secret.expose(), b"another");
     assert_eq!(stored.settings, changed.settings);
     assert_eq!(stored.source.to_string(), "2001:db8::/48");
@@ -422,6 +424,70 @@ async fn directory_has_what_the_registry_has(database: Database) {
     let left = store.directory_subscribers(&ids).await.unwrap();
     assert_eq!(left.len(), 6);
     assert!(left.iter().all(|one| one.id != ids[3]));
+}
+
+async fn rehearsal_checks_and_answers_and_changes_nothing(database: Database) {
+    let store = database.store().await;
+    let plan = any_plan(&store).await;
+    let ana = store.subscriber_insert(new_subscriber("ana", plan)).await;
+    let ana = ana.unwrap();
+    let mut feed = store.change_feed().await.unwrap();
+    let rehearsal = store.rehearsal();
+
+    let patch = PlanPatch {
+        name: Some(name("Home 60")),
+        ..PlanPatch::default()
+    };
+    let changed = rehearsal.plan_update(TENANT, &name("Home 50"), patch).await;
+    assert_eq!(changed.unwrap().name.as_str(), "Home 60");
+    let removed = rehearsal.plan_delete(TENANT, &name("Home 50")).await;
+    assert!(matches!(removed, Err(StoreError::InUse { users: 1, .. })));
+    rehearsal
+        .subscriber_delete(TENANT, &ana.username)
+        .await
+        .unwrap();
+    let again = rehearsal
+        .subscriber_insert(new_subscriber("ana", plan))
+        .await;
+    assert_conflict(again, (Resource::Subscriber, UniqueField::Username));
+    rehearsal
+        .nas_insert(new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
+
+    let plans = store.plan_list(TENANT, &Page::first(5)).await.unwrap();
+    assert_eq!(plans[0].name.as_str(), "Home 50");
+    assert_eq!(store.subscriber_count(TENANT).await.unwrap(), 1);
+    let nas = store
+        .nas_insert(new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
+    let changes = feed.next().await.unwrap();
+    assert_eq!(changes, [domain::change::Change::Nas(nas.id)]);
+}
+
+async fn operators_who_change_and_remove_at_once_are_told_the_truth(database: Database) {
+    for turn in 0..10 {
+        let first = database.store().await;
+        let second = database.store().await;
+        let plan = first.plan_insert(new_plan("Home 50")).await.unwrap();
+        let patch = PlanPatch {
+            rate: Some(None),
+            ..PlanPatch::default()
+        };
+        let (changed, removed, removed_too) = tokio::join!(
+            first.plan_update(TENANT, &plan.name, patch),
+            second.plan_delete(TENANT, &plan.name),
+            first.plan_delete(TENANT, &plan.name),
+        );
+        assert_ne!(removed.is_ok(), removed_too.is_ok(), "turn {turn}");
+        for refused in [changed.err(), removed.err(), removed_too.err()] {
+            assert!(
+                matches!(refused, None | Some(StoreError::NotFound { .. })),
+                "turn {turn}: {refused:?}"
+            );
+        }
+    }
 }
 
 async fn directory_leaves_out_what_it_cannot_read(database: Database) {

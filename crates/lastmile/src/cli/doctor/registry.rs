@@ -6,18 +6,19 @@ use domain::id::TenantId;
 use domain::nas::{MessageAuthenticatorPolicy, Nas, show_source};
 use domain::time::Timestamp;
 use storage::auth_log::{AuthLogFilter, KnockRow};
-use storage::error::StoreError;
+use storage::error::{OpenError, StoreError};
 use storage::migration::SchemaStatus;
 use storage::page::Page;
 use storage::store::Store;
 
 use super::super::value::NAS_SECRET_OCTETS_MIN;
 use super::Check;
-use crate::app::App;
+use crate::app::{App, StartError};
 use crate::exit::ErrorChain;
 
 const TENANT: TenantId = TenantId::DEFAULT;
 const DATABASE: &str = "database";
+const LOOK_AT_THE_SERVER: &str = "check the database server and its log";
 const KNOCKS_SHOWN: u32 = 5;
 /// How far a stored time may be ahead of the clock.
 const AHEAD_SECONDS_MAX: i64 = 300;
@@ -47,10 +48,19 @@ pub(super) async fn check(app: &App, checks: &mut Vec<Check>) -> Registry {
     let store = match app.store_read().await {
         Ok(store) => store,
         Err(error) => {
+            let is_about_keys = matches!(
+                error,
+                StartError::KeyRing(_) | StartError::Open(OpenError::KeyRing(_))
+            );
+            let remedy = if is_about_keys {
+                "restore the key ring that belongs to this database"
+            } else {
+                LOOK_AT_THE_SERVER
+            };
             checks.push(Check::fail(
                 DATABASE,
                 ErrorChain(&error).to_string(),
-                "restore the key ring that belongs to this database",
+                remedy,
             ));
             return Registry::default();
         }
@@ -61,7 +71,7 @@ pub(super) async fn check(app: &App, checks: &mut Vec<Check>) -> Registry {
             checks.push(Check::fail(
                 DATABASE,
                 ErrorChain(&error).to_string(),
-                "check the database server and its log",
+                LOOK_AT_THE_SERVER,
             ));
             Registry::default()
         }

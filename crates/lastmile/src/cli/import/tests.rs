@@ -167,7 +167,7 @@ fn complaints_are_bounded_and_the_rest_is_counted() {
     let mut text = "username,password,plan\n".to_owned();
     text.push_str(&"ana,,home\n".repeat(COMPLAINTS_MAX + 7));
     let error = read_text(text.as_bytes()).expect_err("every line is wrong");
-    assert_eq!(error.to_string(), "107 wrong lines, nothing was imported");
+    assert_eq!(error.to_string(), "wrong lines: 107; nothing was imported");
     let ImportFailure::Lines {
         complaints,
         omitted,
