@@ -9,9 +9,8 @@ use tracing::{error, info};
 
 use crate::duplicate::Ticket;
 use crate::inbox::{Completion, Outlet};
-use crate::metrics::{Count, Metrics};
-use crate::port::{AccountingStore, PortError, Stored};
-use crate::session_table::{OpenSession, SessionTable};
+use crate::port::{AccountingStore, PortError, Spool};
+use crate::spooling::Spooling;
 
 /// Records that may wait; what comes on top is dropped, and the NAS sends it again.
 pub const QUEUE: usize = 8_192;
@@ -33,15 +32,13 @@ pub struct Entry {
 
 /// Commits what the workers queue, until they are gone and the queue is empty.
 #[derive(Debug)]
-pub struct Journal<A> {
-    pub store: Arc<A>,
+pub struct Journal<A, S> {
+    pub store: Arc<Spooling<A, S>>,
     pub queue: mpsc::Receiver<Entry>,
     pub outlets: Vec<Outlet>,
-    pub sessions: Arc<SessionTable>,
-    pub metrics: Arc<Metrics>,
 }
 
-impl<A: AccountingStore> Journal<A> {
+impl<A: AccountingStore, S: Spool> Journal<A, S> {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut records = Vec::with_capacity(BATCH);
@@ -111,19 +108,9 @@ impl<A: AccountingStore> Journal<A> {
         records: &[AccountingRecord],
         tickets: &[(usize, Ticket)],
     ) -> Result<(), PortError> {
-        match self.store.commit(records).await {
-            Ok(stored) => {
-                self.metrics.count(Count::JournalBatch);
-                self.metrics.add(Count::JournalRecord, records.len() as u64);
-                self.follow(records, &stored);
-                self.complete(tickets, Completion::Stored);
-                Ok(())
-            }
-            Err(problem) => {
-                self.metrics.count(Count::JournalFailure);
-                Err(problem)
-            }
-        }
+        self.store.commit(records).await?;
+        self.complete(tickets, Completion::Stored);
+        Ok(())
     }
 
     /// Waits for records and takes a batch of them; `false` when there will be no more.
@@ -160,44 +147,6 @@ impl<A: AccountingStore> Journal<A> {
                     );
                 }
                 *is_failing = true;
-            }
-        }
-    }
-
-    /// Brings the session table up to what is stored now.
-    fn follow(&self, records: &[AccountingRecord], stored: &[Stored]) {
-        use domain::session::SessionOutcome as Outcome;
-        for (record, stored) in records.iter().zip(stored) {
-            match (record, stored) {
-                (AccountingRecord::Session(record), Stored::Session { outcome, is_open }) => {
-                    match outcome {
-                        Outcome::Opened => self.metrics.count(Count::SessionOpened),
-                        Outcome::Closed => self.metrics.count(Count::SessionClosed),
-                        Outcome::Stale => self.metrics.count(Count::SessionStale),
-                        Outcome::Superseded => {
-                            self.metrics.count(Count::SessionClosed);
-                            self.metrics.count(Count::SessionOpened);
-                        }
-                        Outcome::Updated | Outcome::Amended => {}
-                    }
-                    let Some(subscriber) = record.subscriber else {
-                        continue;
-                    };
-                    if *is_open {
-                        let session = OpenSession::of(record.key, record.nas, &record.place);
-                        self.sessions.insert(subscriber, session);
-                    } else {
-                        self.sessions.remove(subscriber, record.key);
-                    }
-                }
-                (AccountingRecord::NasRestart(restart), Stored::NasRestart { closed }) => {
-                    self.metrics.add(Count::SessionClosed, *closed);
-                    self.sessions.remove_nas(restart.nas, restart.source);
-                }
-                (AccountingRecord::Session(_), Stored::NasRestart { .. })
-                | (AccountingRecord::NasRestart(_), Stored::Session { .. }) => {
-                    error!("The store answered another record than the one it was given");
-                }
             }
         }
     }

@@ -86,6 +86,10 @@ pub enum Count {
     JournalBatch,
     JournalRecord,
     JournalFailure,
+    SpoolAdded,
+    SpoolDrained,
+    SpoolSetAside,
+    SpoolFailure,
     SessionOpened,
     SessionClosed,
     SessionStale,
@@ -96,7 +100,7 @@ pub enum Count {
 }
 
 impl Count {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -114,6 +118,10 @@ impl Count {
         Self::JournalBatch,
         Self::JournalRecord,
         Self::JournalFailure,
+        Self::SpoolAdded,
+        Self::SpoolDrained,
+        Self::SpoolSetAside,
+        Self::SpoolFailure,
         Self::SessionOpened,
         Self::SessionClosed,
         Self::SessionStale,
@@ -143,6 +151,10 @@ impl Count {
             Self::JournalBatch => "journal_batches",
             Self::JournalRecord => "journal_records",
             Self::JournalFailure => "journal_failures",
+            Self::SpoolAdded => "spool_records",
+            Self::SpoolDrained => "spool_records_drained",
+            Self::SpoolSetAside => "spool_records_set_aside",
+            Self::SpoolFailure => "spool_failures",
             Self::SessionOpened => "sessions_opened",
             Self::SessionClosed => "sessions_closed",
             Self::SessionStale => "session_records_stale",
@@ -171,9 +183,13 @@ impl Count {
                 "Authentication log entries lost because the log could not keep up"
             }
             Self::KnockLost => "Unknown senders not noted because too many knocked at once",
-            Self::JournalBatch => "Accounting transactions committed",
-            Self::JournalRecord => "Accounting records committed",
+            Self::JournalBatch => "Accounting transactions committed to the database",
+            Self::JournalRecord => "Accounting records committed to the database at once",
             Self::JournalFailure => "Accounting transactions that failed",
+            Self::SpoolAdded => "Accounting records made durable in the spool",
+            Self::SpoolDrained => "Accounting records moved from the spool to the database",
+            Self::SpoolSetAside => "Accounting records in the spool that the database refused",
+            Self::SpoolFailure => "Attempts to use the spool that failed, also because it is full",
             Self::SessionOpened => "Sessions opened",
             Self::SessionClosed => "Sessions closed",
             Self::SessionStale => "Accounting records that said nothing new",

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use domain::accounting::SourceId;
 use domain::change::Change;
 use rand::Rng;
 use tokio::sync::mpsc;
@@ -20,9 +21,10 @@ use crate::engine::{Context, Role};
 use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
 use crate::metrics::{Count, Metrics};
-use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry};
+use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Spool};
 use crate::session_table::{OpenSession, SessionTable};
 use crate::socket::{self, BindError, Listener};
+use crate::spooling::{SpoolState, Spooling};
 use crate::verifier::Verifier;
 use crate::worker::Worker;
 
@@ -52,9 +54,10 @@ pub struct NodeOptions {
 }
 
 /// What the node works with outside of itself.
-pub struct Ports<R, A, L, F> {
+pub struct Ports<R, A, S, L, F> {
     pub registry: Arc<R>,
     pub accounting: Arc<A>,
+    pub spool: Arc<S>,
     pub log: Arc<L>,
     pub feed: F,
     pub clock: Arc<dyn Clock>,
@@ -83,6 +86,8 @@ pub struct Tasks {
     pub journal: Task,
     /// Ends by itself when the workers have stopped and everything is written.
     pub log: Task,
+    /// Moves what is in the spool to the database. Ends when the journal has ended.
+    pub drain: Task,
     /// Never ends.
     pub follower: Task,
 }
@@ -95,6 +100,7 @@ pub struct Node {
     pub directory: Arc<Directory>,
     pub sessions: Arc<SessionTable>,
     pub metrics: Arc<Metrics>,
+    pub spool: Arc<SpoolState>,
     stop: Arc<AtomicBool>,
     outlets: Vec<Outlet>,
     threads: Vec<JoinHandle<()>>,
@@ -103,13 +109,14 @@ pub struct Node {
 impl Node {
     /// Opens the sockets, loads the directory, and serves. The change feed must have been opened
     /// before, so that nothing between loading and following is missed.
-    pub async fn start<R, A, L, F>(
+    pub async fn start<R, A, S, L, F>(
         options: &NodeOptions,
-        ports: Ports<R, A, L, F>,
+        ports: Ports<R, A, S, L, F>,
     ) -> Result<(Self, Tasks), StartError>
     where
         R: Registry,
         A: AccountingStore,
+        S: Spool,
         L: AuthLogStore,
         F: ChangeFeed,
     {
@@ -120,6 +127,14 @@ impl Node {
             metrics: Arc::new(Metrics::new()),
             reject_delay: options.reject_delay,
         };
+        let spooling = Arc::new(Spooling::new(
+            SourceId(draw()),
+            ports.accounting,
+            ports.spool,
+            Arc::clone(&context.sessions),
+            Arc::clone(&context.metrics),
+        ));
+        spooling.drain_at_start().await;
         load(&context, &*ports.registry)
             .await
             .map_err(StartError::Load)?;
@@ -139,20 +154,24 @@ impl Node {
         };
         let (outlets, threads) = crew.start(sets).map_err(StartError::Thread)?;
         let journal = Journal {
-            store: ports.accounting,
+            store: Arc::clone(&spooling),
             queue: journal_receiver,
             outlets: outlets.clone(),
-            sessions: Arc::clone(&context.sessions),
-            metrics: Arc::clone(&context.metrics),
         };
         let log = LogWriter {
             store: ports.log,
             queue: log_receiver,
             metrics: Arc::clone(&context.metrics),
         };
+        let spool = spooling.state();
+        let drain = Arc::clone(&spooling);
         let tasks = Tasks {
-            journal: Box::pin(journal.run()),
+            journal: Box::pin(async move {
+                journal.run().await;
+                spooling.finish();
+            }),
             log: Box::pin(log.run()),
+            drain: Box::pin(async move { drain.run().await }),
             follower: Box::pin(follow(context.clone(), ports.registry, ports.feed)),
         };
         let node = Self {
@@ -161,6 +180,7 @@ impl Node {
             directory: context.directory,
             sessions: context.sessions,
             metrics: context.metrics,
+            spool,
             stop,
             outlets,
             threads,
@@ -361,8 +381,8 @@ async fn apply<R: Registry>(
     Ok(())
 }
 
-fn draw() -> [u8; 32] {
-    let mut octets = [0; 32];
+fn draw<const LEN: usize>() -> [u8; LEN] {
+    let mut octets = [0; LEN];
     rand::rng().fill_bytes(&mut octets);
     octets
 }

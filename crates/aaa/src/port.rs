@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Instant;
 
-use domain::accounting::AccountingRecord;
+use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::id::{PlanId, SessionId, SubscriberId};
@@ -24,6 +24,7 @@ pub trait Clock: Send + Sync + 'static {
 #[error("{doing}")]
 pub struct PortError {
     doing: String,
+    is_outage: bool,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -35,8 +36,24 @@ impl PortError {
     ) -> Self {
         Self {
             doing: doing.into(),
+            is_outage: false,
             source: source.into(),
         }
+    }
+
+    /// The outside is at fault and not what it was given: the same may work later.
+    pub fn outage(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            is_outage: true,
+            ..Self::new(doing, source)
+        }
+    }
+
+    pub const fn is_outage(&self) -> bool {
+        self.is_outage
     }
 }
 
@@ -82,15 +99,55 @@ pub enum Stored {
     NasRestart {
         closed: u64,
     },
+    /// The database has had it already, and nothing changed now.
+    Before,
 }
 
-/// Makes accounting durable.
+/// Makes accounting durable in the database.
 pub trait AccountingStore: Send + Sync + 'static {
-    /// Stores all records or none, in order, and returns when they are durable.
+    /// Stores all records or none, in order, and returns when they are durable. What was stored
+    /// under the same numbers is not stored again: a commit may be repeated when nobody saw its
+    /// end, later and in other parts too, while the numbers of its source come in their order.
     fn commit(
         &self,
+        origin: Origin,
         records: &[AccountingRecord],
     ) -> impl Future<Output = Result<Vec<Stored>, PortError>> + Send;
+}
+
+/// Records that went into the spool together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Its place in the order of the spool.
+    pub position: u64,
+    pub origin: Origin,
+    pub records: Vec<AccountingRecord>,
+}
+
+/// Keeps accounting on local disk while the database cannot store it.
+pub trait Spool: Send + Sync + 'static {
+    /// Appends records, all or none, and returns when they are durable.
+    fn append(
+        &self,
+        origin: Origin,
+        records: &[AccountingRecord],
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// The oldest parcels in their order, about `records_max` records of them; none only when the
+    /// spool is empty.
+    fn peek(
+        &self,
+        records_max: usize,
+    ) -> impl Future<Output = Result<Vec<Parcel>, PortError>> + Send;
+    /// Removes the parcels up to a position.
+    fn remove(&self, through: u64) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Keeps a record aside that the database refuses.
+    fn set_aside(
+        &self,
+        origin: Origin,
+        record: &AccountingRecord,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Records that wait.
+    fn depth(&self) -> u64;
 }
 
 /// Keeps the authentication log and the list of unknown senders.

@@ -6,6 +6,8 @@ mod memory;
 mod registry;
 #[path = "support/request.rs"]
 mod request;
+#[path = "support/spool.rs"]
+mod spool;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -33,19 +35,25 @@ use tokio::task::JoinHandle;
 use crate::memory::{MemoryFeed, MemoryLog, MemoryStore, REFUSED, TestClock};
 use crate::registry::{MemoryRegistry, PASSWORD, address, nas, plan, plan_id, subscriber};
 use crate::request::Request;
+use crate::spool::MemorySpool;
 
 /// More than any machine needs; what takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Records that the spool takes.
+const SPOOL_ROOM: u64 = 3;
 
 struct Harness {
     runtime: Runtime,
     node: Node,
     registry: Arc<MemoryRegistry>,
     store: Arc<MemoryStore>,
+    spool: Arc<MemorySpool>,
     log: Arc<MemoryLog>,
     feed: mpsc::Sender<Result<Vec<Change>, PortError>>,
     journal: JoinHandle<()>,
     log_writer: JoinHandle<()>,
+    drain: JoinHandle<()>,
 }
 
 impl Harness {
@@ -68,9 +76,11 @@ impl Harness {
         let store = Arc::new(MemoryStore {
             batches: Mutex::default(),
             gate: Semaphore::new(1),
+            is_away: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
             failures: AtomicUsize::new(0),
         });
+        let spool = Arc::new(MemorySpool::with_room(SPOOL_ROOM));
         let log = Arc::new(MemoryLog::default());
         let (feed, changes) = mpsc::channel(16);
         let options = NodeOptions {
@@ -82,6 +92,7 @@ impl Harness {
         let ports = Ports {
             registry: Arc::clone(&registry),
             accounting: Arc::clone(&store),
+            spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             feed: MemoryFeed(changes),
             clock: Arc::new(TestClock(Instant::now())),
@@ -90,15 +101,18 @@ impl Harness {
         let start = |task: Task| runtime.spawn(task);
         let journal = start(tasks.journal);
         let log_writer = start(tasks.log);
+        let drain = start(tasks.drain);
         start(tasks.follower);
         Ok(Self {
             node,
             registry,
             store,
+            spool,
             log,
             feed,
             journal,
             log_writer,
+            drain,
             runtime,
         })
     }
@@ -140,7 +154,7 @@ impl Harness {
     fn stop(mut self) -> Stopped {
         self.node.stop();
         self.node.join();
-        for task in [self.journal, self.log_writer] {
+        for task in [self.journal, self.log_writer, self.drain] {
             let end = self
                 .runtime
                 .block_on(async { tokio::time::timeout(PATIENCE, task).await });
@@ -442,6 +456,46 @@ fn a_failing_store_is_not_acknowledged_until_it_is_mended() {
     let code = harness.ask(&router, &interim("a", 1));
     assert_eq!(code, Code::AccountingResponse);
     assert_eq!(harness.stop().store.sessions().len(), 1);
+}
+
+#[test]
+fn what_the_database_cannot_take_is_acknowledged_from_the_spool_until_that_is_full() {
+    let harness = Harness::start(&["127.0.0.1:0"], 2);
+    let router = Router::at("127.0.0.1");
+    harness.store.is_away.store(true, Relaxed);
+    for number in 1..=3 {
+        let code = harness.ask(&router, &interim("a", number));
+        assert_eq!(code, Code::AccountingResponse);
+    }
+    assert!(harness.node.spool.is_spooling());
+    assert_eq!(harness.node.spool.depth(), 3);
+    assert_eq!(harness.node.sessions.len(), 1);
+    router.send(harness.acct(), &interim("a", 4));
+    wait_until("the journal has given up", || {
+        harness.node.metrics.drops(Drop::JournalFailed) == 1
+    });
+    assert_eq!(router.drain(Duration::from_millis(1)), []);
+    harness.store.is_away.store(false, Relaxed);
+    wait_until("the spool is drained", || !harness.node.spool.is_spooling());
+    assert_eq!(
+        harness.ask(&router, &interim("a", 5)),
+        Code::AccountingResponse
+    );
+    assert_eq!(harness.node.metrics.value(Count::SpoolDrained), 3);
+    assert_eq!(
+        harness.spool.parcels.lock().expect("nobody panicked").len(),
+        0
+    );
+    assert_eq!(
+        harness.spool.aside.lock().expect("nobody panicked").len(),
+        0
+    );
+    let uptimes: Vec<_> = harness.stop().store.sessions();
+    let uptimes: Vec<_> = uptimes
+        .iter()
+        .map(|record| record.total.session_seconds)
+        .collect();
+    assert_eq!(uptimes, [1, 2, 3, 5]);
 }
 
 #[test]

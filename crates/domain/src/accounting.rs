@@ -101,6 +101,30 @@ impl SessionPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub [u8; 16]);
 
+/// One sequence of accounting records: 16 octets drawn at random by the process that numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub [u8; 16]);
+
+/// Where records stand among all that their source has numbered, so that what is stored already is
+/// not stored again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    pub source: SourceId,
+    /// The number of the first record; those after it follow without gaps. Numbers begin at 1.
+    pub first: u64,
+}
+
+impl Origin {
+    /// The origin of the record `offset` places after the first one.
+    #[must_use]
+    pub const fn plus(self, offset: u64) -> Self {
+        Self {
+            source: self.source,
+            first: self.first.saturating_add(offset),
+        }
+    }
+}
+
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TerminateCause {

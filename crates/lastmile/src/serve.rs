@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use aaa::node::{Node, NodeOptions, Tasks};
 use storage::error::StoreError;
+use storage::spool::{Spool, SpoolError, SpoolLimits};
 use storage::store::Store;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
@@ -40,6 +41,9 @@ pub enum ServeError {
     /// The change feed could not be opened.
     #[error("the change feed could not be opened")]
     Feed(#[source] StoreError),
+    /// The accounting spool could not be opened.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     /// The node could not be started.
     #[error(transparent)]
     Node(#[from] aaa::node::StartError),
@@ -122,17 +126,32 @@ async fn start_node(
     };
     // Opened before the directory is loaded, so that no change falls between the two.
     let feed = store.change_feed().await.map_err(ServeError::Feed)?;
-    let ports = wiring::ports(store, feed, &app.clock);
+    let spool = open_spool(app).await?;
+    let ports = wiring::ports(store, &spool, feed, &app.clock);
     let (node, tasks) = Node::start(&options, ports).await?;
     let Tasks {
         journal,
         log,
+        drain,
         follower,
     } = tasks;
     supervisor.start_essential("journal", journal);
+    supervisor.start_essential("spool", drain);
     supervisor.start_essential("authentication log", log);
     supervisor.start_lasting("directory", follower);
     Ok(node)
+}
+
+async fn open_spool(app: &App) -> Result<Arc<Spool>, ServeError> {
+    let spool = Spool::open(&app.config.data_dir, SpoolLimits::DEFAULT, app.now()).await?;
+    let set_aside = spool.set_aside_count().await?;
+    if set_aside != 0 {
+        warn!(
+            records = set_aside,
+            "The spool holds {set_aside} accounting records or parcels that could not be stored and were set aside"
+        );
+    }
+    Ok(Arc::new(spool))
 }
 
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.

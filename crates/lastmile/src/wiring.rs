@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Stored};
-use domain::accounting::AccountingRecord;
+use aaa::port::{
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, Parcel, PortError, Registry, Spool, Stored,
+};
+use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::id::{PlanId, SessionId, SubscriberId};
@@ -15,11 +17,15 @@ use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
+use storage::spool::SpoolError;
 use storage::store::Store;
 
 /// The store as the node sees it.
 #[derive(Clone)]
 pub struct NodeStore(pub Store);
+
+/// The spool as the node sees it.
+pub struct NodeSpool(pub Arc<storage::spool::Spool>);
 
 /// The change feed as the node sees it.
 pub struct NodeFeed(pub storage::change_feed::ChangeFeed);
@@ -85,10 +91,41 @@ impl ChangeFeed for NodeFeed {
 }
 
 impl AccountingStore for NodeStore {
-    async fn commit(&self, records: &[AccountingRecord]) -> Result<Vec<Stored>, PortError> {
-        let outcomes = self.0.accounting_commit(records).await;
+    async fn commit(
+        &self,
+        origin: Origin,
+        records: &[AccountingRecord],
+    ) -> Result<Vec<Stored>, PortError> {
+        let outcomes = self.0.accounting_commit_numbered(origin, records).await;
         let outcomes = outcomes.map_err(|error| fail("storing accounting", error))?;
         Ok(outcomes.into_iter().map(stored).collect())
+    }
+}
+
+impl Spool for NodeSpool {
+    async fn append(&self, origin: Origin, records: &[AccountingRecord]) -> Result<(), PortError> {
+        let done = self.0.append(origin, records).await;
+        done.map_err(|error| fail_spool("spooling accounting", error))
+    }
+
+    async fn peek(&self, records_max: usize) -> Result<Vec<Parcel>, PortError> {
+        let parcels = self.0.peek(records_max).await;
+        let parcels = parcels.map_err(|error| fail_spool("reading the spool", error))?;
+        Ok(parcels.into_iter().map(parcel).collect())
+    }
+
+    async fn remove(&self, through: u64) -> Result<(), PortError> {
+        let done = self.0.remove(through).await;
+        done.map_err(|error| fail_spool("removing from the spool", error))
+    }
+
+    async fn set_aside(&self, origin: Origin, record: &AccountingRecord) -> Result<(), PortError> {
+        let done = self.0.set_aside(origin, record).await;
+        done.map_err(|error| fail_spool("setting a record aside", error))
+    }
+
+    fn depth(&self) -> u64 {
+        self.0.depth()
     }
 }
 
@@ -99,16 +136,18 @@ impl AuthLogStore for NodeStore {
     }
 }
 
-/// All ports of a node over one store.
+/// All ports of a node over one store and one spool.
 pub fn ports(
     store: &Store,
+    spool: &Arc<storage::spool::Spool>,
     feed: storage::change_feed::ChangeFeed,
     clock: &storage::clock::Clock,
-) -> aaa::node::Ports<NodeStore, NodeStore, NodeStore, NodeFeed> {
+) -> aaa::node::Ports<NodeStore, NodeStore, NodeSpool, NodeStore, NodeFeed> {
     let store = Arc::new(NodeStore(store.clone()));
     aaa::node::Ports {
         registry: Arc::clone(&store),
         accounting: Arc::clone(&store),
+        spool: Arc::new(NodeSpool(Arc::clone(spool))),
         log: store,
         feed: NodeFeed(feed),
         clock: Arc::new(NodeClock(Arc::clone(clock))),
@@ -119,9 +158,31 @@ fn stored(outcome: RecordOutcome) -> Stored {
     match outcome {
         RecordOutcome::Session { outcome, is_open } => Stored::Session { outcome, is_open },
         RecordOutcome::NasRestart { closed } => Stored::NasRestart { closed },
+        RecordOutcome::StoredBefore => Stored::Before,
+    }
+}
+
+fn parcel(parcel: storage::spool::Parcel) -> Parcel {
+    let storage::spool::Parcel {
+        position,
+        origin,
+        records,
+    } = parcel;
+    Parcel {
+        position,
+        origin,
+        records,
     }
 }
 
 fn fail(doing: &str, error: StoreError) -> PortError {
-    PortError::new(doing, error)
+    if error.is_outage() {
+        PortError::outage(doing, error)
+    } else {
+        PortError::new(doing, error)
+    }
+}
+
+fn fail_spool(doing: &str, error: SpoolError) -> PortError {
+    PortError::outage(doing, error)
 }

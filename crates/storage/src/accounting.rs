@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::accounting::{AccountingRecord, NasRestart, SessionRecord, TerminateCause};
+use domain::accounting::{AccountingRecord, NasRestart, Origin, SessionRecord, TerminateCause};
 use domain::id::NasId;
 use domain::session::SessionOutcome;
 use domain::usage::UsageDelta;
@@ -20,6 +20,7 @@ use crate::store::Store;
 use crate::usage;
 use crate::write::{ATTEMPTS_MAX, Write};
 
+mod mark;
 mod slots;
 
 use slots::Slots;
@@ -42,6 +43,8 @@ pub enum RecordOutcome {
         /// How many sessions it ended.
         closed: u64,
     },
+    /// It was stored before, and nothing changed now.
+    StoredBefore,
 }
 
 impl Store {
@@ -51,9 +54,28 @@ impl Store {
         &self,
         records: &[AccountingRecord],
     ) -> Result<Vec<RecordOutcome>, StoreError> {
+        self.commit(None, records).await
+    }
+
+    /// The same for numbered records, each of which is applied once, however often it is given: a
+    /// commit that nobody saw the end of may be repeated, also later and in other parts, as long
+    /// as the numbers of a source come in their order.
+    pub async fn accounting_commit_numbered(
+        &self,
+        origin: Origin,
+        records: &[AccountingRecord],
+    ) -> Result<Vec<RecordOutcome>, StoreError> {
+        self.commit(Some(origin), records).await
+    }
+
+    async fn commit(
+        &self,
+        origin: Option<Origin>,
+        records: &[AccountingRecord],
+    ) -> Result<Vec<RecordOutcome>, StoreError> {
         let mut attempt = 1;
         loop {
-            match self.commit_once(records).await {
+            match self.commit_once(origin, records).await {
                 Err(error) if error.is_lost_race() && attempt < ATTEMPTS_MAX => attempt += 1,
                 result => return result,
             }
@@ -62,14 +84,24 @@ impl Store {
 
     async fn commit_once(
         &self,
+        origin: Option<Origin>,
         records: &[AccountingRecord],
     ) -> Result<Vec<RecordOutcome>, StoreError> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
         let write = self.write().await?;
+        let before = match origin {
+            Some(origin) => mark::advance(&write, origin, records.len()).await?,
+            None => 0,
+        };
+        let (known, records) = records.split_at(before);
+        let mut outcomes = vec![RecordOutcome::StoredBefore; known.len()];
+        if records.is_empty() {
+            return Ok(outcomes);
+        }
         lock_stripes(&write, records).await?;
-        let mut outcomes = Vec::with_capacity(records.len());
+        outcomes.reserve(records.len());
         let mut usage = Vec::new();
         let mut rest = records;
         while let Some((first, after)) = rest.split_first() {

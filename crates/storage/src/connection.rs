@@ -32,6 +32,9 @@ const POSTGRES_CONNECTIONS: u32 = 12;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite waits for this long for a connection of ours; a long import holds the only writer.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
+/// PostgreSQL may not notice for hours that a client is gone, and its transaction would keep locks
+/// that the next one waits for.
+const IDLE_TIMEOUT_MS: &str = "60000";
 const STATEMENTS_CACHED: usize = 128;
 const POSTGRES_VERSION_MIN: u32 = 15;
 
@@ -136,7 +139,7 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
 
 /// The first connections to a new file turn its journal into a WAL one after the other, and SQLite
 /// does not wait for that by itself.
-async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+pub(crate) async fn connect_sqlite_writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     let mut attempt = 1;
     loop {
         let result = SqlitePoolOptions::new()
@@ -185,6 +188,7 @@ async fn open_postgres(
     let mut options = options
         .clone()
         .statement_cache_capacity(STATEMENTS_CACHED)
+        .options([("idle_in_transaction_session_timeout", IDLE_TIMEOUT_MS)])
         .disable_statement_logging();
     if options.get_application_name().is_none() {
         options = options.application_name("lastmile");

@@ -116,6 +116,29 @@ impl StoreError {
     }
 }
 
+impl DatabaseError {
+    /// Whether SQLite found its file damaged (11), or no database at all (26).
+    pub(crate) fn is_file_damaged(&self) -> bool {
+        find_sqlx(&self.0)
+            .and_then(SqlxError::as_database_error)
+            .and_then(|error| error.code()?.parse::<u32>().ok())
+            .is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    }
+}
+
+impl StoreError {
+    /// Whether the store is at fault and not what it was given: away, full, damaged, not let in.
+    /// What it was given is at fault when a value does not fit or breaks a rule.
+    pub fn is_outage(&self) -> bool {
+        let Self::Refused(DatabaseError(error)) = self else {
+            return matches!(self, Self::Unavailable(_));
+        };
+        find_sqlx(error)
+            .and_then(SqlxError::as_database_error)
+            .is_some_and(|error| error.code().is_none_or(|code| !is_about_values(&code)))
+    }
+}
+
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         if is_connection_lost(&error) {
@@ -194,14 +217,28 @@ fn is_connection_lost(error: &DbErr) -> bool {
     }
 }
 
+/// SQLSTATE; the codes of SQLite are shorter.
+const POSTGRES_CODE_LEN: usize = 5;
+
 /// A code of a state that passes: on PostgreSQL class 08, a connection exception, and 57P, a server
 /// that stops or starts; on SQLite 5 in the low octet, a writer that takes its time.
 fn is_passing_trouble(code: &str) -> bool {
-    const POSTGRES_CODE_LEN: usize = 5;
     if code.len() == POSTGRES_CODE_LEN {
         return code.starts_with("57P") || code.starts_with("08");
     }
     code.parse::<u32>().is_ok_and(|code| code & 0xff == 5)
+}
+
+/// A code that speaks of a value: on PostgreSQL classes 22, data, 23, integrity, and 54, limits; on
+/// SQLite 18, too big, 19, constraint, 20, mismatch, and 25, range.
+fn is_about_values(code: &str) -> bool {
+    if code.len() == POSTGRES_CODE_LEN {
+        return ["22", "23", "54"]
+            .iter()
+            .any(|class| code.starts_with(class));
+    }
+    let primary = code.parse::<u32>().map(|code| code & 0xff);
+    primary.is_ok_and(|code| matches!(code, 18 | 19 | 20 | 25))
 }
 
 /// Why the database could not be opened. Each message is one line with its remedy.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Stored};
-use domain::accounting::{AccountingRecord, SessionEvent, SessionRecord};
+use domain::accounting::{AccountingRecord, Origin, SessionEvent, SessionRecord};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::session::SessionOutcome;
@@ -34,6 +34,7 @@ impl Clock for TestClock {
 pub(crate) struct MemoryStore {
     pub(crate) batches: Mutex<Vec<Vec<AccountingRecord>>>,
     pub(crate) gate: Semaphore,
+    pub(crate) is_away: AtomicBool,
     pub(crate) is_failing: AtomicBool,
     pub(crate) failures: AtomicUsize,
 }
@@ -52,15 +53,22 @@ impl MemoryStore {
 }
 
 impl AccountingStore for MemoryStore {
-    async fn commit(&self, records: &[AccountingRecord]) -> Result<Vec<Stored>, PortError> {
+    async fn commit(
+        &self,
+        _origin: Origin,
+        records: &[AccountingRecord],
+    ) -> Result<Vec<Stored>, PortError> {
         let _open = self.gate.acquire().await.expect("the gate stays");
         let is_refused = |record: &AccountingRecord| match record {
             AccountingRecord::Session(record) => record.place.acct_session_id == REFUSED,
             AccountingRecord::NasRestart(_) => false,
         };
+        if self.is_away.load(Relaxed) {
+            return Err(PortError::outage("commit accounting", "nobody listens"));
+        }
         if self.is_failing.load(Relaxed) || records.iter().any(is_refused) {
             self.failures.fetch_add(1, Relaxed);
-            return Err(PortError::new("commit accounting", "the disk is full"));
+            return Err(PortError::new("commit accounting", "a value does not fit"));
         }
         let mut batches = self.batches.lock().expect("nobody panicked");
         batches.push(records.to_vec());

@@ -7,6 +7,7 @@ use aaa::directory::Directory;
 use aaa::metrics::Metrics;
 use aaa::node::Node;
 use aaa::session_table::SessionTable;
+use aaa::spooling::SpoolState;
 use serde::Serialize;
 use storage::store::Store;
 
@@ -26,6 +27,7 @@ pub(super) struct NodeView {
     pub(super) directory: Arc<Directory>,
     pub(super) sessions: Arc<SessionTable>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) spool: Arc<SpoolState>,
 }
 
 /// The answer of `/readyz`.
@@ -34,6 +36,9 @@ pub(super) struct Readiness {
     pub(super) status: Status,
     /// `ok`, or why the database cannot be used.
     pub(super) database: String,
+    /// Where accounting goes; absent when this process answers no routers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accounting: Option<Accounting>,
     /// Whether this process answers routers.
     pub(super) aaa: bool,
 }
@@ -45,6 +50,16 @@ pub(super) enum Status {
     Degraded,
 }
 
+/// Where an accounting record is before it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Accounting {
+    /// In the database.
+    Direct,
+    /// On local disk, because the database does not store it, or does not have all of it yet.
+    Spooling,
+}
+
 impl Health {
     pub(super) fn new(store: Store, node: Option<&Node>) -> Self {
         Self {
@@ -53,6 +68,7 @@ impl Health {
                 directory: Arc::clone(&node.directory),
                 sessions: Arc::clone(&node.sessions),
                 metrics: Arc::clone(&node.metrics),
+                spool: Arc::clone(&node.spool),
             }),
         }
     }
@@ -67,7 +83,18 @@ impl Health {
         Readiness {
             status,
             database,
+            accounting: self.node.as_ref().map(NodeView::accounting),
             aaa: self.node.is_some(),
+        }
+    }
+}
+
+impl NodeView {
+    fn accounting(&self) -> Accounting {
+        if self.spool.is_spooling() {
+            Accounting::Spooling
+        } else {
+            Accounting::Direct
         }
     }
 }

@@ -38,6 +38,7 @@ impl Collector for NodeCollector {
             directory,
             sessions,
             metrics,
+            spool,
         } = &self.0;
         for count in Count::ALL {
             let counter = ConstCounter::new(metrics.value(count));
@@ -66,6 +67,11 @@ impl Collector for NodeCollector {
                 "sessions_open",
                 "Open sessions of known subscribers",
                 sessions.len(),
+            ),
+            (
+                "spool_depth",
+                "Accounting records in the spool",
+                usize::try_from(spool.depth()).unwrap_or(usize::MAX),
             ),
         ];
         for (name, help, value) in gauges {

@@ -51,14 +51,14 @@ fn a_stop_under_load_stores_what_it_acknowledged(kind: DatabaseKind) {
 }
 
 /// Loads a server with accounting, ends it in the middle, and gives the client's account of it.
-fn load_until(server: Server, end: impl FnOnce(Server)) -> LoadReport {
+pub(crate) fn load_until(server: Server, end: impl FnOnce(Server)) -> LoadReport {
     let mut options = accounting_load(&server);
     options.limit = Limit::Duration(Duration::from_secs(60));
     options.sessions = 200;
     options.outstanding = 64;
     options.ports = 4;
     options.timeout = Duration::from_millis(300);
-    options.silence_max = Duration::from_secs(2);
+    options.silence_max = Duration::from_secs(20);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let load = scope.spawn(|| lab::load::run_until(&options, &stop));
@@ -77,7 +77,7 @@ fn load_until(server: Server, end: impl FnOnce(Server)) -> LoadReport {
 }
 
 #[track_caller]
-fn assert_ledger_is_stored(site: &Site, report: &LoadReport) {
+pub(crate) fn assert_ledger_is_stored(site: &Site, report: &LoadReport) {
     let Ledger { sessions, omitted } = report.ledger.as_ref().expect("a ledger was asked for");
     assert_eq!(*omitted, 0);
     let mut stored: HashMap<String, Vec<Value>> = HashMap::new();

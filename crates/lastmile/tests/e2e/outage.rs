@@ -1,13 +1,17 @@
-//! While the database is away routers are authenticated from memory; afterwards all goes on.
+//! While the database is away routers are authenticated from memory and their accounting is
+//! spooled; afterwards all goes on, and the database has everything.
 
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use radius::attribute::kind;
 use radius::code::Code;
 use testkit::database::DatabaseKind;
 use testkit::process;
+use testkit::server::Server;
 
+use crate::crash::{assert_ledger_is_stored, load_until};
 use crate::site::{ANA, Site};
 use crate::wire::{Request, Router};
 
@@ -31,26 +35,24 @@ fn logins_go_on_while_the_database_is_away() {
         let reply = router.reply(server.auth, &Request::pap(identifier, ANA.0, ANA.1));
         assert_eq!(reply.code, Code::AccessAccept);
     }
-    // Nothing is acknowledged that is not stored.
     let start = [
         (kind::ACCT_STATUS_TYPE, &[0, 0, 0, 1][..]),
         (kind::ACCT_SESSION_ID, b"outage-1"),
         (kind::USER_NAME, b"ana"),
     ];
     let start = Request::accounting(100, &start);
-    let reply = router.ask(server.acct, &start, Duration::from_secs(1));
-    assert_eq!(reply, None);
+    let reply = router.ask(server.acct, &start, PATIENCE);
+    assert!(reply.is_some(), "accounting is spooled and acknowledged");
+    assert_eq!(server.metric("lastmile_spool_depth"), 1);
+    assert_eq!(server.metric("lastmile_sessions_open"), 1);
+    let ready = server.http("/readyz");
+    assert!(
+        ready.body.contains(r#""accounting":"spooling""#),
+        "{ready:?}"
+    );
     set_connections(&site, Connections::Allowed);
+    wait_until_drained(&server);
     let deadline = Instant::now() + PATIENCE;
-    while router
-        .ask(server.acct, &start, Duration::from_millis(500))
-        .is_none()
-    {
-        assert!(
-            Instant::now() < deadline,
-            "accounting is not answered again"
-        );
-    }
     assert_eq!(site.sessions_in("open").len(), 1);
     site.command("plan set home --rate 30M/60M");
     let mut identifier = 0_u8;
@@ -62,7 +64,9 @@ fn logins_go_on_while_the_database_is_away() {
         identifier = identifier.wrapping_add(1);
         assert!(Instant::now() < deadline, "changes are not followed again");
     }
-    assert_eq!(server.http("/readyz").status, 200);
+    let ready = server.http("/readyz");
+    assert_eq!(ready.status, 200);
+    assert!(ready.body.contains(r#""accounting":"direct""#), "{ready:?}");
     let log = server.terminate().log;
     let lines = &log[lines_before..];
     assert!(
@@ -71,6 +75,88 @@ fn logins_go_on_while_the_database_is_away() {
         lines.len(),
         &lines[..LINES_MAX]
     );
+}
+
+#[test]
+fn an_outage_under_load_loses_nothing() {
+    let site = Site::furnished(DatabaseKind::Postgres);
+    let report = load_until(site.program.serve(), |server| {
+        for _ in 0..2 {
+            interrupt(&site, &server);
+            set_connections(&site, Connections::Allowed);
+            wait_until_drained(&server);
+        }
+        drop(server.kill());
+    });
+    let server = site.program.serve();
+    assert_ledger_is_stored(&site, &report);
+    assert_eq!(server.metric("lastmile_spool_depth"), 0);
+}
+
+#[test]
+fn a_crash_during_an_outage_loses_nothing() {
+    let site = Site::furnished(DatabaseKind::Postgres);
+    let report = load_until(site.program.serve(), |server| {
+        interrupt(&site, &server);
+        drop(server.kill());
+    });
+    set_connections(&site, Connections::Allowed);
+    let server = site.program.serve();
+    assert_eq!(server.metric("lastmile_spool_depth"), 0);
+    assert_ledger_is_stored(&site, &report);
+    let open = site.sessions_in("open").len();
+    let open = u64::try_from(open).expect("a few");
+    assert_eq!(server.metric("lastmile_sessions_open"), open);
+}
+
+#[test]
+fn a_database_that_hangs_under_load_is_bridged() {
+    let site = Site::furnished(DatabaseKind::Postgres);
+    let report = load_until(site.program.serve(), |server| {
+        let before = server.metric(SPOOLED);
+        let hold = "BEGIN; LOCK TABLE session_open IN ACCESS EXCLUSIVE MODE; \
+                    SELECT pg_sleep(8); COMMIT";
+        let mut command = Command::new("psql");
+        command.arg(site.database.url());
+        command.args(["-v", "ON_ERROR_STOP=1", "-c", hold]);
+        thread::scope(|scope| {
+            let held = scope.spawn(|| process::run(&mut command, b"", PATIENCE));
+            wait_until_spooled(&server, before + SPOOLED_MIN);
+            let outcome = held.join().expect("it does not panic");
+            assert!(outcome.is_success(), "{outcome:?}");
+        });
+        wait_until_drained(&server);
+        drop(server.kill());
+    });
+    site.program.serve();
+    assert_ledger_is_stored(&site, &report);
+}
+
+const SPOOLED: &str = "lastmile_radius_spool_records_total";
+/// Records that an outage must last for.
+const SPOOLED_MIN: u64 = 500;
+
+/// Takes the database away and waits until accounting is spooled.
+fn interrupt(site: &Site, server: &Server) {
+    let before = server.metric(SPOOLED);
+    set_connections(site, Connections::Refused);
+    wait_until_spooled(server, before + SPOOLED_MIN);
+}
+
+fn wait_until_spooled(server: &Server, records: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while server.metric(SPOOLED) < records {
+        assert!(Instant::now() < deadline, "nothing is spooled");
+    }
+}
+
+fn wait_until_drained(server: &Server) {
+    let deadline = Instant::now() + PATIENCE;
+    let is_spooling = || server.http("/readyz").body.contains("spooling");
+    while is_spooling() {
+        assert!(Instant::now() < deadline, "the spool is not drained");
+    }
+    assert_eq!(server.metric("lastmile_spool_depth"), 0);
 }
 
 /// Whether a database lets anybody in.
@@ -120,5 +206,9 @@ fn a_stop_while_the_database_is_away_comes_to_an_end() {
     assert_eq!(ending.code, Some(0), "{:#?}", ending.log);
     assert!(begun.elapsed() < PATIENCE, "it took {:?}", begun.elapsed());
     set_connections(&site, Connections::Allowed);
-    assert_eq!(site.sessions().len(), 0, "nothing was acknowledged");
+    assert_eq!(site.sessions().len(), 0);
+    // The next start stores what was acknowledged before it serves.
+    let server = site.program.serve();
+    assert_eq!(site.sessions().len(), 100);
+    assert_eq!(server.metric("lastmile_spool_depth"), 0);
 }

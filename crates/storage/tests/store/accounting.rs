@@ -294,7 +294,7 @@ fn restart(number: u8, seconds: i64) -> AccountingRecord {
 fn closed_count(outcome: &RecordOutcome) -> Option<u64> {
     match outcome {
         RecordOutcome::NasRestart { closed } => Some(*closed),
-        RecordOutcome::Session { .. } => None,
+        RecordOutcome::Session { .. } | RecordOutcome::StoredBefore => None,
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod accounting;
+mod accounting_numbered;
 mod accounting_races;
 mod auth_log;
 mod change_feed;
@@ -17,3 +18,4 @@ mod recovery;
 mod resources;
 mod sealing;
 mod sessions;
+mod spool;

@@ -1,0 +1,391 @@
+//! Accounting that is durable whether or not the database is there: in the database, or in the
+//! spool until the database has it.
+//!
+//! Every record has a number, given in the order in which records come. The database remembers in
+//! each commit how far the numbers have been stored, so a record that is in the database and still
+//! in the spool, after a crash or after a commit whose end nobody saw, is not stored twice.
+//!
+//! While the spool holds anything, new records go behind what it holds. So the records of a
+//! session reach the database in the order in which they came.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use domain::accounting::{AccountingRecord, Origin, SourceId};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use crate::follow::{Notice, follow_spooled, follow_stored};
+use crate::metrics::{Count, Metrics};
+use crate::port::{AccountingStore, Parcel, PortError, Spool, Stored};
+use crate::session_table::SessionTable;
+
+/// How long a commit may take that a router waits for.
+pub const COMMIT_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a commit may take that nobody waits for.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the node waits at its start for an old spool to be drained.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Records that are taken from the spool at a time: several times what the journal brings at a
+/// time, so that the spool becomes empty under full load too.
+const DRAIN_BATCH: usize = 4_096;
+
+/// With no more than this in a spool that is being drained, new records wait for the rest.
+const DRAIN_REST: usize = 1_024;
+
+/// How long new records let a drain go first that makes progress.
+const DRAIN_TURN: Duration = Duration::from_millis(50);
+
+/// Wait before the database is tried again; doubled each time up to the most.
+const RETRY: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Records that may be refused in a row before the database, and not they, is taken to be wrong.
+const REFUSED_MAX: u32 = 16;
+
+/// The way of accounting into the database.
+#[derive(Debug)]
+pub struct Spooling<A, S> {
+    database: Arc<A>,
+    spool: Arc<S>,
+    sessions: Arc<SessionTable>,
+    metrics: Arc<Metrics>,
+    state: Arc<SpoolState>,
+    source: SourceId,
+    intake: Mutex<Intake>,
+    /// There is something to drain.
+    filled: Notify,
+    /// A part was drained.
+    drained: Notify,
+    /// There is no one left to bring records.
+    finished: Notify,
+    refused_in_a_row: AtomicU32,
+}
+
+/// Held while a record's place is decided: the database or the spool.
+#[derive(Debug)]
+struct Intake {
+    /// The number of the next record.
+    next: u64,
+    /// Records that were spooled since the spool was last empty.
+    spooled: u64,
+}
+
+/// How the spool stands, for those who look at the node.
+#[derive(Debug, Default)]
+pub struct SpoolState {
+    is_spooling: AtomicBool,
+    is_draining: AtomicBool,
+    depth: AtomicU64,
+}
+
+impl SpoolState {
+    /// Whether new records go to the spool.
+    pub fn is_spooling(&self) -> bool {
+        self.is_spooling.load(Relaxed)
+    }
+
+    /// Records in the spool.
+    pub fn depth(&self) -> u64 {
+        self.depth.load(Relaxed)
+    }
+
+    /// Whether the database takes what the spool holds.
+    fn is_draining(&self) -> bool {
+        self.is_draining.load(Relaxed)
+    }
+}
+
+impl<A: AccountingStore, S: Spool> Spooling<A, S> {
+    /// Numbers records as those of `source`, which nobody has used before.
+    pub fn new(
+        source: SourceId,
+        database: Arc<A>,
+        spool: Arc<S>,
+        sessions: Arc<SessionTable>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let left = spool.depth();
+        let state = SpoolState::default();
+        state.is_spooling.store(0 < left, Relaxed);
+        state.depth.store(left, Relaxed);
+        Self {
+            database,
+            spool,
+            sessions,
+            metrics,
+            state: Arc::new(state),
+            source,
+            intake: Mutex::new(Intake {
+                next: 1,
+                spooled: left,
+            }),
+            filled: Notify::new(),
+            drained: Notify::new(),
+            finished: Notify::new(),
+            refused_in_a_row: AtomicU32::new(0),
+        }
+    }
+
+    pub fn state(&self) -> Arc<SpoolState> {
+        Arc::clone(&self.state)
+    }
+
+    /// Makes all records durable or none, and brings the session table up to them.
+    pub async fn commit(&self, records: &[AccountingRecord]) -> Result<(), PortError> {
+        self.let_drain_go_first().await;
+        let mut intake = self.intake.lock().await;
+        let origin = Origin {
+            source: self.source,
+            first: intake.next,
+        };
+        intake.next += records.len() as u64;
+        if self.state.is_spooling() {
+            return self.append(&mut intake, origin, records).await;
+        }
+        let stored = match self.store(origin, records, COMMIT_PATIENCE).await {
+            Ok(stored) => stored,
+            Err(problem) if problem.is_outage() => {
+                self.append(&mut intake, origin, records).await?;
+                self.state.is_spooling.store(true, Relaxed);
+                self.filled.notify_one();
+                error!(
+                    error = &problem as &dyn std::error::Error,
+                    "The database does not store accounting; it is spooled on this machine and acknowledged"
+                );
+                return Ok(());
+            }
+            Err(problem) => return Err(problem),
+        };
+        self.metrics.count(Count::JournalBatch);
+        self.metrics.add(Count::JournalRecord, records.len() as u64);
+        self.follow(records, &stored, Notice::First);
+        Ok(())
+    }
+
+    /// Drains what an earlier run of the program has left, for a limited time.
+    pub(crate) async fn drain_at_start(&self) {
+        if !self.state.is_spooling() {
+            return;
+        }
+        let records = self.state.depth();
+        warn!(
+            records,
+            "The spool holds {records} accounting records; they are stored first"
+        );
+        let emptied = timeout(START_PATIENCE, async {
+            while self.state.is_spooling() {
+                self.drain_some().await?;
+            }
+            Ok::<_, PortError>(())
+        });
+        match emptied.await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => error!(
+                error = &problem as &dyn std::error::Error,
+                "The spool cannot be drained yet"
+            ),
+            Err(_) => info!("The spool is drained further while routers are served"),
+        }
+    }
+
+    /// Drains the spool whenever it holds something, until [`Self::finish`] is called.
+    pub async fn run(&self) {
+        tokio::select! {
+            () = self.drain_forever() => {}
+            () = self.finished.notified() => {}
+        }
+    }
+
+    /// Says that there will be no more records. What is in the spool stays there.
+    pub fn finish(&self) {
+        self.finished.notify_one();
+    }
+
+    async fn drain_forever(&self) {
+        let mut wait = RETRY;
+        loop {
+            if !self.state.is_spooling() {
+                self.filled.notified().await;
+                continue;
+            }
+            if self.drain_some().await.is_ok() {
+                wait = RETRY;
+                continue;
+            }
+            self.state.is_draining.store(false, Relaxed);
+            tokio::time::sleep(wait).await;
+            wait = RETRY_MAX.min(2 * wait);
+        }
+    }
+
+    /// Moves some records from the spool to the database; the last of them while no new ones come.
+    async fn drain_some(&self) -> Result<(), PortError> {
+        let parcels = self.peek().await?;
+        let records: usize = parcels.iter().map(|parcel| parcel.records.len()).sum();
+        if parcels.is_empty() || self.state.is_draining() && records <= DRAIN_REST {
+            return self.drain_rest().await;
+        }
+        self.drain(&parcels, DRAIN_PATIENCE).await
+    }
+
+    /// Empties the spool while new records wait, and lets them go to the database again.
+    async fn drain_rest(&self) -> Result<(), PortError> {
+        let mut intake = self.intake.lock().await;
+        loop {
+            let parcels = self.peek().await?;
+            if parcels.is_empty() {
+                break;
+            }
+            self.drain(&parcels, COMMIT_PATIENCE).await?;
+        }
+        self.state.is_spooling.store(false, Relaxed);
+        self.state.is_draining.store(false, Relaxed);
+        let records = std::mem::take(&mut intake.spooled);
+        info!(
+            records,
+            "Accounting goes to the database again; {records} spooled records were drained"
+        );
+        Ok(())
+    }
+
+    async fn drain(&self, parcels: &[Parcel], patience: Duration) -> Result<(), PortError> {
+        let Some(last) = parcels.last() else {
+            return Ok(());
+        };
+        for (origin, records) in consecutive(parcels) {
+            self.drain_numbered(origin, &records, patience).await?;
+        }
+        self.state.is_draining.store(true, Relaxed);
+        self.spool_used(self.spool.remove(last.position).await)?;
+        self.drained.notify_waiters();
+        Ok(())
+    }
+
+    /// Stores records of the spool, in parts when they are not taken as a whole. A record that the
+    /// database refuses by itself is set aside, because those behind it must not wait for ever.
+    async fn drain_numbered(
+        &self,
+        origin: Origin,
+        records: &[AccountingRecord],
+        patience: Duration,
+    ) -> Result<(), PortError> {
+        let notice = if origin.source == self.source {
+            Notice::Second
+        } else {
+            Notice::First
+        };
+        let (mut from, mut size) = (0, records.len());
+        while from < records.len() {
+            let part = from..records.len().min(from + size);
+            let origin = origin.plus(from as u64);
+            let part_records = &records[part.clone()];
+            match self.store(origin, part_records, patience).await {
+                Ok(stored) => {
+                    self.refused_in_a_row.store(0, Relaxed);
+                    self.metrics.add(Count::SpoolDrained, part.len() as u64);
+                    self.follow(part_records, &stored, notice);
+                    (from, size) = (part.end, 2 * size);
+                }
+                Err(problem) if problem.is_outage() => return Err(problem),
+                Err(_) if 1 < part.len() => size = part.len() / 2,
+                Err(problem) => {
+                    self.set_aside(origin, &part_records[0], problem).await?;
+                    from = part.end;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_aside(
+        &self,
+        origin: Origin,
+        record: &AccountingRecord,
+        problem: PortError,
+    ) -> Result<(), PortError> {
+        if REFUSED_MAX <= self.refused_in_a_row.fetch_add(1, Relaxed) {
+            return Err(problem);
+        }
+        self.spool_used(self.spool.set_aside(origin, record).await)?;
+        self.metrics.count(Count::SpoolSetAside);
+        error!(
+            error = &problem as &dyn std::error::Error,
+            "The database refuses an acknowledged accounting record; it was set aside in the spool"
+        );
+        Ok(())
+    }
+
+    async fn store(
+        &self,
+        origin: Origin,
+        records: &[AccountingRecord],
+        patience: Duration,
+    ) -> Result<Vec<Stored>, PortError> {
+        let stored = match timeout(patience, self.database.commit(origin, records)).await {
+            Ok(stored) => stored,
+            Err(late) => Err(PortError::outage("storing accounting in time", late)),
+        };
+        if stored.is_err() {
+            self.metrics.count(Count::JournalFailure);
+        }
+        stored
+    }
+
+    async fn append(
+        &self,
+        intake: &mut Intake,
+        origin: Origin,
+        records: &[AccountingRecord],
+    ) -> Result<(), PortError> {
+        self.spool_used(self.spool.append(origin, records).await)?;
+        intake.spooled += records.len() as u64;
+        self.metrics.add(Count::SpoolAdded, records.len() as u64);
+        follow_spooled(&self.sessions, records);
+        Ok(())
+    }
+
+    async fn peek(&self) -> Result<Vec<Parcel>, PortError> {
+        let parcels = self.spool.peek(DRAIN_BATCH).await;
+        self.spool_used(parcels)
+    }
+
+    fn spool_used<T>(&self, result: Result<T, PortError>) -> Result<T, PortError> {
+        if result.is_err() {
+            self.metrics.count(Count::SpoolFailure);
+        }
+        self.state.depth.store(self.spool.depth(), Relaxed);
+        result
+    }
+
+    fn follow(&self, records: &[AccountingRecord], stored: &[Stored], notice: Notice) {
+        follow_stored(&self.sessions, &self.metrics, records, stored, notice);
+    }
+
+    /// New records must not fill the spool faster than it is drained.
+    async fn let_drain_go_first(&self) {
+        if self.state.is_draining() {
+            // Whoever is not called in time goes on.
+            let _ = timeout(DRAIN_TURN, self.drained.notified()).await;
+        }
+    }
+}
+
+/// Joins parcels whose numbers follow each other.
+fn consecutive(parcels: &[Parcel]) -> Vec<(Origin, Vec<AccountingRecord>)> {
+    let mut joined: Vec<(Origin, Vec<AccountingRecord>)> = Vec::new();
+    for parcel in parcels {
+        match joined.last_mut() {
+            Some((origin, records)) if origin.plus(records.len() as u64) == parcel.origin => {
+                records.extend_from_slice(&parcel.records);
+            }
+            Some(_) | None => joined.push((parcel.origin, parcel.records.clone())),
+        }
+    }
+    joined
+}
