@@ -205,7 +205,8 @@ fn list(addresses: &[SocketAddr]) -> String {
 /// What a new operator does next.
 fn say_next_steps(format: LogFormat, data_dir: &Path) {
     let command = format!(
-        "lastmile --data-dir {}",
+        "{} --data-dir {}",
+        shell_word(&program_name()),
         shell_word(&data_dir.to_string_lossy())
     );
     let steps = [
@@ -219,6 +220,14 @@ fn say_next_steps(format: LogFormat, data_dir: &Path) {
         }
         LogFormat::Text => print_steps(&steps),
     }
+}
+
+/// The program as it was called: it need not be on the search path.
+fn program_name() -> String {
+    std::env::args_os().next().map_or_else(
+        || "lastmile".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// A word that a shell takes as it is.
