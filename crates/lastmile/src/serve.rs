@@ -101,11 +101,12 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
             supervisor.finish().await?;
         }
     }
-    // The web side may still hold the store; SQLite's journal is folded in all the same.
-    if tokio::time::timeout(CLOSE_PATIENCE, store.close())
-        .await
-        .is_err()
-    {
+    // SQLite folds its journal into the file when the last connection goes.
+    let close = async {
+        supervisor.shutdown().await;
+        store.close().await;
+    };
+    if tokio::time::timeout(CLOSE_PATIENCE, close).await.is_err() {
         info!("Left database connections open");
     }
     info!("Stopped");

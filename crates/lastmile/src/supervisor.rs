@@ -92,6 +92,13 @@ impl Supervisor {
         }
     }
 
+    /// Ends every task that still runs and waits until it is gone.
+    pub async fn shutdown(&mut self) {
+        self.others.shutdown().await;
+        self.lasting.shutdown().await;
+        self.essential.shutdown().await;
+    }
+
     /// Waits until the essential tasks have ended by themselves.
     pub async fn finish(&mut self) -> Result<(), TaskError> {
         while let Some(ended) = self.essential.join_next().await {
