@@ -54,10 +54,17 @@ impl Connections {
         }
     }
 
-    /// Closes every connection and waits until the server has let go of them.
+    /// Closes every connection and waits until the server has let go of them. SQLite's journal is
+    /// folded into the file first: which connection goes last, and folds it, is not ours to say.
     pub(crate) async fn close(self) {
+        let dialect = self.dialect();
         // What cannot be closed is gone already.
         let _ = self.reader.close().await;
+        if dialect == Dialect::Sqlite {
+            let fold = "PRAGMA wal_checkpoint(TRUNCATE)";
+            // A reader of another process may be in the way; the journal stays valid.
+            let _ = self.writer.execute_unprepared(fold).await;
+        }
         let _ = self.writer.close().await;
     }
 
