@@ -66,6 +66,7 @@ fn serve(engine: &mut Engine, peer: SocketAddr, octets: &[u8]) -> usize {
         role: Role::Authentication,
         peer,
         local: None,
+        waited: Duration::ZERO,
         octets,
     };
     engine.handle_datagram(&received, now);

@@ -36,6 +36,7 @@ use crate::knock::KnockList;
 use crate::metrics::{Count, Drop, Metrics};
 use crate::nas_table::NasEntry;
 use crate::outbox::Outbox;
+use crate::overload;
 use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept};
 use crate::request::{self, AccessFacts};
@@ -63,6 +64,8 @@ pub struct Received<'a> {
     pub peer: SocketAddr,
     /// The address it came to, when the socket listens on several.
     pub local: Option<IpAddr>,
+    /// How long it lay in the kernel; 0 when that is not known.
+    pub waited: Duration,
     pub octets: &'a [u8],
 }
 
@@ -73,6 +76,16 @@ pub struct Outgoing {
     pub peer: SocketAddr,
     pub local: Option<IpAddr>,
     pub octets: Vec<u8>,
+}
+
+impl udp::send::Outgoing for Outgoing {
+    fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.octets
+    }
 }
 
 /// What has to be done outside.
@@ -152,6 +165,9 @@ impl Engine {
         let Ok(packet) = Packet::parse(received.octets) else {
             return self.drop(Drop::Malformed);
         };
+        if overload::is_too_late(&packet, received.waited) {
+            return self.drop(Drop::TooLate);
+        }
         match (received.role, packet.code()) {
             (_, Code::StatusServer) => self.handle_status(received, &packet, &nas, now),
             (Role::Authentication, Code::AccessRequest) => {

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod nas_table;
 pub mod node;
 mod outbox;
+mod overload;
 pub mod port;
 pub mod proof;
 pub mod reply;

@@ -21,10 +21,11 @@ pub enum Drop {
     CacheFull,
     ReplyTooLarge,
     CredentialChanged,
+    TooLate,
 }
 
 impl Drop {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownNas,
         Self::Malformed,
         Self::UnexpectedCode,
@@ -41,6 +42,7 @@ impl Drop {
         Self::CacheFull,
         Self::ReplyTooLarge,
         Self::CredentialChanged,
+        Self::TooLate,
     ];
 
     /// The value of the metric's label.
@@ -62,6 +64,7 @@ impl Drop {
             Self::CacheFull => "cache_full",
             Self::ReplyTooLarge => "reply_too_large",
             Self::CredentialChanged => "credential_changed",
+            Self::TooLate => "too_late",
         }
     }
 }
@@ -79,6 +82,8 @@ pub enum Count {
     DuplicateAnswered,
     SendFailed,
     ReceiveFailed,
+    ReceiveMisplaced,
+    KernelDrop,
     AttributeIgnored,
     AuthLogWritten,
     AuthLogLost,
@@ -100,7 +105,7 @@ pub enum Count {
 }
 
 impl Count {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -111,6 +116,8 @@ impl Count {
         Self::DuplicateAnswered,
         Self::SendFailed,
         Self::ReceiveFailed,
+        Self::ReceiveMisplaced,
+        Self::KernelDrop,
         Self::AttributeIgnored,
         Self::AuthLogWritten,
         Self::AuthLogLost,
@@ -144,6 +151,8 @@ impl Count {
             Self::DuplicateAnswered => "duplicates_answered",
             Self::SendFailed => "send_failures",
             Self::ReceiveFailed => "receive_failures",
+            Self::ReceiveMisplaced => "datagrams_misplaced",
+            Self::KernelDrop => "kernel_drops",
             Self::AttributeIgnored => "attributes_ignored",
             Self::AuthLogWritten => "auth_log_written",
             Self::AuthLogLost => "auth_log_lost",
@@ -177,6 +186,10 @@ impl Count {
             Self::DuplicateAnswered => "Retransmissions answered from the cache",
             Self::SendFailed => "Replies that the kernel refused",
             Self::ReceiveFailed => "Receive calls that failed",
+            Self::ReceiveMisplaced => {
+                "Datagrams passed over because the address they came to was lost under overload"
+            }
+            Self::KernelDrop => "Datagrams that the kernel dropped because a socket was full",
             Self::AttributeIgnored => "Attributes of the wrong size that were ignored",
             Self::AuthLogWritten => "Authentication log entries stored",
             Self::AuthLogLost => {

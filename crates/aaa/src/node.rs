@@ -293,7 +293,7 @@ fn addresses_of(sets: &[Vec<Listener>], role: Role) -> Vec<SocketAddr> {
     let first = sets.first().into_iter().flatten();
     first
         .filter(|listener| listener.role == role)
-        .map(|listener| listener.address)
+        .map(|listener| listener.socket.address())
         .collect()
 }
 

@@ -9,19 +9,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
+use domain::time::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::mpsc;
 use tracing::{error, warn};
+use udp::BATCH;
+use udp::receive::{Now, ReceiveBuffer, Receiver};
+use udp::send::Sender;
 
 use crate::auth_log;
-use crate::engine::{Context, Effect, Engine, Moment, Outgoing};
+use crate::engine::{Context, Effect, Engine, Moment, Received};
 use crate::inbox::{Inbox, Outlet};
 use crate::journal;
 use crate::metrics::Count;
 use crate::node::LISTENERS_MAX;
 use crate::port::Clock;
-use crate::socket::{BATCH, Listener, ReceiveBuffer, Receiver, Sender};
+use crate::socket::Listener;
 use crate::verifier::{Job, Verifier};
 
 /// Batches taken from one socket before the others get their turn.
@@ -49,10 +53,18 @@ pub struct Worker {
     pub seed: [u8; 32],
 }
 
-/// What a worker receives with.
-struct Intake {
+/// What a worker receives and sends with.
+struct Line {
     buffer: ReceiveBuffer,
     receivers: Vec<Receiver>,
+    sender: Sender,
+}
+
+/// What wants attention.
+struct Ready {
+    is_inbox: bool,
+    /// One for each listener.
+    listeners: ArrayVec<bool, LISTENERS_MAX>,
 }
 
 impl Worker {
@@ -77,24 +89,27 @@ impl Worker {
     }
 
     fn serve(&self, engine: &mut Engine) {
-        let mut intake = Intake {
+        let mut line = Line {
             buffer: ReceiveBuffer::new(),
             receivers: self.listeners.iter().map(|_| Receiver::new()).collect(),
+            sender: Sender::new(),
         };
-        let mut sender = Sender::new();
         while !self.stop.load(Relaxed) {
             let Some(ready) = self.wait(engine, None) else {
                 continue;
             };
             let now = self.now();
-            for (index, is_ready) in ready.iter().enumerate() {
+            for (index, is_ready) in ready.listeners.iter().enumerate() {
                 if *is_ready {
-                    self.receive(index, engine, &mut intake, &mut sender, now);
+                    self.receive(index, engine, &mut line, now);
                 }
             }
-            self.advance(engine, &mut sender, now);
+            if ready.is_inbox {
+                self.complete(engine, now);
+            }
+            self.advance(engine, &mut line.sender, now);
         }
-        self.finish(engine, &mut sender);
+        self.finish(engine, &mut line.sender);
     }
 
     /// Answers what was accepted before the stop: rejects at once, accounting when it is durable.
@@ -103,6 +118,7 @@ impl Worker {
         engine.flush_delayed();
         loop {
             let now = self.now();
+            self.complete(engine, now);
             self.advance(engine, sender, now);
             if engine.storing() == 0 {
                 return;
@@ -120,11 +136,7 @@ impl Worker {
 
     /// Sleeps until a socket, the inbox or a deadline wants attention. When stopping, sockets are
     /// left alone. `None` when the system interrupted.
-    fn wait(
-        &self,
-        engine: &Engine,
-        stop_at: Option<Instant>,
-    ) -> Option<ArrayVec<bool, LISTENERS_MAX>> {
+    fn wait(&self, engine: &Engine, stop_at: Option<Instant>) -> Option<Ready> {
         let deadline = [engine.poll_timeout(), stop_at].into_iter().flatten().min();
         let timeout = match deadline {
             Some(deadline) => timeout_until(deadline, self.clock.instant()),
@@ -137,7 +149,13 @@ impl Worker {
             fds.extend(sockets.map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
         }
         match poll(&mut fds, timeout) {
-            Ok(_) => Some(fds[1..].iter().map(|fd| fd.any().unwrap_or(true)).collect()),
+            Ok(_) => {
+                let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(true));
+                Some(Ready {
+                    is_inbox: ready.next().unwrap_or(true),
+                    listeners: ready.collect(),
+                })
+            }
             Err(Errno::EINTR) => None,
             Err(problem) => {
                 self.context.metrics.count(Count::ReceiveFailed);
@@ -148,35 +166,52 @@ impl Worker {
         }
     }
 
-    fn receive(
-        &self,
-        index: usize,
-        engine: &mut Engine,
-        intake: &mut Intake,
-        sender: &mut Sender,
-        now: Moment,
-    ) {
+    fn receive(&self, index: usize, engine: &mut Engine, line: &mut Line, now: Moment) {
         let number = u8::try_from(index).expect("the node opens at most 255 listeners");
+        let Listener { role, socket } = &self.listeners[index];
+        let metrics = &self.context.metrics;
+        let look = Now {
+            instant: now.instant,
+            since_epoch: since_epoch(now.timestamp),
+        };
         for _ in 0..BATCHES_IN_A_ROW {
-            let Intake { buffer, receivers } = &mut *intake;
-            let listener = &self.listeners[index];
-            let received = receivers[index].receive(listener, number, buffer, |datagram| {
-                engine.handle_datagram(datagram, now);
+            let receiver = &mut line.receivers[index];
+            let taken = receiver.receive(socket, &mut line.buffer, look, |datagram| {
+                let received = Received {
+                    listener: number,
+                    role: *role,
+                    peer: datagram.peer,
+                    local: datagram.local,
+                    waited: datagram.waited,
+                    octets: datagram.octets,
+                };
+                engine.handle_datagram(&received, now);
             });
-            self.flush(engine, sender);
-            match received {
-                Ok(BATCH) => {}
-                Ok(_) => return,
+            self.flush(engine, &mut line.sender);
+            let taken = match taken {
+                Ok(taken) => taken,
                 Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return self.context.metrics.count(Count::ReceiveFailed),
+                Err(_) => return metrics.count(Count::ReceiveFailed),
+            };
+            if 0 < taken.kernel_drops {
+                metrics.add(Count::KernelDrop, taken.kernel_drops);
+            }
+            if 0 < taken.misplaced {
+                metrics.add(Count::ReceiveMisplaced, taken.misplaced);
+            }
+            if taken.datagrams < BATCH {
+                return;
             }
         }
     }
 
-    fn advance(&self, engine: &mut Engine, sender: &mut Sender, now: Moment) {
+    fn complete(&self, engine: &mut Engine, now: Moment) {
         for completion in self.inbox.drain() {
             engine.handle_completion(completion, now);
         }
+    }
+
+    fn advance(&self, engine: &mut Engine, sender: &mut Sender, now: Moment) {
         engine.handle_timeout(now.instant);
         if let Some(knocks) = engine.poll_knocks(now.instant) {
             let count = knocks.len() as u64;
@@ -199,24 +234,14 @@ impl Worker {
         for batch in outbox
             .chunk_by(|left, right| (left.listener, left.local) == (right.listener, right.local))
         {
-            self.send(sender, batch);
+            let first = &batch[0];
+            let socket = &self.listeners[usize::from(first.listener)].socket;
+            let refused = sender.send(socket, first.local, batch);
+            if 0 < refused {
+                self.context.metrics.add(Count::SendFailed, refused as u64);
+            }
         }
         engine.recycle(outbox);
-    }
-
-    fn send(&self, sender: &mut Sender, mut batch: &[Outgoing]) {
-        while let Some(first) = batch.first() {
-            let listener = &self.listeners[usize::from(first.listener)];
-            let taken = match sender.send(listener, batch) {
-                Ok(sent) if 0 < sent => sent,
-                Ok(_) | Err(_) => {
-                    // One peer that cannot be reached must not stop the others' replies.
-                    self.context.metrics.count(Count::SendFailed);
-                    1
-                }
-            };
-            batch = batch.get(taken..).unwrap_or_default();
-        }
     }
 
     fn perform(&self, effect: Effect) -> Result<(), Box<Effect>> {
@@ -283,6 +308,11 @@ impl Worker {
         }
         seed
     }
+}
+
+/// Time since 1970; nothing before.
+fn since_epoch(timestamp: Timestamp) -> Duration {
+    Duration::from_micros(timestamp.as_micros().try_into().unwrap_or(0))
 }
 
 /// The time to a deadline in whole milliseconds, rounded up so that nothing is early.

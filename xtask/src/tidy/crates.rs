@@ -36,9 +36,15 @@ const LAYERS: &[Layer] = &[
         never: SANS_IO,
     },
     Layer {
+        package: "lastmile-udp",
+        directory: "crates/udp",
+        may_use: &[],
+        never: &["tokio", "mio", SQL[0], SQL[1], "axum", "tracing"],
+    },
+    Layer {
         package: "lastmile-aaa",
         directory: "crates/aaa",
-        may_use: &["lastmile-domain", "lastmile-radius"],
+        may_use: &["lastmile-domain", "lastmile-radius", "lastmile-udp"],
         never: &[SQL[0], SQL[1], "axum"],
     },
     Layer {
@@ -50,7 +56,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         package: "lastmile-lab",
         directory: "crates/lab",
-        may_use: &["lastmile-domain", "lastmile-radius"],
+        may_use: &["lastmile-domain", "lastmile-radius", "lastmile-udp"],
         never: &[SQL[0], SQL[1], "axum"],
     },
     Layer {

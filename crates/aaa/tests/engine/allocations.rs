@@ -1,6 +1,7 @@
 //! In steady state a login by PAP or CHAP allocates nothing.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use aaa::engine::{Received, Role};
 use radius::attribute::kind;
@@ -32,6 +33,7 @@ fn serve(script: &mut Script, octets: &[u8]) {
         role: Role::Authentication,
         peer: SocketAddr::new(address(STRICT), 50_000),
         local: None,
+        waited: Duration::ZERO,
         octets,
     };
     let now = script.moment();

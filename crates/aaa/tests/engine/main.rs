@@ -7,6 +7,7 @@ mod follow;
 mod hostile;
 mod login;
 mod ms_chap;
+mod overload;
 mod protection;
 #[path = "../support/registry.rs"]
 mod registry;

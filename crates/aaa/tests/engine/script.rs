@@ -98,11 +98,17 @@ impl Script {
     }
 
     pub(crate) fn send_octets(&mut self, source: &str, role: Role, octets: &[u8]) {
+        self.send_late(source, role, octets, Duration::ZERO);
+    }
+
+    /// Sends what has lain in the kernel for some time.
+    pub(crate) fn send_late(&mut self, source: &str, role: Role, octets: &[u8], waited: Duration) {
         let received = Received {
             listener: 0,
             role,
             peer: SocketAddr::new(address(source), 50_000),
             local: None,
+            waited,
             octets,
         };
         self.engine.handle_datagram(&received, self.moment());
