@@ -3,27 +3,25 @@
 //! Both ends use the socket technique of the server, so their rate is a ceiling for it.
 
 use std::fmt;
-use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{
-    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt,
-    sockopt,
-};
-use radius::packet::LENGTH_MAX;
 use serde::Serialize;
+use udp::BATCH;
+use udp::receive::{Now, ReceiveBuffer, Receiver};
+use udp::send::{Outgoing, Sender};
+
+pub use udp::socket::Socket;
 
 use crate::line::LineError;
 use crate::load::report::Latency;
 
-/// Datagrams of one system call; as many as the server takes.
-pub const BATCH: usize = 64;
 /// Ports of one volley at most.
 pub const PORTS_MAX: usize = 256;
 /// Datagrams under way at a time at most.
@@ -31,8 +29,6 @@ pub const OUTSTANDING_MAX: usize = 65_536;
 
 /// Octets of one datagram of a volley: those of a PAP request with Message-Authenticator.
 const DATAGRAM_OCTETS: usize = 160;
-/// Octets of kernel buffer that are asked for; the kernel grants what net.core.rmem_max allows.
-const SOCKET_BUFFER_OCTETS: usize = 4 << 20;
 /// How long a loop without work waits before it looks at the stop flag and the clock.
 const WAIT_MILLISECONDS_MAX: u16 = 50;
 /// How long the last datagrams of a volley may be under way.
@@ -68,23 +64,17 @@ pub struct VolleyReport {
     pub latency: Latency,
 }
 
-/// Opens a port to be served, with buffers as large as the kernel permits.
-pub fn listen(address: SocketAddr) -> Result<UdpSocket, LineError> {
-    let failed = |source| LineError::Open {
+/// Opens a port to be served.
+pub fn listen(address: SocketAddr) -> Result<Socket, LineError> {
+    Socket::bind(address).map_err(|source| LineError::Open {
         source_address: address.ip(),
         server: address,
         source,
-    };
-    let socket = UdpSocket::bind(address).map_err(failed)?;
-    socket.set_nonblocking(true).map_err(failed)?;
-    setsockopt(&socket, sockopt::RcvBuf, &SOCKET_BUFFER_OCTETS)
-        .and_then(|()| setsockopt(&socket, sockopt::SndBuf, &SOCKET_BUFFER_OCTETS))
-        .map_err(|error| failed(error.into()))?;
-    Ok(socket)
+    })
 }
 
 /// Sends every datagram back to where it came from, until `stop` becomes true.
-pub fn serve(socket: &UdpSocket, stop: &AtomicBool) -> Result<(), Errno> {
+pub fn serve(socket: &Socket, stop: &AtomicBool) -> io::Result<()> {
     answer_until(socket, stop, |datagram, answer| {
         answer.extend_from_slice(datagram);
     })
@@ -93,14 +83,15 @@ pub fn serve(socket: &UdpSocket, stop: &AtomicBool) -> Result<(), Errno> {
 /// Answers every datagram with what `respond` writes, until `stop` becomes true; writing nothing
 /// is no answer.
 pub(crate) fn answer_until(
-    socket: &UdpSocket,
+    socket: &Socket,
     stop: &AtomicBool,
     mut respond: impl FnMut(&[u8], &mut Vec<u8>),
-) -> Result<(), Errno> {
+) -> io::Result<()> {
+    let mut receiver = Receiver::new();
     let mut batch = Batch::new();
     while !stop.load(Ordering::Relaxed) {
-        if batch.exchange(socket, &mut respond)? == 0 {
-            wait(&[socket]);
+        if batch.exchange(socket, &mut receiver, &mut respond)? == 0 {
+            wait([socket]);
         }
     }
     Ok(())
@@ -109,39 +100,41 @@ pub(crate) fn answer_until(
 /// Throws datagrams at an echo server, and each that comes back again, until the time is over.
 pub fn volley(options: &VolleyOptions) -> Result<VolleyReport, LineError> {
     let server = options.server;
-    let failed = |error: Errno| LineError::Receive {
-        server,
-        source: error.into(),
-    };
+    let failed = |source| LineError::Receive { server, source };
     let unspecified: IpAddr = if server.is_ipv4() {
         Ipv4Addr::UNSPECIFIED.into()
     } else {
         Ipv6Addr::UNSPECIFIED.into()
     };
     let ports = options.ports.clamp(1, PORTS_MAX);
-    let sockets = (0..ports)
-        .map(|_| listen(SocketAddr::new(unspecified, 0)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let open = || listen(SocketAddr::new(unspecified, 0)).map(|port| (port, Receiver::new()));
+    let mut sockets = (0..ports).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
     let mut rally = Rally::new(options.duration);
     let outstanding = options.outstanding.clamp(1, OUTSTANDING_MAX);
-    for socket in sockets.iter().cycle().take(outstanding) {
-        socket
-            .send_to(&rally.serve(), server)
-            .map_err(|source| LineError::Send { server, source })?;
-    }
     let mut batch = Batch::new();
-    let watched: Vec<&UdpSocket> = sockets.iter().collect();
+    let mut left = outstanding;
+    for (index, (socket, _)) in sockets.iter().enumerate() {
+        let count = left.div_ceil(ports - index);
+        left -= count;
+        let opening: Vec<Answer> = (0..count)
+            .map(|_| Answer {
+                peer: server,
+                octets: rally.serve().into(),
+            })
+            .collect();
+        batch.sender.send(socket, None, &opening);
+    }
     while !rally.is_over() {
         let mut received = 0;
-        for socket in &sockets {
+        for (socket, receiver) in &mut sockets {
             received += batch
-                .exchange(socket, &mut |datagram, answer| {
+                .exchange(socket, receiver, &mut |datagram, answer| {
                     rally.handle_echo(datagram, answer);
                 })
                 .map_err(failed)?;
         }
         if received == 0 {
-            wait(&watched);
+            wait(sockets.iter().map(|(socket, _)| socket));
         }
     }
     Ok(rally.into_report())
@@ -232,89 +225,78 @@ impl Rally {
 
 /// Memory for the datagrams of one call and their answers, used again and again.
 struct Batch {
-    inbox: MultiHeaders<SockaddrStorage>,
-    outbox: MultiHeaders<SockaddrStorage>,
-    buffers: Vec<[u8; LENGTH_MAX]>,
-    answers: Vec<Vec<u8>>,
-    peers: [Option<SockaddrStorage>; BATCH],
+    buffer: ReceiveBuffer,
+    sender: Sender,
+    answers: Vec<Answer>,
+}
+
+/// What goes back to a peer.
+struct Answer {
+    peer: SocketAddr,
+    octets: Vec<u8>,
+}
+
+impl Outgoing for Answer {
+    fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.octets
+    }
 }
 
 impl Batch {
     fn new() -> Self {
+        let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let empty = || Answer {
+            peer: nobody,
+            octets: Vec::new(),
+        };
         Self {
-            inbox: MultiHeaders::preallocate(BATCH, None),
-            outbox: MultiHeaders::preallocate(BATCH, None),
-            buffers: vec![[0; LENGTH_MAX]; BATCH],
-            answers: vec![Vec::new(); BATCH],
-            peers: [None; BATCH],
+            buffer: ReceiveBuffer::new(),
+            sender: Sender::new(),
+            answers: (0..BATCH).map(|_| empty()).collect(),
         }
     }
 
     /// Answers what is there, at most [`BATCH`] datagrams; gives the number that were received.
+    /// What the kernel has no room for is lost, as on any line.
     fn exchange(
         &mut self,
-        socket: &UdpSocket,
+        socket: &Socket,
+        receiver: &mut Receiver,
         respond: &mut impl FnMut(&[u8], &mut Vec<u8>),
-    ) -> Result<usize, Errno> {
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
-            .buffers
-            .iter_mut()
-            .map(|buffer| [IoSliceMut::new(buffer)])
-            .collect();
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let fd = socket.as_raw_fd();
-        let messages = match recvmmsg(fd, &mut self.inbox, slices.iter_mut(), flags, None) {
-            Ok(messages) => messages,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(0),
-            Err(error) => return Err(error),
+    ) -> io::Result<usize> {
+        let now = Now {
+            instant: Instant::now(),
+            // Nobody asks how long a datagram waited.
+            since_epoch: Duration::ZERO,
         };
-        let (mut received, mut answered) = (0, 0);
-        for message in messages {
-            received += 1;
-            let answer = &mut self.answers[answered];
-            answer.clear();
-            respond(message.iovs().next().unwrap_or_default(), answer);
-            if message.address.is_some() && !answer.is_empty() {
-                self.peers[answered] = message.address;
+        let (answers, mut answered) = (&mut self.answers, 0);
+        let taken = receiver.receive(socket, &mut self.buffer, now, |datagram| {
+            let answer = &mut answers[answered];
+            answer.octets.clear();
+            respond(datagram.octets, &mut answer.octets);
+            if !answer.octets.is_empty() {
+                answer.peer = datagram.peer;
                 answered += 1;
             }
-        }
-        self.send(socket, answered)?;
-        Ok(received)
-    }
-
-    /// Sends the first answers; what the kernel has no room for is lost, as on any line.
-    fn send(&mut self, socket: &UdpSocket, count: usize) -> Result<(), Errno> {
-        let slices: Vec<[IoSlice<'_>; 1]> = self
-            .answers
-            .iter()
-            .take(count)
-            .map(|answer| [IoSlice::new(answer)])
-            .collect();
-        let no_control: [ControlMessage<'_>; 0] = [];
-        let mut sent = 0;
-        while sent < count {
-            let taken = sendmmsg(
-                socket.as_raw_fd(),
-                &mut self.outbox,
-                &slices[sent..],
-                &self.peers[sent..count],
-                no_control,
-                MsgFlags::MSG_DONTWAIT,
-            );
-            match taken.map(Iterator::count) {
-                Ok(0) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ENOBUFS) => return Ok(()),
-                Ok(taken) => sent += taken,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        });
+        let taken = match taken {
+            Ok(taken) => taken.datagrams,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        self.sender.send(socket, None, &self.answers[..answered]);
+        Ok(taken)
     }
 }
 
-fn wait(sockets: &[&UdpSocket]) {
+fn wait<'s>(sockets: impl IntoIterator<Item = &'s Socket>) {
     let mut watched: Vec<PollFd<'_>> = sockets
-        .iter()
+        .into_iter()
         .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
         .collect();
     // An interrupted wait is only shorter; the loop looks at everything again.
@@ -350,7 +332,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let socket = listen(address.parse().unwrap()).unwrap();
             let options = VolleyOptions {
-                server: socket.local_addr().unwrap(),
+                server: socket.address(),
                 duration: Duration::from_millis(50),
                 outstanding: 100,
                 ports: 3,

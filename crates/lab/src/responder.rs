@@ -4,11 +4,10 @@
 //! map, and signs the answer. It stores nothing and must never face a real router.
 
 use std::collections::HashMap;
-use std::net::UdpSocket;
+use std::io;
 use std::sync::atomic::AtomicBool;
 
 use domain::secret::Secret;
-use nix::errno::Errno;
 use radius::attribute::kind;
 use radius::authenticator::{
     MessageAuthenticatorCheck, verify_message_authenticator, verify_request_authenticator,
@@ -19,7 +18,7 @@ use radius::password::pap::{self, PASSWORD_LENGTH_MAX};
 use radius::writer::{PacketWriter, WriteError};
 
 use crate::credentials::Credentials;
-use crate::echo;
+use crate::echo::{self, Socket};
 
 /// A server of PAP, and of accounting that it forgets.
 pub struct Responder {
@@ -42,7 +41,7 @@ impl Responder {
     }
 
     /// Answers what comes in until `stop` becomes true.
-    pub fn serve(&self, socket: &UdpSocket, stop: &AtomicBool) -> Result<(), Errno> {
+    pub fn serve(&self, socket: &Socket, stop: &AtomicBool) -> io::Result<()> {
         echo::answer_until(socket, stop, |datagram, answer| {
             if self.answer(datagram, answer).is_err() {
                 answer.clear();
@@ -125,7 +124,7 @@ mod tests {
     fn counts(mix: &str, password: &str) -> Counts {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let socket = echo::listen(any).unwrap();
-        let server = socket.local_addr().unwrap();
+        let server = socket.address();
         let secret = Secret::from("shared");
         let responder = Responder::new(secret.clone(), &[user("rosa")]);
         let mut options = LoadOptions::new(server, server, secret, vec![user(password)]);

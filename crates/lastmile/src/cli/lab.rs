@@ -1,6 +1,7 @@
 //! `lastmile lab`: a simulated router, and load.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use domain::secret::Secret;
 use lab::credentials::Credentials;
-use lab::echo::VolleyOptions;
+use lab::echo::{Socket, VolleyOptions};
 use lab::fault::{Faults, Rate};
 use lab::line::LineError;
 use lab::load::mix::Mix;
@@ -311,22 +312,15 @@ async fn responder(args: &ResponderArgs) -> Result<(), CliError> {
 }
 
 /// Serves one port until the user interrupts.
-async fn serve<E>(
+async fn serve(
     server: SocketAddr,
-    run: impl FnOnce(&UdpSocket, &AtomicBool) -> Result<(), E> + Send + 'static,
-) -> Result<(), CliError>
-where
-    std::io::Error: From<E>,
-    E: Send + 'static,
-{
+    run: impl FnOnce(&Socket, &AtomicBool) -> io::Result<()> + Send + 'static,
+) -> Result<(), CliError> {
     let failed = |source| CliError::Line { server, source };
     let socket = lab::echo::listen(server).map_err(failed)?;
     run_until_interrupted(move |stop| run(&socket, stop))
         .await?
-        .map_err(|error| LineError::Receive {
-            server,
-            source: error.into(),
-        })
+        .map_err(|source| LineError::Receive { server, source })
         .map_err(failed)
 }
 
