@@ -23,6 +23,9 @@ const SEGMENT_MAX: usize = 1_232;
 /// Octets that are handed over in one piece: a little less than what a datagram may have.
 const PIECE_MAX: usize = 65_000;
 
+/// Fewer datagrams are sent as they come: there is little to spare.
+const JOINED_MIN: usize = 8;
+
 /// What can be sent.
 pub trait Outgoing {
     fn peer(&self) -> SocketAddr;
@@ -61,8 +64,8 @@ impl Sender {
         }
     }
 
-    /// Sends datagrams without waiting, all from the same local address. The order is kept among
-    /// those of one length to one peer. Returns how many the kernel refused; one peer that cannot
+    /// Sends datagrams without waiting, all from the same local address. In a large batch the order
+    /// is kept only among those of one length to one peer. Returns how many the kernel refused; one peer that cannot
     /// be reached does not stop the others' datagrams.
     pub fn send<T: Outgoing>(
         &mut self,
@@ -82,12 +85,17 @@ impl Sender {
         local: Option<IpAddr>,
         batch: &[T],
     ) -> usize {
-        let batch = in_order(batch);
+        let is_joining = self.is_cutting && JOINED_MIN <= batch.len();
+        let batch = if is_joining {
+            in_order(batch)
+        } else {
+            batch.iter().collect()
+        };
         let slices: ArrayVec<IoSlice<'_>, BATCH> = batch
             .iter()
             .map(|datagram| IoSlice::new(datagram.octets()))
             .collect();
-        if !self.is_cutting {
+        if !is_joining {
             return self.send_class(socket, local, &Class::of_single(&batch, &slices));
         }
         let (mut at, mut refused) = (0, 0);
