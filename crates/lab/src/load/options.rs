@@ -7,6 +7,7 @@ use domain::secret::Secret;
 use radius::client::IdentifierPool;
 
 use crate::credentials::Credentials;
+use crate::fault::Faults;
 use crate::line::LineError;
 use crate::load::mix::Mix;
 use crate::reply::ReplyPolicy;
@@ -19,6 +20,8 @@ pub const PORTS_MAX: usize = 1_024;
 pub const THREADS_MAX: usize = 64;
 /// Sessions that live at a time at most.
 pub const SESSIONS_MAX: usize = 1_000_000;
+/// Requests a second at most, over all threads.
+pub const RATE_MAX: usize = 10_000_000;
 
 /// What to send, how much of it and until when.
 #[derive(Clone, Debug)]
@@ -33,12 +36,14 @@ pub struct LoadOptions {
     pub users: Vec<Credentials>,
     /// Which requests.
     pub mix: Mix,
-    /// Requests that are on their way at a time, over all threads.
+    /// Requests that are on their way at a time, over all threads; at a rate, at most.
     pub outstanding: usize,
     /// Source ports, over all threads; each carries at most 256 requests at a time.
     pub ports: usize,
     /// Threads that share the work.
     pub threads: usize,
+    /// When the next request is begun.
+    pub pace: Pace,
     /// When no more requests are begun.
     pub limit: Limit,
     /// How long each transmission waits for its reply.
@@ -67,6 +72,18 @@ pub struct LoadOptions {
     pub service: Service,
     /// The address to send from; the kernel chooses when absent.
     pub source: Option<IpAddr>,
+    /// What goes wrong between this end and the server.
+    pub faults: Faults,
+}
+
+/// When a request is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When another is answered or lost: the loop is closed.
+    Answers,
+    /// So many a second, whatever is answered: the loop is open. A request that finds no room waits
+    /// for it, and its latency counts from when it was due.
+    PerSecond(u32),
 }
 
 /// When a run begins no more requests.
@@ -117,7 +134,7 @@ pub enum LoadError {
 }
 
 impl LoadOptions {
-    /// Ten seconds of PAP: 256 requests outstanding over 8 ports in one thread, three transmissions a second apart.
+    /// Ten seconds of PAP in a closed loop: 256 requests outstanding over 8 ports in one thread, three transmissions a second apart.
     #[must_use]
     pub fn new(
         auth: SocketAddr,
@@ -134,6 +151,7 @@ impl LoadOptions {
             outstanding: 256,
             ports: 8,
             threads: 1,
+            pace: Pace::Answers,
             limit: Limit::Duration(Duration::from_secs(10)),
             timeout: Duration::from_secs(1),
             transmissions_max: 3,
@@ -148,6 +166,7 @@ impl LoadOptions {
             router: Router::default(),
             service: Service::default(),
             source: None,
+            faults: Faults::default(),
         }
     }
 
@@ -161,6 +180,9 @@ impl LoadOptions {
         check_range("outstanding", self.outstanding, outstanding_max)?;
         check_range("threads", self.threads, THREADS_MAX)?;
         check_range("sessions", self.sessions, SESSIONS_MAX)?;
+        if let Pace::PerSecond(rate) = self.pace {
+            check_range("rate", rate as usize, RATE_MAX)?;
+        }
         let transmissions = self.transmissions_max as usize;
         check_range("transmissions", transmissions, 100)?;
         if self.timeout < Duration::from_millis(1) {
@@ -241,6 +263,10 @@ mod tests {
         check(
             |options| options.ports = 0,
             Some("ports is 0: give a number from 1 to 1024"),
+        );
+        check(
+            |options| options.pace = Pace::PerSecond(0),
+            Some("rate is 0: give a number from 1 to 10000000"),
         );
         check(
             |options| options.threads = 9,

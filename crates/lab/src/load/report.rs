@@ -6,8 +6,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::fault::Passage;
 use crate::load::ledger::Ledger;
 use crate::load::mix::Kind;
+use crate::request::Event;
 
 /// Longest latency that is told apart, in microseconds: two minutes.
 const LATENCY_US_MAX: u64 = 120_000_000;
@@ -28,8 +30,9 @@ pub struct LoadReport {
     pub throughput_per_second: f64,
     /// Everything that was counted.
     pub counts: Counts,
-    /// From the first transmission to the answer, over all kinds. The loop is closed: a server that
-    /// stalls is asked nothing new, so a stall weighs no more than what was on its way.
+    /// From when a request was due to its answer, over all kinds. In a closed loop that is its first
+    /// transmission, and a server that stalls is asked nothing new, so a stall weighs no more than what
+    /// was on its way. At a rate it is the moment that the rate sets, whether it was sent then or not.
     pub latency: Latency,
     /// The same by kind of request, for those that were in the mix.
     pub exchanges: Vec<ExchangeReport>,
@@ -76,6 +79,10 @@ pub struct Counts {
     pub unexpected: u64,
     /// Replies that repeat the one before.
     pub duplicates: u64,
+    /// Requests that were sent a millisecond or more after they were due.
+    pub late: u64,
+    /// Requests that were due and not sent when the run ended.
+    pub unsent: u64,
     /// Requests sent again.
     pub retransmits: u64,
     /// Requests given up.
@@ -84,6 +91,12 @@ pub struct Counts {
     pub port_closed: u64,
     /// Datagrams that the kernel refused to send.
     pub send_errors: u64,
+    /// Datagrams of either direction that the bad line swallowed.
+    pub line_lost: u64,
+    /// Datagrams that it doubled.
+    pub line_doubled: u64,
+    /// Datagrams that it held back until the next one had passed.
+    pub line_held: u64,
 }
 
 /// A distribution of latencies in microseconds.
@@ -130,6 +143,8 @@ pub(crate) struct Tally {
 pub(crate) struct Measurement {
     pub(crate) counts: Counts,
     pub(crate) tallies: [Tally; Kind::ALL.len()],
+    /// Accounting once more, by what the records report.
+    pub(crate) records: [Tally; Event::ALL.len()],
     pub(crate) elapsed: Duration,
     pub(crate) ended: Ended,
     pub(crate) ledger: Option<Ledger>,
@@ -164,20 +179,33 @@ impl Measurement {
         Self {
             counts: Counts::default(),
             tallies: std::array::from_fn(|_| Tally::new()),
+            records: std::array::from_fn(|_| Tally::new()),
             elapsed: Duration::ZERO,
             ended: Ended::Duration,
             ledger: None,
         }
     }
 
-    pub(crate) const fn tally(&mut self, kind: Kind) -> &mut Tally {
-        &mut self.tallies[kind.index()]
+    /// Every tally that a request belongs to.
+    pub(crate) fn for_each_tally(
+        &mut self,
+        kind: Kind,
+        event: Option<Event>,
+        mut note: impl FnMut(&mut Tally),
+    ) {
+        note(&mut self.tallies[kind.index()]);
+        if let Some(event) = event {
+            note(&mut self.records[event.index()]);
+        }
     }
 
     /// Adds what another thread measured at the same time.
     pub(crate) fn merge(&mut self, other: Self) {
         self.counts.add(&other.counts);
         for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
+            tally.add(other);
+        }
+        for (tally, other) in self.records.iter_mut().zip(&other.records) {
             tally.add(other);
         }
         self.elapsed = self.elapsed.max(other.elapsed);
@@ -249,14 +277,24 @@ impl Counts {
         }
     }
 
+    /// Notes what a bad line did to a datagram.
+    pub(crate) const fn note(&mut self, passage: Passage) {
+        match passage {
+            Passage::Passed => {}
+            Passage::Lost => self.line_lost += 1,
+            Passage::Doubled => self.line_doubled += 1,
+            Passage::Held => self.line_held += 1,
+        }
+    }
+
     /// Every count with its name in words.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 15] {
+    pub fn named(&self) -> [(&'static str, u64); 20] {
         let mut copy = *self;
         copy.named_mut().map(|(name, count)| (name, *count))
     }
 
-    const fn named_mut(&mut self) -> [(&'static str, &mut u64); 15] {
+    const fn named_mut(&mut self) -> [(&'static str, &mut u64); 20] {
         [
             ("requests", &mut self.requests),
             ("answers", &mut self.answers),
@@ -269,10 +307,15 @@ impl Counts {
             ("malformed", &mut self.malformed),
             ("unexpected", &mut self.unexpected),
             ("duplicates", &mut self.duplicates),
+            ("late", &mut self.late),
+            ("unsent", &mut self.unsent),
             ("retransmits", &mut self.retransmits),
             ("lost", &mut self.lost),
             ("port closed", &mut self.port_closed),
             ("send errors", &mut self.send_errors),
+            ("lost on the line", &mut self.line_lost),
+            ("doubled on the line", &mut self.line_doubled),
+            ("held on the line", &mut self.line_held),
         ]
     }
 }

@@ -13,7 +13,7 @@ use lab::echo::{Socket, VolleyOptions};
 use lab::fault::{Faults, Rate};
 use lab::line::LineError;
 use lab::load::mix::Mix;
-use lab::load::options::{Limit, LoadOptions};
+use lab::load::options::{Limit, LoadOptions, Pace};
 use lab::load::report::Ended;
 use lab::method::Method;
 use lab::nas::{Announcements, NasOptions, NasOutcome};
@@ -37,9 +37,10 @@ pub(crate) enum LabCommand {
   lastmile lab nas --user ana --password -
   lastmile lab nas --user ana --password - --method chap --interims 10 --loss 5% --output json")]
     Nas(Box<NasArgs>),
-    /// Send requests as fast as they are answered, verify every reply, and measure
+    /// Send requests as fast as they are answered or at a rate, verify every reply, and measure
     #[command(after_help = "Examples:
   lastmile lab load --users subscribers.csv --mix pap --seconds 10
+  lastmile lab load --users subscribers.csv --mix mixed --rate 5000 --outstanding 2000 --ports 16
   lastmile lab load --users subscribers.csv --mix pap=40,mschapv2=10,accounting=50 --requests 100000 --output json")]
     Load(Box<LoadArgs>),
     /// Send datagrams back to where they came from, or measure a server that does
@@ -104,6 +105,13 @@ pub(crate) struct NasArgs {
     /// Announce the router with Accounting-On before and Accounting-Off after
     #[arg(long)]
     announce: bool,
+    #[command(flatten)]
+    faults: FaultArgs,
+}
+
+/// What goes wrong on the line, in both directions.
+#[derive(Debug, clap::Args)]
+struct FaultArgs {
     /// Share of datagrams that get lost: 0.1, 10%
     #[arg(long, value_name = "RATE")]
     loss: Option<Rate>,
@@ -113,6 +121,9 @@ pub(crate) struct NasArgs {
     /// Share of datagrams that arrive late
     #[arg(long, value_name = "RATE")]
     reordering: Option<Rate>,
+    /// The most milliseconds that a datagram takes; each takes a random part of it
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    delay_ms: u32,
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +143,11 @@ pub(crate) struct LoadArgs {
     /// Stop after so many requests instead
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
-    /// Requests under way at a time
+    /// Requests a second, whatever is answered; latency then counts from when a request was due
+    /// [default: as fast as they are answered]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=lab::load::options::RATE_MAX as i64))]
+    rate: Option<u32>,
+    /// Requests under way at a time; with --rate, at most
     #[arg(long, value_name = "N", default_value_t = 256)]
     outstanding: usize,
     /// Source ports; each carries 256 requests at most
@@ -159,6 +174,8 @@ pub(crate) struct LoadArgs {
     /// Which replies to logins are believed, by their Message-Authenticator: first, required, optional
     #[arg(long, value_name = "POLICY", default_value_t = ReplyPolicy::default())]
     reply_policy: ReplyPolicy,
+    #[command(flatten)]
+    faults: FaultArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -224,11 +241,7 @@ async fn nas(context: &mut Context, args: NasArgs) -> Result<(), CliError> {
     options.signing = args.server.signing();
     options.seed = args.server.seed;
     options.started_at = Some(context.app.now());
-    options.faults = Faults {
-        loss: args.loss.unwrap_or_default(),
-        duplication: args.duplication.unwrap_or_default(),
-        reordering: args.reordering.unwrap_or_default(),
-    };
+    options.faults = args.faults.faults();
     if args.announce {
         options.announcements = Announcements::OnAndOff;
     }
@@ -253,6 +266,7 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     let target = args.server.resolve(context).await?;
     let mut options = LoadOptions::new(target.auth, target.acct, target.secret, users);
     options.mix = args.mix;
+    options.pace = args.rate.map_or(Pace::Answers, Pace::PerSecond);
     options.outstanding = args.outstanding;
     options.ports = args.ports;
     options.threads = args.threads;
@@ -261,6 +275,7 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     options.interims = args.interims;
     options.ledger = args.ledger;
     options.reply_policy = args.reply_policy;
+    options.faults = args.faults.faults();
     options.signing = args.server.signing();
     options.seed = args.server.seed.unwrap_or(options.seed);
     options.limit = args.requests.map_or_else(
@@ -377,6 +392,17 @@ impl ServerArgs {
             Signing::Unsigned
         } else {
             Signing::Signed
+        }
+    }
+}
+
+impl FaultArgs {
+    fn faults(&self) -> Faults {
+        Faults {
+            loss: self.loss.unwrap_or_default(),
+            duplication: self.duplication.unwrap_or_default(),
+            reordering: self.reordering.unwrap_or_default(),
+            delay: Duration::from_millis(self.delay_ms.into()),
         }
     }
 }

@@ -74,6 +74,13 @@ fn a_simulated_life_and_a_load_are_verified() {
     let load = place.json(&format!("lab load --users users.csv --requests 50 {ports}"));
     assert_eq!(load["counts"]["accepts"], 50, "{load}");
     assert_eq!(load["counts"]["bad_authenticators"], 0, "{load}");
+    let bad_line = "--timeout-ms 100 --loss 2% --duplication 20% --reordering 20% --delay-ms 2";
+    let load = place.json(&format!(
+        "lab load --users users.csv --requests 50 {bad_line} {ports}"
+    ));
+    assert_eq!(load["counts"]["accepts"], 50, "{load}");
+    let doubled = load["counts"]["line_doubled"].as_u64();
+    assert!(doubled.is_some_and(|doubled| 0 < doubled), "{load}");
     place.check_refused(
         &format!("lab load --users nowhere.csv {ports}"),
         1,
