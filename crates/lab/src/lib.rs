@@ -1,4 +1,4 @@
-//! The other side of the wire: a NAS with one subscriber's life, probes, and a load generator.
+//! The other side of the wire: a NAS with one subscriber's life, probes, load, and a reconnect storm.
 
 pub mod auth;
 pub mod credentials;
@@ -15,3 +15,4 @@ pub mod reply;
 pub mod request;
 pub mod responder;
 pub mod router;
+pub mod storm;

@@ -3,15 +3,15 @@
 mod batch;
 mod generator;
 pub mod ledger;
-mod life;
+pub(crate) mod life;
 mod lives;
 pub mod mix;
 mod mixed;
 pub mod options;
 mod port;
 pub mod report;
-mod script;
-mod share;
+pub(crate) mod script;
+pub(crate) mod share;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
@@ -45,7 +45,7 @@ pub fn run_until(options: &LoadOptions, stop: &AtomicBool) -> Result<LoadReport,
 }
 
 /// Runs a thread for each share, with a script for each, and adds up what they measured.
-fn run_shares<'s, S: Script>(
+pub(crate) fn run_shares<'s, S: Script>(
     options: &LoadOptions,
     shares: &'s [Share],
     begin: Instant,
@@ -76,7 +76,7 @@ fn run_shares<'s, S: Script>(
     Ok(sum)
 }
 
-fn random_run() -> String {
+pub(crate) fn random_run() -> String {
     let number = u32::from_be_bytes(random::octets(&mut random::generator(None)));
     format!("{number:08x}")
 }

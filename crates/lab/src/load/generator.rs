@@ -12,6 +12,7 @@ use crate::load::port::{Port, Slot, Waiting, code_of, lane_of};
 use crate::load::report::Measurement;
 use crate::load::script::{Script, Step};
 use crate::reply::{Expectation, ReplyFault};
+use crate::request::Event;
 
 /// A request that is sent this much after it was due is late.
 const LATE_MIN: Duration = Duration::from_millis(1);
@@ -100,7 +101,8 @@ impl<'o, S: Script> Generator<'o, S> {
                 request: _,
             } => {
                 let authenticator = port.slots[usize::from(slot)].authenticator();
-                check(self.options, waiting, authenticator, &reply).err()
+                let user = self.script.user(&waiting.step);
+                check(self.options, waiting, user, authenticator, &reply).err()
             }
             Slot { .. } => return,
         };
@@ -200,6 +202,9 @@ impl<'o, S: Script> Generator<'o, S> {
         let latency = now.saturating_duration_since(step.due);
         let measurement = &mut self.measurement;
         measurement.for_each_tally(step.kind, waiting.event, |tally| tally.record(latency));
+        if waiting.event == Some(Event::Start) {
+            measurement.last_start = now.saturating_duration_since(self.begin);
+        }
         let counts = &mut measurement.counts;
         counts.answers += 1;
         match (step.kind, reply.code()) {
@@ -238,6 +243,7 @@ impl<'o, S: Script> Generator<'o, S> {
 fn check(
     options: &LoadOptions,
     waiting: &Waiting,
+    user: usize,
     authenticator: &[u8; 16],
     reply: &Packet<'_>,
 ) -> Result<(), ReplyFault> {
@@ -250,9 +256,7 @@ fn check(
     }
     .check(reply)?;
     if reply.code() == Code::AccessAccept {
-        waiting
-            .proof
-            .check(reply, &options.users[waiting.step.subject])?;
+        waiting.proof.check(reply, &options.users[user])?;
     }
     Ok(())
 }

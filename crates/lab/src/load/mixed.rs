@@ -147,6 +147,13 @@ impl Script for Mixed<'_> {
         }
     }
 
+    fn user(&self, step: &Step) -> usize {
+        match step.kind {
+            Kind::Login(_) => step.subject,
+            Kind::Accounting => self.lives.find(step.subject).map_or(0, |life| life.user),
+        }
+    }
+
     fn write(
         &mut self,
         step: &Step,

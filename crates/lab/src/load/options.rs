@@ -16,6 +16,8 @@ use crate::router::{Router, Service};
 
 /// Source ports of one run at most.
 pub const PORTS_MAX: usize = 1_024;
+/// Requests that a source port carries at a time: there are no more identifiers.
+pub const REQUESTS_PER_PORT: usize = IdentifierPool::SIZE;
 /// Threads of one run at most.
 pub const THREADS_MAX: usize = 64;
 /// Sessions that live at a time at most.
@@ -176,7 +178,7 @@ impl LoadOptions {
             return Err(LoadError::NoUsers);
         }
         check_range("ports", self.ports, PORTS_MAX)?;
-        let outstanding_max = PORTS_MAX * IdentifierPool::SIZE;
+        let outstanding_max = PORTS_MAX * REQUESTS_PER_PORT;
         check_range("outstanding", self.outstanding, outstanding_max)?;
         check_range("threads", self.threads, THREADS_MAX)?;
         check_range("sessions", self.sessions, SESSIONS_MAX)?;
@@ -199,9 +201,9 @@ impl LoadOptions {
             }
         }
         // A thread's part must fit its own ports, so the fullest thread decides.
-        let ports_needed = outstanding.div_ceil(IdentifierPool::SIZE);
+        let ports_needed = outstanding.div_ceil(REQUESTS_PER_PORT);
         let is_too_full = (0..threads).any(|thread| {
-            part(ports, threads, thread) * IdentifierPool::SIZE < part(outstanding, threads, thread)
+            part(ports, threads, thread) * REQUESTS_PER_PORT < part(outstanding, threads, thread)
         });
         if is_too_full {
             return Err(LoadError::TooFewPorts {
@@ -219,7 +221,11 @@ pub(crate) const fn part(whole: usize, count: usize, index: usize) -> usize {
     whole / count + if index < whole % count { 1 } else { 0 }
 }
 
-const fn check_range(name: &'static str, value: usize, max: usize) -> Result<(), LoadError> {
+pub(crate) const fn check_range(
+    name: &'static str,
+    value: usize,
+    max: usize,
+) -> Result<(), LoadError> {
     if 0 < value && value <= max {
         Ok(())
     } else {

@@ -118,9 +118,9 @@ pub struct Latency {
 
 /// One kind of request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExchangeReport {
+pub struct ExchangeReport<K = Kind> {
     /// Which kind.
-    pub exchange: Kind,
+    pub exchange: K,
     /// Requests begun.
     pub requests: u64,
     /// Requests answered.
@@ -142,10 +142,12 @@ pub(crate) struct Tally {
 /// Everything that one thread measures.
 pub(crate) struct Measurement {
     pub(crate) counts: Counts,
-    pub(crate) tallies: [Tally; Kind::ALL.len()],
+    tallies: [Tally; Kind::ALL.len()],
     /// Accounting once more, by what the records report.
-    pub(crate) records: [Tally; Event::ALL.len()],
+    records: [Tally; Event::ALL.len()],
     pub(crate) elapsed: Duration,
+    /// When the last Start was acknowledged, from the begin.
+    pub(crate) last_start: Duration,
     pub(crate) ended: Ended,
     pub(crate) ledger: Option<Ledger>,
 }
@@ -165,6 +167,10 @@ impl Tally {
         self.latencies.saturating_record(latency_us);
     }
 
+    pub(crate) fn answers(&self) -> u64 {
+        self.latencies.len()
+    }
+
     fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.lost += other.lost;
@@ -181,6 +187,7 @@ impl Measurement {
             tallies: std::array::from_fn(|_| Tally::new()),
             records: std::array::from_fn(|_| Tally::new()),
             elapsed: Duration::ZERO,
+            last_start: Duration::ZERO,
             ended: Ended::Duration,
             ledger: None,
         }
@@ -199,6 +206,14 @@ impl Measurement {
         }
     }
 
+    pub(crate) const fn tally(&self, kind: Kind) -> &Tally {
+        &self.tallies[kind.index()]
+    }
+
+    pub(crate) const fn record(&self, event: Event) -> &Tally {
+        &self.records[event.index()]
+    }
+
     /// Adds what another thread measured at the same time.
     pub(crate) fn merge(&mut self, other: Self) {
         self.counts.add(&other.counts);
@@ -209,6 +224,7 @@ impl Measurement {
             tally.add(other);
         }
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.last_start = self.last_start.max(other.last_start);
         self.ended = self.ended.max(other.ended);
         match (&mut self.ledger, other.ledger) {
             (Some(ledger), Some(other)) => ledger.append(other),
@@ -245,8 +261,8 @@ impl Measurement {
     }
 }
 
-impl ExchangeReport {
-    fn new(exchange: Kind, tally: &Tally) -> Self {
+impl<K> ExchangeReport<K> {
+    pub(crate) fn new(exchange: K, tally: &Tally) -> Self {
         Self {
             exchange,
             requests: tally.requests,
@@ -285,6 +301,19 @@ impl Counts {
             Passage::Doubled => self.line_doubled += 1,
             Passage::Held => self.line_held += 1,
         }
+    }
+
+    /// Writes a line with what else was counted, if anything was.
+    pub(crate) fn format_details(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = self.named().into_iter().skip(2);
+        let shown: Vec<String> = details
+            .filter(|(_, count)| 0 < *count)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "\n{}", shown.join(", "))
     }
 
     /// Every count with its name in words.
@@ -328,29 +357,32 @@ impl fmt::Display for LoadReport {
             formatter,
             "{throughput:.0} answers/s in {seconds:.3} s; {ended}"
         )?;
-        writeln!(
-            formatter,
-            "{:<12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "", "requests", "answers", "lost", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"
-        )?;
-        for exchange in &self.exchanges {
-            let name = exchange.exchange.name();
-            let numbers = (exchange.requests, exchange.answers, exchange.lost);
-            format_row(formatter, name, numbers, &exchange.latency)?;
-            writeln!(formatter)?;
-        }
+        let rows = self.exchanges.iter();
+        let rows = rows.map(|exchange| (exchange.exchange.name(), exchange));
+        format_exchanges(formatter, rows)?;
         let numbers = (self.counts.requests, self.counts.answers, self.counts.lost);
+        writeln!(formatter)?;
         format_row(formatter, "all", numbers, &self.latency)?;
-        let details = self.counts.named().into_iter().skip(2);
-        let shown: Vec<String> = details
-            .filter(|(_, count)| 0 < *count)
-            .map(|(name, count)| format!("{count} {name}"))
-            .collect();
-        if shown.is_empty() {
-            return Ok(());
-        }
-        write!(formatter, "\n{}", shown.join(", "))
+        self.counts.format_details(formatter)
     }
+}
+
+/// Writes a heading and a line for each kind of request; the last has no end.
+pub(crate) fn format_exchanges<'e, K: 'e>(
+    formatter: &mut fmt::Formatter<'_>,
+    exchanges: impl Iterator<Item = (&'static str, &'e ExchangeReport<K>)>,
+) -> fmt::Result {
+    write!(
+        formatter,
+        "{:<12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+        "", "requests", "answers", "lost", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"
+    )?;
+    for (name, exchange) in exchanges {
+        let numbers = (exchange.requests, exchange.answers, exchange.lost);
+        writeln!(formatter)?;
+        format_row(formatter, name, numbers, &exchange.latency)?;
+    }
+    Ok(())
 }
 
 fn format_row(
@@ -367,7 +399,7 @@ fn format_row(
 }
 
 impl Ended {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Duration => "time over",
             Self::Requests => "all requests sent",

@@ -13,7 +13,7 @@ use crate::request::{Event, Proof};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) kind: Kind,
-    /// Place of the user who logs in, or whatever the script knows the record by.
+    /// What the script knows it by.
     pub(crate) subject: usize,
     /// When it should be sent; latency counts from here.
     pub(crate) due: Instant,
@@ -36,6 +36,9 @@ pub(crate) trait Script {
     /// When the next request becomes due; `None` while that is up to the answers.
     fn next_due(&self, now: Instant) -> Option<Instant>;
 
+    /// Place in the list of the user whom a request is about.
+    fn user(&self, step: &Step) -> usize;
+
     /// Writes a request that was taken into `buffer`, replacing it.
     fn write(
         &mut self,
@@ -53,7 +56,7 @@ pub(crate) trait Script {
     /// Lets no more requests become due; gives the number of those that were due and not taken.
     fn stop(&mut self, now: Instant) -> u64;
 
-    /// Whether no more requests become due, whatever is answered to those that were taken.
+    /// Whether no more requests become due, unless an answer to those that were taken makes one so.
     fn is_over(&self) -> bool;
 
     /// What was acknowledged, if that is kept.

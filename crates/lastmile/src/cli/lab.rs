@@ -1,14 +1,16 @@
-//! `lastmile lab`: a simulated router, and load.
+//! `lastmile lab`: a simulated router, load, and a reconnect storm.
+
+mod storm;
+pub(crate) mod users;
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::secret::Secret;
-use lab::credentials::Credentials;
 use lab::echo::{Socket, VolleyOptions};
 use lab::fault::{Faults, Rate};
 use lab::line::LineError;
@@ -22,13 +24,13 @@ use lab::request::Signing;
 use lab::responder::Responder;
 use lab::router::Service;
 
+use self::storm::StormArgs;
+use self::users::read_users;
 use super::context::Context;
 use super::error::CliError;
 use super::loopback::{self, Loopback};
 use super::test_auth::credentials;
 use super::value::{self, HiddenArg};
-
-const USERS_MAX: usize = 1_000_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum LabCommand {
@@ -43,6 +45,11 @@ pub(crate) enum LabCommand {
   lastmile lab load --users subscribers.csv --mix mixed --rate 5000 --outstanding 2000 --ports 16
   lastmile lab load --users subscribers.csv --mix pap=40,mschapv2=10,accounting=50 --requests 100000 --output json")]
     Load(Box<LoadArgs>),
+    /// Let every subscriber log in and start a session within a time, as after a power cut
+    #[command(after_help = "Examples:
+  lastmile lab storm --users subscribers.csv --subscribers 50000 --seconds 60
+  lastmile lab storm --users subscribers.csv --routers 8 --source 127.0.0.11 --interims 1 --stops --output json")]
+    Storm(Box<StormArgs>),
     /// Send datagrams back to where they came from, or measure a server that does
     #[command(after_help = "Examples:
   lastmile lab echo --listen 127.0.0.1:7007
@@ -66,6 +73,9 @@ struct ServerArgs {
     /// this machine]
     #[arg(long, value_name = "SECRET")]
     secret: Option<HiddenArg>,
+    /// The address to send from [default: the system chooses]
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<IpAddr>,
     /// Send requests without Message-Authenticator, as old routers do
     #[arg(long)]
     unsigned: bool,
@@ -223,6 +233,7 @@ pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<()
     match command {
         LabCommand::Nas(args) => nas(context, *args).await,
         LabCommand::Load(args) => load(context, *args).await,
+        LabCommand::Storm(args) => storm::run(context, *args).await,
         LabCommand::Echo(args) => echo(context, &args).await,
         LabCommand::Responder(args) => responder(&args).await,
     }
@@ -240,6 +251,7 @@ async fn nas(context: &mut Context, args: NasArgs) -> Result<(), CliError> {
     options.interim_pause = Duration::from_secs(args.pause.into());
     options.signing = args.server.signing();
     options.seed = args.server.seed;
+    options.source = args.server.source;
     options.started_at = Some(context.app.now());
     options.faults = args.faults.faults();
     if args.announce {
@@ -276,6 +288,7 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     options.ledger = args.ledger;
     options.reply_policy = args.reply_policy;
     options.faults = args.faults.faults();
+    options.source = args.server.source;
     options.signing = args.server.signing();
     options.seed = args.server.seed.unwrap_or(options.seed);
     options.limit = args.requests.map_or_else(
@@ -378,7 +391,11 @@ impl ServerArgs {
                 identifier: None,
             });
         }
-        let Loopback { nas } = Loopback::find(context, auth).await?;
+        let source = match self.source {
+            Some(source) => source,
+            None => loopback::source_towards(auth)?,
+        };
+        let Loopback { nas } = Loopback::find_at(context, source).await?;
         Ok(Target {
             auth,
             acct,
@@ -405,59 +422,4 @@ impl FaultArgs {
             delay: Duration::from_millis(self.delay_ms.into()),
         }
     }
-}
-
-fn read_users(path: &Path) -> Result<Vec<Credentials>, CliError> {
-    let refuse = |source| CliError::Users {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = csv::Reader::from_path(path).map_err(|error| refuse(error.into()))?;
-    let headers = reader
-        .headers()
-        .map_err(|error| refuse(error.into()))?
-        .clone();
-    let column = |name: &'static str| {
-        headers
-            .iter()
-            .position(|header| header.trim().eq_ignore_ascii_case(name))
-            .ok_or(UsersError::NoColumn { name })
-    };
-    let name_at = column("username").map_err(refuse)?;
-    let password_at = column("password").map_err(refuse)?;
-    let mut users = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| refuse(error.into()))?;
-        let field = |at: usize| record.get(at).unwrap_or_default();
-        let user = Credentials::new(field(name_at), field(password_at)).map_err(|source| {
-            refuse(UsersError::Line {
-                line: record.position().map_or(0, csv::Position::line),
-                source,
-            })
-        })?;
-        users.push(user);
-        if USERS_MAX < users.len() {
-            return Err(refuse(UsersError::TooMany));
-        }
-    }
-    Ok(users)
-}
-
-/// Why a file of users cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UsersError {
-    #[error(
-        "the column '{name}' is missing: the first line names the columns username and password"
-    )]
-    NoColumn { name: &'static str },
-    #[error("line {line}")]
-    Line {
-        line: u64,
-        #[source]
-        source: lab::credentials::CredentialsError,
-    },
-    #[error("more than {USERS_MAX} users")]
-    TooMany,
-    #[error(transparent)]
-    Unreadable(#[from] csv::Error),
 }

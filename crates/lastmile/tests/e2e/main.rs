@@ -14,6 +14,7 @@ mod secrets;
 mod signing;
 mod site;
 mod starting;
+mod storm;
 mod web;
 mod wire;
 mod workers;
