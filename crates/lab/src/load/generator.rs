@@ -6,6 +6,7 @@ use radius::code::Code;
 use radius::packet::Packet;
 use radius::writer::WriteError;
 
+use crate::credentials::Credentials;
 use crate::load::mix::Kind;
 use crate::load::options::LoadOptions;
 use crate::load::port::{Port, Slot, Waiting, code_of, lane_of};
@@ -21,7 +22,6 @@ const LATE_MIN: Duration = Duration::from_millis(1);
 pub(crate) struct Generator<'o, S> {
     options: &'o LoadOptions,
     pub(crate) script: S,
-    scratch: Vec<u8>,
     pub(crate) measurement: Measurement,
     begin: Instant,
     last_answer: Instant,
@@ -36,7 +36,6 @@ impl<'o, S: Script> Generator<'o, S> {
         Self {
             options,
             script,
-            scratch: Vec::new(),
             measurement: Measurement::new(),
             begin: now,
             last_answer: now,
@@ -101,8 +100,9 @@ impl<'o, S: Script> Generator<'o, S> {
                 request: _,
             } => {
                 let authenticator = port.slots[usize::from(slot)].authenticator();
-                let user = self.script.user(&waiting.step);
-                check(self.options, waiting, user, authenticator, &reply).err()
+                let user = &self.options.users[self.script.user(&waiting.step)];
+                let replies = counts.answers;
+                check(self.options, waiting, user, authenticator, &reply, replies).err()
             }
             Slot { .. } => return,
         };
@@ -176,10 +176,8 @@ impl<'o, S: Script> Generator<'o, S> {
         let lane = &mut port.lanes[lane_index];
         let identifier = lane.acquire(slot);
         lane.outgoing.push_back(slot);
-        let written = self.script.write(step, identifier, &mut self.scratch)?;
         let slot = &mut port.slots[usize::from(slot)];
-        slot.request.clear();
-        slot.request.extend_from_slice(&self.scratch);
+        let written = self.script.write(step, identifier, &mut slot.request)?;
         slot.waiting = Some(Waiting {
             step: *step,
             identifier,
@@ -243,20 +241,24 @@ impl<'o, S: Script> Generator<'o, S> {
 fn check(
     options: &LoadOptions,
     waiting: &Waiting,
-    user: usize,
+    user: &Credentials,
     authenticator: &[u8; 16],
     reply: &Packet<'_>,
+    replies_before: u64,
 ) -> Result<(), ReplyFault> {
-    Expectation {
+    let expectation = Expectation {
         request_code: code_of(waiting.step.kind),
         identifier: waiting.identifier,
         authenticator,
         secret: options.secret.expose(),
         policy: options.reply_policy,
+    };
+    if !options.verify.is_due(replies_before) {
+        return expectation.check_code(reply);
     }
-    .check(reply)?;
+    expectation.check(reply)?;
     if reply.code() == Code::AccessAccept {
-        waiting.proof.check(reply, &options.users[user])?;
+        waiting.proof.check(reply, user)?;
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! What a load consists of and when it ends, and what does not make one.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use domain::secret::Secret;
@@ -68,6 +70,8 @@ pub struct LoadOptions {
     pub signing: Signing,
     /// Which replies are believed.
     pub reply_policy: ReplyPolicy,
+    /// Which replies are verified.
+    pub verify: Verify,
     /// What the router says about itself.
     pub router: Router,
     /// The service dialled into.
@@ -86,6 +90,54 @@ pub enum Pace {
     /// So many a second, whatever is answered: the loop is open. A request that finds no room waits
     /// for it, and its latency counts from when it was due.
     PerSecond(u32),
+}
+
+/// Which replies are verified: verifying takes the generator as long as asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Each.
+    #[default]
+    All,
+    /// One of 16; the others are believed when identifier and code fit.
+    Sample,
+}
+
+/// A text that does not say what to verify.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{raw}' does not say which replies to verify: write all or sample")]
+pub struct VerifyError {
+    raw: String,
+}
+
+impl Verify {
+    /// Whether the reply after so many others is verified.
+    pub(crate) const fn is_due(self, replies_before: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Sample => replies_before.is_multiple_of(16),
+        }
+    }
+}
+
+impl fmt::Display for Verify {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::All => "all",
+            Self::Sample => "sample",
+        })
+    }
+}
+
+impl FromStr for Verify {
+    type Err = VerifyError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        match raw {
+            "all" => Ok(Self::All),
+            "sample" => Ok(Self::Sample),
+            _ => Err(VerifyError { raw: raw.into() }),
+        }
+    }
 }
 
 /// When a run begins no more requests.
@@ -165,6 +217,7 @@ impl LoadOptions {
             ledger: false,
             signing: Signing::default(),
             reply_policy: ReplyPolicy::default(),
+            verify: Verify::default(),
             router: Router::default(),
             service: Service::default(),
             source: None,
@@ -297,6 +350,14 @@ mod tests {
                  give at least 4 ports",
             ),
         );
+    }
+
+    #[test]
+    fn verify_reads_what_it_prints() {
+        for verify in [Verify::All, Verify::Sample] {
+            assert_eq!(verify.to_string().parse(), Ok(verify));
+        }
+        assert!("none".parse::<Verify>().is_err());
     }
 
     #[test]

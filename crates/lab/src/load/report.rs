@@ -28,6 +28,9 @@ pub struct LoadReport {
     pub elapsed_seconds: f64,
     /// Answers a second in that time.
     pub throughput_per_second: f64,
+    /// Seconds of processor time that the generator used; as many as elapsed for each of its threads
+    /// mean that it was the limit.
+    pub cpu_seconds: f64,
     /// Everything that was counted.
     pub counts: Counts,
     /// From when a request was due to its answer, over all kinds. In a closed loop that is its first
@@ -146,6 +149,8 @@ pub(crate) struct Measurement {
     /// Accounting once more, by what the records report.
     records: [Tally; Event::ALL.len()],
     pub(crate) elapsed: Duration,
+    /// Processor time of this end.
+    pub(crate) cpu: Duration,
     /// When the last Start was acknowledged, from the begin.
     pub(crate) last_start: Duration,
     pub(crate) ended: Ended,
@@ -187,6 +192,7 @@ impl Measurement {
             tallies: std::array::from_fn(|_| Tally::new()),
             records: std::array::from_fn(|_| Tally::new()),
             elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
             last_start: Duration::ZERO,
             ended: Ended::Duration,
             ledger: None,
@@ -224,6 +230,7 @@ impl Measurement {
             tally.add(other);
         }
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.cpu += other.cpu;
         self.last_start = self.last_start.max(other.last_start);
         self.ended = self.ended.max(other.ended);
         match (&mut self.ledger, other.ledger) {
@@ -248,6 +255,7 @@ impl Measurement {
             ended: self.ended,
             elapsed_seconds,
             throughput_per_second,
+            cpu_seconds: self.cpu.as_secs_f64(),
             counts: self.counts,
             latency: Latency::of(&all.latencies),
             exchanges: Kind::ALL

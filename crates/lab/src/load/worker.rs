@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
+use crate::cpu::cpu_time;
 use crate::line::LineError;
 use crate::load::batch::{BATCH, Inbox, Outbox};
 use crate::load::generator::Generator;
@@ -47,7 +48,9 @@ pub(crate) fn run<S: Script>(
         Limit::Duration(_) => Ended::Duration,
         Limit::Requests(_) => Ended::Requests,
     };
+    let cpu_before = cpu_time();
     worker.run().map_err(LineError::Write)?;
+    worker.generator.measurement.cpu = cpu_time().saturating_sub(cpu_before);
     Ok(worker.generator.into_measurement())
 }
 

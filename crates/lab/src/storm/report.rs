@@ -29,6 +29,8 @@ pub struct StormReport {
     pub returned_after_seconds: f64,
     /// From the first login to the last answer in seconds.
     pub elapsed_seconds: f64,
+    /// Seconds of processor time that the routers used.
+    pub cpu_seconds: f64,
     /// Everything that was counted.
     pub counts: Counts,
     /// Logins and records, in the order of a session's life. Each latency counts from when the
@@ -74,6 +76,7 @@ impl StormReport {
             returned: measured.record(Event::Start).answers(),
             returned_after_seconds: measured.last_start.as_secs_f64(),
             elapsed_seconds: measured.elapsed.as_secs_f64(),
+            cpu_seconds: measured.cpu.as_secs_f64(),
             counts: measured.counts,
             exchanges: exchanges
                 .filter(|(_, tally)| 0 < tally.requests)

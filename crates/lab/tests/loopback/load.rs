@@ -9,7 +9,7 @@ use domain::secret::Secret;
 use lab::credentials::Credentials;
 use lab::fault::{Faults, Rate};
 use lab::load::ledger::Ledger;
-use lab::load::options::{Limit, LoadOptions, Pace};
+use lab::load::options::{Limit, LoadOptions, Pace, Verify};
 use lab::load::report::{Ended, LoadReport};
 use lab::load::{run, run_until};
 use lab::request::Event;
@@ -146,6 +146,32 @@ fn bad_answers_are_counted_by_what_is_wrong() {
     assert!(10 <= count(|_| Treatment::SpoilProof, "mschapv2").bad_proofs);
     assert!(10 <= count(|_| Treatment::WrongCode, "pap").unexpected);
     assert!(10 <= count(|_| Treatment::Garbage, "accounting").malformed);
+}
+
+#[test]
+fn sample_believes_what_it_does_not_verify() {
+    let count = |treat: fn(u64) -> Treatment| {
+        let report = load(treat, |options| {
+            options.verify = Verify::Sample;
+            options.limit = Limit::Requests(64);
+            options.outstanding = 64;
+            options.timeout = Duration::from_secs(1);
+            options.transmissions_max = 1;
+        });
+        assert_eq!(report.counts.answers + report.counts.lost, 64, "{report}");
+        report.counts
+    };
+    assert_eq!(count(|_| Treatment::Answer).accepts, 64);
+    assert_eq!(count(|_| Treatment::Forge).answers, 0);
+    // The 17th is verified, and so are all that follow one that was refused.
+    let counts = count(|number| honest_at_first(number, Treatment::Forge));
+    assert_eq!((counts.answers, counts.bad_authenticators), (16, 48));
+    let counts = count(|number| honest_at_first(number, Treatment::WrongCode));
+    assert_eq!((counts.answers, counts.unexpected), (1, 63));
+}
+
+fn honest_at_first(number: u64, then: Treatment) -> Treatment {
+    if number == 0 { Treatment::Answer } else { then }
 }
 
 #[test]
@@ -399,6 +425,7 @@ fn report_serializes_with_stable_names() {
         "seed",
         "ended",
         "elapsed_seconds",
+        "cpu_seconds",
         "throughput_per_second",
         "counts",
         "latency",

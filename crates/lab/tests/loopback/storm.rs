@@ -185,6 +185,7 @@ fn report_serializes_with_stable_names() {
         "returned",
         "returned_after_seconds",
         "elapsed_seconds",
+        "cpu_seconds",
         "counts",
         "exchanges",
         "ledger",

@@ -15,7 +15,7 @@ use lab::echo::{Socket, VolleyOptions};
 use lab::fault::{Faults, Rate};
 use lab::line::LineError;
 use lab::load::mix::Mix;
-use lab::load::options::{Limit, LoadOptions, Pace};
+use lab::load::options::{Limit, LoadOptions, Pace, Verify};
 use lab::load::report::Ended;
 use lab::method::Method;
 use lab::nas::{Announcements, NasOptions, NasOutcome};
@@ -184,6 +184,9 @@ pub(crate) struct LoadArgs {
     /// Which replies to logins are believed, by their Message-Authenticator: first, required, optional
     #[arg(long, value_name = "POLICY", default_value_t = ReplyPolicy::default())]
     reply_policy: ReplyPolicy,
+    /// Which replies are verified: all, sample (one of 16, when the generator is the limit)
+    #[arg(long, value_name = "WHICH", default_value_t = Verify::All)]
+    verify: Verify,
     #[command(flatten)]
     faults: FaultArgs,
 }
@@ -287,6 +290,7 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     options.interims = args.interims;
     options.ledger = args.ledger;
     options.reply_policy = args.reply_policy;
+    options.verify = args.verify;
     options.faults = args.faults.faults();
     options.source = args.server.source;
     options.signing = args.server.signing();

@@ -40,8 +40,8 @@ pub(crate) struct StormArgs {
     /// Source ports of each router; each carries 256 requests
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=16))]
     ports: usize,
-    /// Milliseconds to wait for each transmission's answer, as RouterOS does
-    #[arg(long, value_name = "MS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    /// Milliseconds to wait for each transmission's answer; RouterOS 7 waits 1,100
+    #[arg(long, value_name = "MS", default_value_t = 1_100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     timeout_ms: u32,
     /// How often a request is sent in all before it is lost
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
