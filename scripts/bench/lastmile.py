@@ -148,7 +148,7 @@ class Generator:
         """A closed loop, or with a rate as many requests a second whatever is answered."""
         return self.measure(
             "load", *self.login, "--auth", f"127.0.0.1:{auth}", "--acct", f"127.0.0.1:{acct}",
-            "--mix", mix, "--seconds", str(seconds), "--timeout-ms", "3000",
+            "--mix", mix, "--seconds", str(seconds), "--timeout-ms", "10000",
             "--sessions", str(SESSIONS), *self.ports, "--outstanding", str(outstanding),
             *([] if rate is None else ["--rate", str(rate)]),
         )

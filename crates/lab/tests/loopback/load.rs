@@ -59,6 +59,7 @@ fn every_kind_is_answered() {
         let actual = (counts.accepts, counts.accounting_responses);
         assert_eq!(actual, expected, "{mix}: {report}");
         assert_eq!(report.exchanges.len(), 1);
+        assert!(0.0 < report.cpu_seconds, "{mix}: {report}");
         assert_eq!(report.exchanges[0].exchange.name(), mix);
         assert_eq!((report.ended, report.latency.count), (Ended::Requests, 200));
     }
