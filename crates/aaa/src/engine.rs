@@ -159,7 +159,8 @@ impl Engine {
 
     /// Takes one datagram from a socket.
     pub fn handle_datagram(&mut self, received: &Received<'_>, now: Moment) {
-        let Some(nas) = self.context.directory.find_nas(received.peer.ip()) else {
+        let routers = self.context.directory.nas_table();
+        let Some(nas) = routers.find(received.peer.ip()) else {
             return self.note_knock(received.peer.ip(), now);
         };
         let Ok(packet) = Packet::parse(received.octets) else {
@@ -169,12 +170,12 @@ impl Engine {
             return self.drop(Drop::TooLate);
         }
         match (received.role, packet.code()) {
-            (_, Code::StatusServer) => self.handle_status(received, &packet, &nas, now),
+            (_, Code::StatusServer) => self.handle_status(received, &packet, nas, now),
             (Role::Authentication, Code::AccessRequest) => {
                 self.handle_access(received, &packet, nas, now);
             }
             (Role::Accounting, Code::AccountingRequest) => {
-                self.handle_accounting(received, &packet, &nas, now);
+                self.handle_accounting(received, &packet, nas, now);
             }
             _ => self.drop(Drop::UnexpectedCode),
         }
@@ -268,7 +269,7 @@ impl Engine {
         nas: &NasEntry,
         now: Moment,
     ) {
-        match verify_message_authenticator(packet, nas.nas.secret.expose()) {
+        match verify_message_authenticator(packet, &nas.secret) {
             MessageAuthenticatorCheck::Valid => {}
             MessageAuthenticatorCheck::Absent => {
                 return self.drop(Drop::MessageAuthenticatorMissing);
@@ -281,7 +282,7 @@ impl Engine {
             Role::Authentication => Code::AccessAccept,
             Role::Accounting => Code::AccountingResponse,
         };
-        if reply::write_status(&mut self.reply, packet, &nas.nas, code).is_err() {
+        if reply::write_status(&mut self.reply, packet, nas, code).is_err() {
             return self.drop(Drop::ReplyTooLarge);
         }
         self.context.metrics.count(Count::StatusReply);
@@ -292,11 +293,11 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         packet: &Packet<'_>,
-        nas: Arc<NasEntry>,
+        nas: &Arc<NasEntry>,
         now: Moment,
     ) {
         let facts = AccessFacts::read(packet);
-        if !self.is_authentic(packet, &facts, &nas, now) {
+        if !self.is_authentic(packet, &facts, nas, now) {
             return;
         }
         self.context.metrics.count(Count::AccessRequest);
@@ -306,14 +307,14 @@ impl Engine {
         self.count_misfits(packet);
         let Some(username) = read_username(&facts) else {
             let decision = access::refuse(RejectReason::MalformedUserName);
-            return self.conclude(ticket, packet, &facts, &nas, None, &decision, None, now);
+            return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
         };
-        let Some(entry) = self.find_subscriber(&nas, &username) else {
-            return self.refuse_unknown(ticket, packet, &facts, &nas, now);
+        let Some(entry) = self.find_subscriber(nas, &username) else {
+            return self.refuse_unknown(ticket, packet, &facts, nas, now);
         };
         match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
-                self.decide(ticket, packet, &facts, &nas, &entry, proof, None, now);
+                self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
             }
             Checked::MsChap(answer) => {
                 let proof = Proof::Verified {
@@ -323,7 +324,7 @@ impl Engine {
                     ticket,
                     packet,
                     &facts,
-                    &nas,
+                    nas,
                     &entry,
                     proof,
                     Some(&answer),
@@ -334,7 +335,7 @@ impl Engine {
                 let password = Secret::new(password.expose());
                 let waiting = Waiting {
                     octets: packet.as_bytes().into(),
-                    nas,
+                    nas: Arc::clone(nas),
                     entry: Arc::clone(&entry),
                 };
                 self.waiting.insert(ticket, waiting);
@@ -392,9 +393,8 @@ impl Engine {
         nas: &NasEntry,
         now: Moment,
     ) {
-        let secret = nas.nas.secret.expose();
-        let check = verify_message_authenticator(packet, secret);
-        if !verify_request_authenticator(packet, secret)
+        let check = verify_message_authenticator(packet, &nas.secret);
+        if !verify_request_authenticator(packet, &nas.secret)
             || check == MessageAuthenticatorCheck::Invalid
         {
             self.drop(Drop::RequestAuthenticatorInvalid);
@@ -425,7 +425,7 @@ impl Engine {
                 return self.abandon(ticket, Drop::AccountingUnsupported);
             }
         };
-        if reply::write_accounting_response(&mut self.reply, packet, &nas.nas).is_err() {
+        if reply::write_accounting_response(&mut self.reply, packet, nas).is_err() {
             return self.abandon(ticket, Drop::ReplyTooLarge);
         }
         self.cache.prepare(ticket, &self.reply);
@@ -441,7 +441,7 @@ impl Engine {
         nas: &NasEntry,
         now: Moment,
     ) -> bool {
-        match verify_message_authenticator(packet, nas.nas.secret.expose()) {
+        match verify_message_authenticator(packet, &nas.secret) {
             MessageAuthenticatorCheck::Valid => {
                 // EAP always carries it, so it says nothing about the router's other requests.
                 if facts.eap_message.is_none() {
@@ -566,12 +566,12 @@ impl Engine {
                     ms_chap,
                     salts,
                 };
-                reply::write_accept(&mut self.reply, packet, &nas.nas, facts, &accept)
+                reply::write_accept(&mut self.reply, packet, nas, facts, &accept)
             }
             Verdict::Reject(reason) => {
                 let challenge = self.draw();
                 let Self { reply, scratch, .. } = self;
-                reply::write_reject(reply, scratch, packet, &nas.nas, facts, *reason, challenge)
+                reply::write_reject(reply, scratch, packet, nas, facts, *reason, challenge)
             }
         };
         if written.is_err() {

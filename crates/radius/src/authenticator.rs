@@ -1,12 +1,12 @@
 //! Request and response authenticators and the Message-Authenticator: who may have written a packet.
 
-use hmac::{Hmac, KeyInit, Mac};
-use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
 use crate::attribute::kind;
 use crate::code::Code;
+use crate::digest::{HmacKey, md5};
 use crate::packet::{LENGTH_MIN, Packet};
+use crate::secret::SharedSecret;
 
 const ZERO: [u8; 16] = [0; 16];
 
@@ -45,7 +45,7 @@ pub enum ReplyError {
 #[must_use]
 pub fn verify_message_authenticator(
     packet: &Packet<'_>,
-    secret: &[u8],
+    secret: &(impl SharedSecret + ?Sized),
 ) -> MessageAuthenticatorCheck {
     match packet.code() {
         Code::AccessRequest | Code::StatusServer | Code::StatusClient => {
@@ -72,14 +72,17 @@ pub fn verify_message_authenticator(
 ///
 /// RFC 2866 §3 and RFC 5176 §2.3. In the other requests the field is random, so the answer is false.
 #[must_use]
-pub fn verify_request_authenticator(packet: &Packet<'_>, secret: &[u8]) -> bool {
+pub fn verify_request_authenticator(
+    packet: &Packet<'_>,
+    secret: &(impl SharedSecret + ?Sized),
+) -> bool {
     let is_signed = matches!(
         packet.code(),
         Code::AccountingRequest | Code::CoaRequest | Code::DisconnectRequest
     );
     is_signed
         && equal(
-            &packet_authenticator(packet.as_bytes(), &ZERO, secret),
+            &packet_authenticator(packet.as_bytes(), &ZERO, secret.octets()),
             packet.authenticator(),
         )
 }
@@ -91,7 +94,7 @@ pub fn verify_reply(
     reply: &Packet<'_>,
     request_identifier: u8,
     request_authenticator: &[u8; 16],
-    secret: &[u8],
+    secret: &(impl SharedSecret + ?Sized),
 ) -> Result<(), ReplyError> {
     verify_reply_reporting(reply, request_identifier, request_authenticator, secret).map(drop)
 }
@@ -101,7 +104,7 @@ pub fn verify_reply_requiring_message_authenticator(
     reply: &Packet<'_>,
     request_identifier: u8,
     request_authenticator: &[u8; 16],
-    secret: &[u8],
+    secret: &(impl SharedSecret + ?Sized),
 ) -> Result<(), ReplyError> {
     match verify_reply_reporting(reply, request_identifier, request_authenticator, secret)? {
         Presence::Present => Ok(()),
@@ -118,14 +121,14 @@ fn verify_reply_reporting(
     reply: &Packet<'_>,
     request_identifier: u8,
     request_authenticator: &[u8; 16],
-    secret: &[u8],
+    secret: &(impl SharedSecret + ?Sized),
 ) -> Result<Presence, ReplyError> {
     let (expected, found) = (request_identifier, reply.identifier());
     if expected != found {
         return Err(ReplyError::Identifier { expected, found });
     }
     if !equal(
-        &packet_authenticator(reply.as_bytes(), request_authenticator, secret),
+        &packet_authenticator(reply.as_bytes(), request_authenticator, secret.octets()),
         reply.authenticator(),
     ) {
         return Err(ReplyError::ResponseAuthenticator);
@@ -140,8 +143,11 @@ fn verify_reply_reporting(
 fn check_message_authenticator(
     packet: &Packet<'_>,
     authenticator: &[u8; 16],
-    secret: &[u8],
+    secret: &(impl SharedSecret + ?Sized),
 ) -> MessageAuthenticatorCheck {
+    if !packet.has(kind::MESSAGE_AUTHENTICATOR) {
+        return MessageAuthenticatorCheck::Absent;
+    }
     let mut at = LENGTH_MIN;
     let mut found = None;
     for attribute in packet.attributes() {
@@ -159,7 +165,7 @@ fn check_message_authenticator(
         return MessageAuthenticatorCheck::Absent;
     };
     if equal(
-        &message_authenticator(packet.as_bytes(), value_at, authenticator, secret),
+        &message_authenticator(packet.as_bytes(), value_at, authenticator, &secret.hmac_key()),
         value,
     ) {
         MessageAuthenticatorCheck::Valid
@@ -169,36 +175,22 @@ fn check_message_authenticator(
 }
 
 /// MD5 over the packet with this Authenticator field, then the secret (RFC 2865 §3, RFC 2866 §3).
-pub(crate) fn packet_authenticator(
-    packet: &[u8],
-    authenticator: &[u8; 16],
-    secret: &[u8],
-) -> [u8; 16] {
+fn packet_authenticator(packet: &[u8], authenticator: &[u8; 16], secret: &[u8]) -> [u8; 16] {
     let (header, attributes) = split_packet(packet);
-    Md5::new()
-        .chain_update(header)
-        .chain_update(authenticator)
-        .chain_update(attributes)
-        .chain_update(secret)
-        .finalize()
-        .into()
+    md5([header, authenticator, attributes, secret])
 }
 
 /// HMAC-MD5 over the packet with this Authenticator field and zeros for the value at `value_at` (RFC 3579 §3.2).
-pub(crate) fn message_authenticator(
+fn message_authenticator(
     packet: &[u8],
     value_at: usize,
     authenticator: &[u8; 16],
-    secret: &[u8],
+    key: &HmacKey,
 ) -> [u8; 16] {
     let (header, attributes) = split_packet(packet);
     let (before, rest) = attributes.split_at(value_at - LENGTH_MIN);
     let (_value, after) = rest.split_at(ZERO.len());
-    let mut mac = Hmac::<Md5>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    for part in [header, authenticator, before, &ZERO, after] {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+    key.sign([header, authenticator, before, &ZERO, after])
 }
 
 fn split_packet(packet: &[u8]) -> (&[u8], &[u8]) {

@@ -3,9 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::attribute::kind;
-use crate::authenticator::{message_authenticator, packet_authenticator};
 use crate::code::Code;
+use crate::digest::md5;
 use crate::packet::{LENGTH_MAX, LENGTH_MIN};
+use crate::secret::SharedSecret;
 
 /// Octets of the longest attribute value (RFC 2865 §5).
 pub const VALUE_LENGTH_MAX: usize = 253;
@@ -158,28 +159,29 @@ impl<'b> PacketWriter<'b> {
     }
 
     /// Signs a reply to the request with this authenticator (RFC 2865 §3, RFC 3579 §3.2).
-    pub fn finish_reply(mut self, request_authenticator: &[u8; 16], secret: &[u8]) {
-        self.write_length();
-        self.write_message_authenticator(request_authenticator, secret);
-        let authenticator = packet_authenticator(self.buffer, request_authenticator, secret);
-        self.write_authenticator(&authenticator);
+    pub fn finish_reply(
+        self,
+        request_authenticator: &[u8; 16],
+        secret: &(impl SharedSecret + ?Sized),
+    ) {
+        self.finish_signed(request_authenticator, secret);
     }
 
     /// Signs an Access-Request or Status-Server, whose authenticator is 16 unpredictable octets (RFC 2865 §3).
     ///
     /// User-Password is encrypted with the same authenticator, so the caller draws it.
-    pub fn finish_access_request(mut self, authenticator: &[u8; 16], secret: &[u8]) {
-        self.write_length();
-        self.write_message_authenticator(authenticator, secret);
-        self.write_authenticator(authenticator);
+    pub fn finish_access_request(
+        mut self,
+        authenticator: &[u8; 16],
+        secret: &(impl SharedSecret + ?Sized),
+    ) {
+        self.finish_header(authenticator);
+        self.write_message_authenticator(secret);
     }
 
     /// Signs an Accounting, CoA or Disconnect request (RFC 2866 §3, RFC 5176 §2.3 and §3.4).
-    pub fn finish_accounting_request(mut self, secret: &[u8]) {
-        self.write_length();
-        self.write_message_authenticator(&[0; 16], secret);
-        let authenticator = packet_authenticator(self.buffer, &[0; 16], secret);
-        self.write_authenticator(&authenticator);
+    pub fn finish_accounting_request(self, secret: &(impl SharedSecret + ?Sized)) {
+        self.finish_signed(&[0; 16], secret);
     }
 
     /// Octets that are left for attributes, their headers included.
@@ -216,14 +218,28 @@ impl<'b> PacketWriter<'b> {
         }
     }
 
-    fn write_length(&mut self) {
-        let length = u16::try_from(self.buffer.len()).expect("a packet has at most 4096 octets");
-        self.buffer[2..AUTHENTICATOR_AT].copy_from_slice(&length.to_be_bytes());
+    /// The Authenticator field of the signed packet covers what it holds while the packet is signed.
+    fn finish_signed(
+        mut self,
+        authenticator: &[u8; 16],
+        secret: &(impl SharedSecret + ?Sized),
+    ) {
+        self.finish_header(authenticator);
+        self.write_message_authenticator(secret);
+        let signature = md5([self.buffer, secret.octets()]);
+        self.write_authenticator(&signature);
     }
 
-    fn write_message_authenticator(&mut self, authenticator: &[u8; 16], secret: &[u8]) {
+    fn finish_header(&mut self, authenticator: &[u8; 16]) {
+        let length = u16::try_from(self.buffer.len()).expect("a packet has at most 4096 octets");
+        self.buffer[2..AUTHENTICATOR_AT].copy_from_slice(&length.to_be_bytes());
+        self.write_authenticator(authenticator);
+    }
+
+    /// The value is zeros until it is computed (RFC 3579 §3.2).
+    fn write_message_authenticator(&mut self, secret: &(impl SharedSecret + ?Sized)) {
         if let Some(value_at) = self.message_authenticator_at {
-            let value = message_authenticator(self.buffer, value_at, authenticator, secret);
+            let value = secret.hmac_key().sign([self.buffer]);
             self.buffer[value_at..value_at + value.len()].copy_from_slice(&value);
         }
     }
