@@ -27,7 +27,6 @@ mod cpu_time;
 #[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/support/registry.rs"]
 mod registry;
-#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/support/request.rs"]
 mod request;
 #[expect(dead_code, reason = "the tests use more of it")]

@@ -517,13 +517,14 @@ impl Engine {
         now: Moment,
     ) {
         let subscriber = Some(entry);
-        let Some(plan) = entry.plan.load() else {
+        let plan = entry.plan.load();
+        let Some(plan) = &*plan else {
             let decision = access::refuse(RejectReason::PlanMissing);
             return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
         };
         let profile = AccessProfile {
             subscriber: &entry.subscriber,
-            plan: &plan,
+            plan,
         };
         let presence = match plan.terms.session_limit {
             Some(_) => {

@@ -43,7 +43,8 @@ impl Username {
         if let Some(at) = raw.iter().position(|byte| !byte.is_ascii_graphic()) {
             return Err(UsernameError::BadByte { at });
         }
-        let mut folded = CompactString::from_utf8_lossy(raw);
+        let text = std::str::from_utf8(raw).expect("printable ASCII is UTF-8");
+        let mut folded = CompactString::new(text);
         folded.make_ascii_lowercase();
         Ok(Self(folded))
     }
