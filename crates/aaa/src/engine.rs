@@ -24,6 +24,7 @@ use radius::authenticator::{
 };
 use radius::code::Code;
 use radius::packet::Packet;
+use radius::signer::Unsigned;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tracing::warn;
@@ -41,6 +42,7 @@ use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept};
 use crate::request::{self, AccessFacts};
 use crate::session_table::{Device, SessionTable};
+use crate::signing::{Purpose, Signing};
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +136,7 @@ pub struct Engine {
     outbox: Outbox,
     knocks: KnockList,
     storing: usize,
-    reply: Vec<u8>,
+    signing: Signing,
     scratch: Vec<u8>,
     random: StdRng,
 }
@@ -151,7 +153,7 @@ impl Engine {
             outbox: Outbox::default(),
             knocks: KnockList::default(),
             storing: 0,
-            reply: Vec::new(),
+            signing: Signing::default(),
             scratch: Vec::new(),
             random: StdRng::from_seed(seed),
         }
@@ -183,6 +185,7 @@ impl Engine {
 
     /// Takes the news that something outside is done.
     pub fn handle_completion(&mut self, completion: Completion, now: Moment) {
+        self.sign();
         match completion {
             Completion::Stored(ticket) => {
                 self.count_stored(ticket);
@@ -200,6 +203,7 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.sign();
         while let Some(&(due, ticket)) = self.delayed.front() {
             if now < due {
                 break;
@@ -212,6 +216,7 @@ impl Engine {
 
     /// Sends at once what is held back: the worker is about to stop.
     pub fn flush_delayed(&mut self) {
+        self.sign();
         while let Some((_, ticket)) = self.delayed.pop_front() {
             self.send_prepared(ticket);
         }
@@ -240,6 +245,7 @@ impl Engine {
 
     /// What waits to be sent, in order. Hand it back to [`Engine::recycle`] when it is sent.
     pub fn take_outbox(&mut self) -> Vec<Outgoing> {
+        self.sign();
         self.outbox.take()
     }
 
@@ -282,11 +288,13 @@ impl Engine {
             Role::Authentication => Code::AccessAccept,
             Role::Accounting => Code::AccountingResponse,
         };
-        if reply::write_status(&mut self.reply, packet, nas, code).is_err() {
+        let reply = self.signing.buffer_mut();
+        if reply::write_status(reply, packet, nas, code).is_err() {
             return self.drop(Drop::ReplyTooLarge);
         }
         self.context.metrics.count(Count::StatusReply);
-        self.outbox.push(key_of(received, packet), &self.reply);
+        let key = key_of(received, packet);
+        self.outbox.push(key, self.signing.buffer_mut());
     }
 
     fn handle_access(
@@ -378,7 +386,7 @@ impl Engine {
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         now: Moment,
     ) {
         let request = access_request(nas, facts, proof::unchecked(facts));
@@ -390,7 +398,7 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         packet: &Packet<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         now: Moment,
     ) {
         let check = verify_message_authenticator(packet, &nas.secret);
@@ -425,10 +433,11 @@ impl Engine {
                 return self.abandon(ticket, Drop::AccountingUnsupported);
             }
         };
-        if reply::write_accounting_response(&mut self.reply, packet, nas).is_err() {
+        let reply = self.signing.buffer_mut();
+        let Ok(unsigned) = reply::write_accounting_response(reply, packet) else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
-        }
-        self.cache.prepare(ticket, &self.reply);
+        };
+        self.sign_later(ticket, Purpose::Keep, unsigned, nas);
         self.storing += 1;
         self.effects.push_back(Effect::Store { record, ticket });
     }
@@ -510,7 +519,7 @@ impl Engine {
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         entry: &SubscriberEntry,
         proof: Proof,
         ms_chap: Option<&MsChapAnswer>,
@@ -551,7 +560,7 @@ impl Engine {
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         entry: Option<&SubscriberEntry>,
         decision: &Decision<'_>,
         ms_chap: Option<&MsChapAnswer>,
@@ -567,27 +576,28 @@ impl Engine {
                     ms_chap,
                     salts,
                 };
-                reply::write_accept(&mut self.reply, packet, nas, facts, &accept)
+                reply::write_accept(self.signing.buffer_mut(), packet, nas, facts, &accept)
             }
             Verdict::Reject(reason) => {
                 let challenge = self.draw();
-                let Self { reply, scratch, .. } = self;
-                reply::write_reject(reply, scratch, packet, nas, facts, *reason, challenge)
+                let Self { signing, scratch, .. } = self;
+                let reply = signing.buffer_mut();
+                reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
             }
         };
-        if written.is_err() {
+        let Ok(unsigned) = written else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
-        }
-        self.cache.prepare(ticket, &self.reply);
+        };
         let outcome = match decision.verdict {
             Verdict::Accept(_) => {
                 self.context.metrics.count(Count::AccessAccept);
-                self.send_prepared(ticket);
+                self.sign_later(ticket, Purpose::Send, unsigned, nas);
                 AuthOutcome::Accepted
             }
             Verdict::Reject(reason) => {
                 self.context.metrics.count(Count::AccessReject);
-                self.hold_back(ticket, now);
+                let purpose = Purpose::HoldBack(now.instant);
+                self.sign_later(ticket, purpose, unsigned, nas);
                 AuthOutcome::Rejected(reason)
             }
         };
@@ -606,7 +616,37 @@ impl Engine {
         }));
     }
 
-    fn hold_back(&mut self, ticket: Ticket, now: Moment) {
+    /// Leaves the signature for when several replies are written, or nothing else is to be done.
+    fn sign_later(
+        &mut self,
+        ticket: Ticket,
+        purpose: Purpose,
+        unsigned: Unsigned,
+        nas: &Arc<NasEntry>,
+    ) {
+        self.signing.push(ticket, purpose, unsigned, nas);
+        if self.signing.is_full() {
+            self.sign();
+        }
+    }
+
+    /// Signs what is written, and sends it, holds it back or keeps it.
+    fn sign(&mut self) {
+        self.signing.sign();
+        let mut place = 0;
+        while let Some((ticket, purpose, reply)) = self.signing.find(place) {
+            self.cache.prepare(ticket, reply);
+            match purpose {
+                Purpose::Send => self.send_prepared(ticket),
+                Purpose::HoldBack(since) => self.hold_back(ticket, since),
+                Purpose::Keep => {}
+            }
+            place += 1;
+        }
+        self.signing.clear();
+    }
+
+    fn hold_back(&mut self, ticket: Ticket, since: Instant) {
         if self.context.reject_delay.is_zero() {
             return self.send_prepared(ticket);
         }
@@ -616,7 +656,7 @@ impl Engine {
             self.send_prepared(oldest);
         }
         self.delayed
-            .push_back((now.instant + self.context.reject_delay, ticket));
+            .push_back((since + self.context.reject_delay, ticket));
     }
 
     fn send_prepared(&mut self, ticket: Ticket) {

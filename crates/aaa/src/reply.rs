@@ -1,4 +1,4 @@
-//! Writes the replies: Message-Authenticator first where it is defined, Proxy-State last and in order.
+//! Writes the replies, most of them to be signed later: Message-Authenticator first where it is defined, Proxy-State last and in order.
 
 use domain::access::{Grants, Method, RejectReason};
 use domain::id::AuthId;
@@ -7,7 +7,7 @@ use radius::code::Code;
 use radius::packet::Packet;
 use radius::password::mppe;
 use radius::password::mschap::{self, FailureCode};
-use radius::secret::PreparedSecret;
+use radius::signer::Unsigned;
 use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
 
 use crate::encode::{self, RequestedService};
@@ -56,7 +56,7 @@ pub fn write_accept(
     nas: &NasEntry,
     facts: &AccessFacts<'_>,
     accept: &Accept<'_>,
-) -> Result<(), WriteError> {
+) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessAccept, packet.identifier());
     writer.push_message_authenticator()?;
     if let Some(answer) = accept.ms_chap {
@@ -68,7 +68,7 @@ pub fn write_accept(
     };
     encode::write_grants(&mut writer, nas.nas.settings.vendor, accept.grants, requested)?;
     writer.push(kind::CLASS, &class_of(accept.auth))?;
-    finish(writer, packet, &nas.secret)
+    finish(writer, packet)
 }
 
 /// Writes an Access-Reject into `buffer`: only what RFC 2865 §5.44 and RFC 3579 §3.3 allow.
@@ -76,11 +76,10 @@ pub fn write_reject(
     buffer: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
     packet: &Packet<'_>,
-    nas: &NasEntry,
     facts: &AccessFacts<'_>,
     reason: RejectReason,
     challenge: [u8; 16],
-) -> Result<(), WriteError> {
+) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessReject, packet.identifier());
     writer.push_message_authenticator()?;
     if let Some(eap) = facts.eap_message {
@@ -88,7 +87,7 @@ pub fn write_reject(
         // no Reply-Message beside it.
         let identifier = eap.get(1).copied().unwrap_or(0);
         writer.push(kind::EAP_MESSAGE, &[EAP_FAILURE, identifier, 0, 4])?;
-        return finish(writer, packet, &nas.secret);
+        return finish(writer, packet);
     }
     writer.push_text(kind::REPLY_MESSAGE, reason.reply_message())?;
     match facts.method() {
@@ -112,7 +111,7 @@ pub fn write_reject(
         }
         Ok(Method::Pap | Method::Chap | Method::Eap | Method::None) | Err(_) => {}
     }
-    finish(writer, packet, &nas.secret)
+    finish(writer, packet)
 }
 
 /// Writes the answer to Status-Server (RFC 5997 §3).
@@ -124,7 +123,9 @@ pub fn write_status(
 ) -> Result<(), WriteError> {
     let mut writer = PacketWriter::new(buffer, code, packet.identifier());
     writer.push_message_authenticator()?;
-    finish(writer, packet, &nas.secret)
+    push_proxy_state(&mut writer, packet)?;
+    writer.finish_reply(packet.authenticator(), &nas.secret);
+    Ok(())
 }
 
 /// Writes an Accounting-Response, without Message-Authenticator: no RFC defines it there, and
@@ -133,23 +134,21 @@ pub fn write_status(
 pub fn write_accounting_response(
     buffer: &mut Vec<u8>,
     packet: &Packet<'_>,
-    nas: &NasEntry,
-) -> Result<(), WriteError> {
+) -> Result<Unsigned, WriteError> {
     let writer = PacketWriter::new(buffer, Code::AccountingResponse, packet.identifier());
-    finish(writer, packet, &nas.secret)
+    finish(writer, packet)
 }
 
-fn finish(
-    mut writer: PacketWriter<'_>,
-    packet: &Packet<'_>,
-    secret: &PreparedSecret,
-) -> Result<(), WriteError> {
-    // RFC 2865 §5.33: all of them, unchanged and in order.
-    for state in packet.find_all(kind::PROXY_STATE) {
-        writer.push(kind::PROXY_STATE, state)?;
-    }
-    writer.finish_reply(packet.authenticator(), secret);
-    Ok(())
+fn finish(mut writer: PacketWriter<'_>, packet: &Packet<'_>) -> Result<Unsigned, WriteError> {
+    push_proxy_state(&mut writer, packet)?;
+    Ok(writer.finish_unsigned(packet.authenticator()))
+}
+
+/// RFC 2865 §5.33: all of them, unchanged and in order.
+fn push_proxy_state(writer: &mut PacketWriter<'_>, packet: &Packet<'_>) -> Result<(), WriteError> {
+    packet
+        .find_all(kind::PROXY_STATE)
+        .try_for_each(|state| writer.push(kind::PROXY_STATE, state))
 }
 
 fn write_ms_chap(

@@ -1,9 +1,11 @@
 //! MD5 and HMAC-MD5 of messages in parts: how RADIUS signs and hides (RFC 1321, RFC 2104).
 
-const BLOCK: usize = 64;
+pub(crate) mod lanes;
+
+pub(crate) const BLOCK: usize = 64;
 /// Where the last block has the length of the message in bits.
 const LENGTH_AT: usize = BLOCK - 8;
-const INITIAL: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+pub(crate) const INITIAL: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 const INNER_PAD: u8 = 0x36;
 const OUTER_PAD: u8 = 0x5c;
 
@@ -123,7 +125,7 @@ fn compress(state: &mut [u32; 4], block: &[u8; BLOCK]) {
     fast_md5::transform(state, block);
 }
 
-fn octets(state: [u32; 4]) -> [u8; 16] {
+pub(crate) fn octets(state: [u32; 4]) -> [u8; 16] {
     let mut octets = [0; 16];
     for (word, out) in state.iter().zip(octets.as_chunks_mut::<4>().0) {
         *out = word.to_le_bytes();

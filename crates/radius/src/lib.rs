@@ -11,6 +11,7 @@ mod digest;
 pub mod packet;
 pub mod password;
 pub mod secret;
+pub mod signer;
 pub mod tunnel_password;
 pub mod value;
 pub mod writer;

@@ -1,6 +1,7 @@
 //! A datagram as a checked view: header, attributes, nothing copied.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::attribute::Attributes;
 use crate::code::Code;
@@ -9,6 +10,8 @@ use crate::code::Code;
 pub const LENGTH_MIN: usize = 20;
 /// Octets of the longest packet (RFC 2865 §3).
 pub const LENGTH_MAX: usize = 4096;
+/// Where the Authenticator field is (RFC 2865 §3).
+pub(crate) const AUTHENTICATOR: Range<usize> = 4..LENGTH_MIN;
 /// Attributes that one packet may carry; more is an attack, not a subscriber.
 pub const ATTRIBUTES_MAX: usize = 256;
 

@@ -45,7 +45,7 @@ impl fmt::Debug for PreparedSecret {
     }
 }
 
-mod sealed {
+pub(crate) mod sealed {
     use super::PreparedSecret;
     use crate::digest::HmacKey;
 
