@@ -43,6 +43,7 @@ use crate::reply::{self, Accept};
 use crate::request::{self, AccessFacts};
 use crate::session_table::{Device, SessionTable};
 use crate::signing::{Purpose, Signing};
+use crate::tally::Tally;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +137,7 @@ pub struct Engine {
     outbox: Outbox,
     knocks: KnockList,
     storing: usize,
+    tally: Tally,
     signing: Signing,
     scratch: Vec<u8>,
     random: StdRng,
@@ -145,6 +147,7 @@ impl Engine {
     /// A new engine; `seed` is random and different for each, `epoch` counts its restarts.
     pub fn new(context: Context, seed: [u8; 32], epoch: u32) -> Self {
         Self {
+            tally: Tally::new(Arc::clone(&context.metrics)),
             context,
             cache: DuplicateCache::new(ENTRIES_MAX, epoch),
             delayed: VecDeque::new(),
@@ -190,7 +193,7 @@ impl Engine {
             Completion::Stored(ticket) => {
                 self.count_stored(ticket);
                 if self.cache.find_key(ticket).is_some() {
-                    self.context.metrics.count(Count::AccountingResponse);
+                    self.tally.count(Count::AccountingResponse);
                     self.send_prepared(ticket);
                 }
             }
@@ -230,12 +233,17 @@ impl Engine {
                 self.waiting.remove(&ticket);
                 self.abandon(ticket, Drop::VerifierFull);
             }
-            Effect::Log(_) => self.context.metrics.count(Count::AuthLogLost),
+            Effect::Log(_) => self.tally.count(Count::AuthLogLost),
         }
+        self.tally.publish();
     }
 
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        let effect = self.effects.pop_front();
+        if effect.is_none() {
+            self.tally.publish();
+        }
+        effect
     }
 
     /// Unknown senders, when it is time to report them.
@@ -246,6 +254,7 @@ impl Engine {
     /// What waits to be sent, in order. Hand it back to [`Engine::recycle`] when it is sent.
     pub fn take_outbox(&mut self) -> Vec<Outgoing> {
         self.sign();
+        self.tally.publish();
         self.outbox.take()
     }
 
@@ -282,7 +291,7 @@ impl Engine {
             }
             MessageAuthenticatorCheck::Invalid => return self.complain_of_secret(nas, now),
         }
-        self.context.metrics.count(Count::StatusServer);
+        self.tally.count(Count::StatusServer);
         // RFC 5997 §4.2: what answers depends on the port.
         let code = match received.role {
             Role::Authentication => Code::AccessAccept,
@@ -292,7 +301,7 @@ impl Engine {
         if reply::write_status(reply, packet, nas, code).is_err() {
             return self.drop(Drop::ReplyTooLarge);
         }
-        self.context.metrics.count(Count::StatusReply);
+        self.tally.count(Count::StatusReply);
         let key = key_of(received, packet);
         self.outbox.push(key, self.signing.buffer_mut());
     }
@@ -308,7 +317,7 @@ impl Engine {
         if !self.is_authentic(packet, &facts, nas, now) {
             return;
         }
-        self.context.metrics.count(Count::AccessRequest);
+        self.tally.count(Count::AccessRequest);
         let Some(ticket) = self.admit(received, packet, now) else {
             return;
         };
@@ -412,7 +421,7 @@ impl Engine {
                 "Accounting-Request with a wrong authenticator: the shared secrets differ",
             );
         }
-        self.context.metrics.count(Count::AccountingRequest);
+        self.tally.count(Count::AccountingRequest);
         let Some(ticket) = self.admit(received, packet, now) else {
             return;
         };
@@ -500,10 +509,10 @@ impl Engine {
         };
         match self.cache.admit(key, fingerprint, now.instant) {
             Lookup::New(ticket) => return Some(ticket),
-            Lookup::InProgress => self.context.metrics.count_drop(Drop::DuplicateInProgress),
-            Lookup::Full => self.context.metrics.count_drop(Drop::CacheFull),
+            Lookup::InProgress => self.tally.count_drop(Drop::DuplicateInProgress),
+            Lookup::Full => self.tally.count_drop(Drop::CacheFull),
             Lookup::Answered(reply) => {
-                self.context.metrics.count(Count::DuplicateAnswered);
+                self.tally.count(Count::DuplicateAnswered);
                 self.outbox.push(key, reply);
             }
         }
@@ -590,12 +599,12 @@ impl Engine {
         };
         let outcome = match decision.verdict {
             Verdict::Accept(_) => {
-                self.context.metrics.count(Count::AccessAccept);
+                self.tally.count(Count::AccessAccept);
                 self.sign_later(ticket, Purpose::Send, unsigned, nas);
                 AuthOutcome::Accepted
             }
             Verdict::Reject(reason) => {
-                self.context.metrics.count(Count::AccessReject);
+                self.tally.count(Count::AccessReject);
                 let purpose = Purpose::HoldBack(now.instant);
                 self.sign_later(ticket, purpose, unsigned, nas);
                 AuthOutcome::Rejected(reason)
@@ -632,6 +641,9 @@ impl Engine {
 
     /// Signs what is written, and sends it, holds it back or keeps it.
     fn sign(&mut self) {
+        if self.signing.is_empty() {
+            return;
+        }
         self.signing.sign();
         let mut place = 0;
         while let Some((ticket, purpose, reply)) = self.signing.find(place) {
@@ -684,11 +696,11 @@ impl Engine {
     fn note_knock(&mut self, source: IpAddr, now: Moment) {
         self.drop(Drop::UnknownNas);
         if self.knocks.note(source, now).is_err() {
-            self.context.metrics.count(Count::KnockLost);
+            self.tally.count(Count::KnockLost);
         }
     }
 
-    fn complain_of_secret(&self, nas: &NasEntry, now: Moment) {
+    fn complain_of_secret(&mut self, nas: &NasEntry, now: Moment) {
         self.drop(Drop::MessageAuthenticatorInvalid);
         complain(
             nas,
@@ -702,15 +714,15 @@ impl Engine {
         directory.find_subscriber(nas.nas.tenant, username.as_str())
     }
 
-    fn count_misfits(&self, packet: &Packet<'_>) {
+    fn count_misfits(&mut self, packet: &Packet<'_>) {
         let count = request::count_misfits(packet);
         if 0 < count {
-            self.context.metrics.add(Count::AttributeIgnored, count);
+            self.tally.add(Count::AttributeIgnored, count);
         }
     }
 
-    fn drop(&self, why: Drop) {
-        self.context.metrics.count_drop(why);
+    fn drop(&mut self, why: Drop) {
+        self.tally.count_drop(why);
     }
 
     fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {

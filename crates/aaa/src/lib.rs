@@ -27,5 +27,6 @@ pub mod session_table;
 mod signing;
 pub mod socket;
 pub mod spooling;
+mod tally;
 pub mod verifier;
 pub mod worker;

@@ -230,7 +230,11 @@ impl Metrics {
     }
 
     pub fn count_drop(&self, drop: Drop) {
-        self.drops[drop as usize].fetch_add(1, Relaxed);
+        self.add_drops(drop, 1);
+    }
+
+    pub fn add_drops(&self, drop: Drop, amount: u64) {
+        self.drops[drop as usize].fetch_add(amount, Relaxed);
     }
 
     pub fn count(&self, count: Count) {

@@ -67,6 +67,10 @@ impl Signing {
         });
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
     pub(crate) const fn is_full(&self) -> bool {
         self.written.is_full()
     }

@@ -43,8 +43,10 @@ impl Username {
         if let Some(at) = raw.iter().position(|byte| !byte.is_ascii_graphic()) {
             return Err(UsernameError::BadByte { at });
         }
-        let text = std::str::from_utf8(raw).expect("printable ASCII is UTF-8");
-        let mut folded = CompactString::new(text);
+        let mut folded = CompactString::from_utf8(raw).map_err(|error| {
+            let at = error.valid_up_to();
+            UsernameError::BadByte { at }
+        })?;
         folded.make_ascii_lowercase();
         Ok(Self(folded))
     }

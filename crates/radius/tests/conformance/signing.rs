@@ -23,10 +23,10 @@ impl Reply {
     fn write<'b>(&self, buffer: &'b mut Vec<u8>) -> PacketWriter<'b> {
         let mut writer = PacketWriter::new(buffer, Code::AccessAccept, self.identifier);
         if self.has_message_authenticator {
-            writer.push_message_authenticator().unwrap();
+            writer.push_message_authenticator().expect("it fits");
         }
         for value in &self.values {
-            writer.push(kind::CLASS, value).unwrap();
+            writer.push(kind::CLASS, value).expect("it fits");
         }
         writer
     }
