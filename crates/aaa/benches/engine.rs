@@ -79,11 +79,7 @@ fn main() {
 }
 
 /// What a worker does with the datagrams of one batch.
-fn serve<'a>(
-    engine: &mut Engine,
-    datagrams: impl Iterator<Item = &'a Datagram>,
-    count: usize,
-) {
+fn serve<'a>(engine: &mut Engine, datagrams: impl Iterator<Item = &'a Datagram>, count: usize) {
     let now = Moment {
         instant: Instant::now(),
         timestamp: NOW,

@@ -215,7 +215,12 @@ impl DuplicateCache {
             None => self.evict_answered()?,
         };
         self.entries[index as usize].key = key;
-        let Self { by_key, hasher, entries, .. } = self;
+        let Self {
+            by_key,
+            hasher,
+            entries,
+            ..
+        } = self;
         by_key.insert_unique(hasher.hash_one(key), index, |index| {
             hasher.hash_one(entries[*index as usize].key)
         });

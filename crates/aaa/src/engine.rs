@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
 use domain::access::{
     self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
     RejectReason, Verdict,
@@ -19,23 +20,23 @@ use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
 use domain::secret::Secret;
 use domain::time::Timestamp;
-use radius::authenticator::{
-    MessageAuthenticatorCheck, verify_message_authenticator, verify_request_authenticator,
-};
+use radius::authenticator::MessageAuthenticatorCheck;
 use radius::code::Code;
 use radius::packet::Packet;
 use radius::signer::Unsigned;
+use radius::verifier::{Authenticity, SIDE_BY_SIDE, Verifiable, Verifier};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tracing::warn;
 
 use crate::accounting::{self, Unrecordable};
+use crate::arrivals::Arrivals;
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
 use crate::inbox::Completion;
 use crate::knock::KnockList;
 use crate::metrics::{Count, Drop, Metrics};
-use crate::nas_table::NasEntry;
+use crate::nas_table::{NasEntry, NasTable};
 use crate::outbox::Outbox;
 use crate::overload;
 use crate::proof::{self, Checked, MsChapAnswer};
@@ -118,6 +119,14 @@ pub struct Context {
     pub reject_delay: Duration,
 }
 
+/// A packet of a router that is known.
+struct Request<'a> {
+    received: Received<'a>,
+    now: Moment,
+    nas: &'a Arc<NasEntry>,
+    packet: Packet<'a>,
+}
+
 /// A request that waits for the verifier, kept so that it can be read again.
 #[derive(Debug)]
 struct Waiting {
@@ -129,6 +138,8 @@ struct Waiting {
 /// The state of one worker.
 pub struct Engine {
     context: Context,
+    arrivals: Arrivals,
+    verifier: Verifier,
     cache: DuplicateCache,
     /// Rejects that are held back, in the order of their deadlines.
     delayed: VecDeque<(Instant, Ticket)>,
@@ -149,6 +160,8 @@ impl Engine {
         Self {
             tally: Tally::new(Arc::clone(&context.metrics)),
             context,
+            arrivals: Arrivals::default(),
+            verifier: Verifier::default(),
             cache: DuplicateCache::new(ENTRIES_MAX, epoch),
             delayed: VecDeque::new(),
             waiting: HashMap::new(),
@@ -162,33 +175,18 @@ impl Engine {
         }
     }
 
-    /// Takes one datagram from a socket.
+    /// Takes one datagram from a socket. It is looked at with the next ones, or when anything else
+    /// is asked of the engine.
     pub fn handle_datagram(&mut self, received: &Received<'_>, now: Moment) {
-        let routers = self.context.directory.nas_table();
-        let Some(nas) = routers.find(received.peer.ip()) else {
-            return self.note_knock(received.peer.ip(), now);
-        };
-        let Ok(packet) = Packet::parse(received.octets) else {
-            return self.drop(Drop::Malformed);
-        };
-        if overload::is_too_late(&packet, received.waited) {
-            return self.drop(Drop::TooLate);
-        }
-        match (received.role, packet.code()) {
-            (_, Code::StatusServer) => self.handle_status(received, &packet, nas, now),
-            (Role::Authentication, Code::AccessRequest) => {
-                self.handle_access(received, &packet, nas, now);
-            }
-            (Role::Accounting, Code::AccountingRequest) => {
-                self.handle_accounting(received, &packet, nas, now);
-            }
-            _ => self.drop(Drop::UnexpectedCode),
+        self.arrivals.push(received, now);
+        if self.arrivals.is_full() {
+            self.handle_arrivals();
         }
     }
 
     /// Takes the news that something outside is done.
     pub fn handle_completion(&mut self, completion: Completion, now: Moment) {
-        self.sign();
+        self.settle();
         match completion {
             Completion::Stored(ticket) => {
                 self.count_stored(ticket);
@@ -206,7 +204,7 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.sign();
+        self.settle();
         while let Some(&(due, ticket)) = self.delayed.front() {
             if now < due {
                 break;
@@ -219,7 +217,7 @@ impl Engine {
 
     /// Sends at once what is held back: the worker is about to stop.
     pub fn flush_delayed(&mut self) {
-        self.sign();
+        self.settle();
         while let Some((_, ticket)) = self.delayed.pop_front() {
             self.send_prepared(ticket);
         }
@@ -239,6 +237,7 @@ impl Engine {
     }
 
     pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.handle_arrivals();
         let effect = self.effects.pop_front();
         if effect.is_none() {
             self.tally.publish();
@@ -253,7 +252,7 @@ impl Engine {
 
     /// What waits to be sent, in order. Hand it back to [`Engine::recycle`] when it is sent.
     pub fn take_outbox(&mut self) -> Vec<Outgoing> {
-        self.sign();
+        self.settle();
         self.tally.publish();
         self.outbox.take()
     }
@@ -277,14 +276,69 @@ impl Engine {
         self.storing
     }
 
+    /// Does what was left for later, so that nothing waits for another datagram.
+    fn settle(&mut self) {
+        self.handle_arrivals();
+        self.sign();
+    }
+
+    fn handle_arrivals(&mut self) {
+        if self.arrivals.is_empty() {
+            return;
+        }
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        self.handle_together(&arrivals);
+        arrivals.clear();
+        self.arrivals = arrivals;
+    }
+
+    fn handle_together(&mut self, arrivals: &Arrivals) {
+        let routers = self.context.directory.nas_table();
+        let mut requests = ArrayVec::<_, SIDE_BY_SIDE>::new();
+        for (received, now) in arrivals.iter() {
+            match open(&routers, received, now) {
+                Ok(request) => requests.push(request),
+                Err(Drop::UnknownNas) => self.note_knock(received.peer.ip(), now),
+                Err(why) => self.drop(why),
+            }
+        }
+        let signed: ArrayVec<_, SIDE_BY_SIDE> = requests.iter().map(Request::verifiable).collect();
+        let found = self.verifier.verify(&signed);
+        for (request, authenticity) in requests.iter().zip(found) {
+            self.handle_request(request, authenticity);
+        }
+    }
+
+    fn handle_request(&mut self, request: &Request<'_>, authenticity: Authenticity) {
+        let Request {
+            received,
+            now,
+            nas,
+            packet,
+        } = request;
+        match (received.role, packet.code()) {
+            (_, Code::StatusServer) => {
+                self.handle_status(received, packet, nas, authenticity, *now)
+            }
+            (Role::Authentication, Code::AccessRequest) => {
+                self.handle_access(received, packet, nas, authenticity, *now);
+            }
+            (Role::Accounting, Code::AccountingRequest) => {
+                self.handle_accounting(received, packet, nas, authenticity, *now);
+            }
+            _ => self.drop(Drop::UnexpectedCode),
+        }
+    }
+
     fn handle_status(
         &mut self,
         received: &Received<'_>,
         packet: &Packet<'_>,
         nas: &NasEntry,
+        authenticity: Authenticity,
         now: Moment,
     ) {
-        match verify_message_authenticator(packet, &nas.secret) {
+        match authenticity.message_authenticator {
             MessageAuthenticatorCheck::Valid => {}
             MessageAuthenticatorCheck::Absent => {
                 return self.drop(Drop::MessageAuthenticatorMissing);
@@ -311,10 +365,11 @@ impl Engine {
         received: &Received<'_>,
         packet: &Packet<'_>,
         nas: &Arc<NasEntry>,
+        authenticity: Authenticity,
         now: Moment,
     ) {
         let facts = AccessFacts::read(packet);
-        if !self.is_authentic(packet, &facts, nas, now) {
+        if !self.is_authentic(authenticity.message_authenticator, &facts, nas, now) {
             return;
         }
         self.tally.count(Count::AccessRequest);
@@ -408,11 +463,11 @@ impl Engine {
         received: &Received<'_>,
         packet: &Packet<'_>,
         nas: &Arc<NasEntry>,
+        authenticity: Authenticity,
         now: Moment,
     ) {
-        let check = verify_message_authenticator(packet, &nas.secret);
-        if !verify_request_authenticator(packet, &nas.secret)
-            || check == MessageAuthenticatorCheck::Invalid
+        if !authenticity.is_authenticator_right
+            || authenticity.message_authenticator == MessageAuthenticatorCheck::Invalid
         {
             self.drop(Drop::RequestAuthenticatorInvalid);
             return complain(
@@ -454,12 +509,12 @@ impl Engine {
     /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
     fn is_authentic(
         &mut self,
-        packet: &Packet<'_>,
+        check: MessageAuthenticatorCheck,
         facts: &AccessFacts<'_>,
         nas: &NasEntry,
         now: Moment,
     ) -> bool {
-        match verify_message_authenticator(packet, &nas.secret) {
+        match check {
             MessageAuthenticatorCheck::Valid => {
                 // EAP always carries it, so it says nothing about the router's other requests.
                 if facts.eap_message.is_none() {
@@ -589,7 +644,9 @@ impl Engine {
             }
             Verdict::Reject(reason) => {
                 let challenge = self.draw();
-                let Self { signing, scratch, .. } = self;
+                let Self {
+                    signing, scratch, ..
+                } = self;
                 let reply = signing.buffer_mut();
                 reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
             }
@@ -735,6 +792,33 @@ impl Engine {
     fn draw_salts(&mut self) -> [[u8; 2]; 2] {
         let [high, low] = self.draw();
         [[high, low], [high, low ^ 1]]
+    }
+}
+
+fn open<'a>(
+    routers: &'a NasTable,
+    received: Received<'a>,
+    now: Moment,
+) -> Result<Request<'a>, Drop> {
+    let nas = routers.find(received.peer.ip()).ok_or(Drop::UnknownNas)?;
+    let packet = Packet::parse(received.octets).map_err(|_| Drop::Malformed)?;
+    if overload::is_too_late(&packet, received.waited) {
+        return Err(Drop::TooLate);
+    }
+    Ok(Request {
+        received,
+        now,
+        nas,
+        packet,
+    })
+}
+
+impl Request<'_> {
+    fn verifiable(&self) -> Verifiable<'_> {
+        Verifiable {
+            request: self.packet,
+            secret: &self.nas.secret,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`port`].
 
 pub mod accounting;
+mod arrivals;
 pub mod auth_log;
 pub mod directory;
 pub mod duplicate;

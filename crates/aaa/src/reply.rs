@@ -66,7 +66,12 @@ pub fn write_accept(
         service_type: facts.service_type,
         framed_protocol: facts.framed_protocol,
     };
-    encode::write_grants(&mut writer, nas.nas.settings.vendor, accept.grants, requested)?;
+    encode::write_grants(
+        &mut writer,
+        nas.nas.settings.vendor,
+        accept.grants,
+        requested,
+    )?;
     writer.push(kind::CLASS, &class_of(accept.auth))?;
     finish(writer, packet)
 }

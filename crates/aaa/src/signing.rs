@@ -102,7 +102,10 @@ impl Signing {
     }
 
     fn place_of(&mut self, nas: &Arc<NasEntry>) -> usize {
-        let known = self.routers.iter().position(|known| Arc::ptr_eq(known, nas));
+        let known = self
+            .routers
+            .iter()
+            .position(|known| Arc::ptr_eq(known, nas));
         known.unwrap_or_else(|| {
             self.routers.push(Arc::clone(nas));
             self.routers.len() - 1

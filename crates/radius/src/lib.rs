@@ -14,6 +14,7 @@ pub mod secret;
 pub mod signer;
 pub mod tunnel_password;
 pub mod value;
+pub mod verifier;
 pub mod writer;
 
 /// The example of `README.md`, compiled and run.

@@ -44,7 +44,10 @@ impl Signer {
     }
 
     fn sign_side_by_side(&mut self, group: &mut [Signable<'_>]) {
-        if group.iter().any(|reply| reply.unsigned.message_authenticator_at.is_some()) {
+        if group
+            .iter()
+            .any(|reply| reply.unsigned.message_authenticator_at.is_some())
+        {
             self.write_message_authenticators(group);
         }
         self.messages.iter_mut().for_each(PaddedMessage::clear);

@@ -180,7 +180,8 @@ impl<'b> PacketWriter<'b> {
         secret: &(impl SharedSecret + ?Sized),
     ) {
         self.finish_header(authenticator);
-        self.unsigned.write_message_authenticator(self.buffer, secret);
+        self.unsigned
+            .write_message_authenticator(self.buffer, secret);
     }
 
     /// Signs an Accounting, CoA or Disconnect request (RFC 2866 §3, RFC 5176 §2.3 and §3.4).
@@ -222,11 +223,7 @@ impl<'b> PacketWriter<'b> {
         }
     }
 
-    fn finish_signed(
-        mut self,
-        authenticator: &[u8; 16],
-        secret: &(impl SharedSecret + ?Sized),
-    ) {
+    fn finish_signed(mut self, authenticator: &[u8; 16], secret: &(impl SharedSecret + ?Sized)) {
         self.finish_header(authenticator);
         self.unsigned.sign(self.buffer, secret);
     }

@@ -68,9 +68,8 @@ pub(crate) fn hash(
 /// The rounds of RFC 1321 §3.4 in all lanes.
 #[inline(never)]
 fn compress(state: &mut [Words; 4], blocks: [&[u8; BLOCK]; LANES]) {
-    let message: [Words; 16] = array::from_fn(|word| {
-        blocks.map(|block| u32::from_le_bytes(block.as_chunks().0[word]))
-    });
+    let message: [Words; 16] =
+        array::from_fn(|word| blocks.map(|block| u32::from_le_bytes(block.as_chunks().0[word])));
     let [mut a, mut b, mut c, mut d] = *state;
     macro_rules! four_steps {
         ($round:literal, $first:expr) => {
@@ -131,7 +130,12 @@ fn step<const ROUND: usize, const STEP: usize>(
     })
 }
 
-const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+const SHIFTS: [[u32; 4]; 4] = [
+    [7, 12, 17, 22],
+    [5, 9, 14, 20],
+    [4, 11, 16, 23],
+    [6, 10, 15, 21],
+];
 
 /// 2³² times the sine of 1, 2, 3 and so on, without sign (RFC 1321 §3.4).
 #[rustfmt::skip]
@@ -177,7 +181,11 @@ mod tests {
         for length in 0..200 {
             let mut message = PaddedMessage::default();
             message.set(0, [&vec![7; length]]);
-            assert_eq!(message.0.len(), (length + 9).next_multiple_of(BLOCK), "{length}");
+            assert_eq!(
+                message.0.len(),
+                (length + 9).next_multiple_of(BLOCK),
+                "{length}"
+            );
         }
     }
 }
