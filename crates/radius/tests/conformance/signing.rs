@@ -103,11 +103,10 @@ impl Request {
                     .expect("it fits");
             }
         }
-        match self.code {
-            Code::AccountingRequest | Code::AccessAccept => {
-                writer.finish_accounting_request(&self.secret);
-            }
-            _ => writer.finish_access_request(&self.authenticator, &self.secret),
+        if matches!(self.code, Code::AccountingRequest | Code::AccessAccept) {
+            writer.finish_accounting_request(&self.secret);
+        } else {
+            writer.finish_access_request(&self.authenticator, &self.secret);
         }
         buffer
     }
