@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 PREFIX ?= /usr/local
 DESTDIR ?=
 # How long each fuzz target runs.
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 300
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2

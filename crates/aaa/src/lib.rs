@@ -29,5 +29,6 @@ mod signing;
 pub mod socket;
 pub mod spooling;
 mod tally;
+pub mod trouble;
 pub mod verifier;
 pub mod worker;

@@ -50,6 +50,7 @@ struct Harness {
     store: Arc<MemoryStore>,
     spool: Arc<MemorySpool>,
     log: Arc<MemoryLog>,
+    is_broken: Arc<AtomicBool>,
     feed: mpsc::Sender<Result<Vec<Change>, PortError>>,
     journal: JoinHandle<()>,
     log_writer: JoinHandle<()>,
@@ -82,6 +83,7 @@ impl Harness {
         });
         let spool = Arc::new(MemorySpool::with_room(SPOOL_ROOM));
         let log = Arc::new(MemoryLog::default());
+        let is_broken = Arc::default();
         let (feed, changes) = mpsc::channel(16);
         let options = NodeOptions {
             auth: auth.to_vec(),
@@ -95,7 +97,10 @@ impl Harness {
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
             feed: MemoryFeed(changes),
-            clock: Arc::new(TestClock(Instant::now())),
+            clock: Arc::new(TestClock {
+                begin: Instant::now(),
+                is_broken: Arc::clone(&is_broken),
+            }),
         };
         let (node, tasks) = runtime.block_on(Node::start(&options, ports))?;
         let start = |task: Task| runtime.spawn(task);
@@ -109,6 +114,7 @@ impl Harness {
             store,
             spool,
             log,
+            is_broken,
             feed,
             journal,
             log_writer,
@@ -475,12 +481,15 @@ fn what_the_database_cannot_take_is_acknowledged_from_the_spool_until_that_is_fu
         harness.node.metrics.drops(Drop::JournalFailed) == 1
     });
     assert_eq!(router.drain(Duration::from_millis(1)), []);
+    let spool = &harness.node.spool;
+    assert!(spool.database.find().is_some() && spool.refusal.find().is_some());
     harness.store.is_away.store(false, Relaxed);
     wait_until("the spool is drained", || !harness.node.spool.is_spooling());
     assert_eq!(
         harness.ask(&router, &interim("a", 5)),
         Code::AccountingResponse
     );
+    assert_eq!((spool.database.find(), spool.refusal.find()), (None, None));
     assert_eq!(harness.node.metrics.value(Count::SpoolDrained), 3);
     assert_eq!(
         harness.spool.parcels.lock().expect("nobody panicked").len(),
@@ -496,6 +505,29 @@ fn what_the_database_cannot_take_is_acknowledged_from_the_spool_until_that_is_fu
         .map(|record| record.total.session_seconds)
         .collect();
     assert_eq!(uptimes, [1, 2, 3, 5]);
+}
+
+#[test]
+fn a_worker_that_panics_starts_again_and_is_counted() {
+    let harness = Harness::start(&["127.0.0.1:0"], 1);
+    let router = Router::at("127.0.0.1");
+    harness.close_gate();
+    router.send(harness.acct(), &interim("a", 1));
+    harness.wait_for_requests(1);
+    harness.is_broken.store(true, Relaxed);
+    // The panic comes before the socket is read, so not even this request is lost.
+    assert_eq!(harness.ask(&router, &login("ana")), Code::AccessAccept);
+    assert_eq!(harness.node.metrics.value(Count::WorkerRestart), 1);
+    // What was under way is stored, and acknowledged when it is sent again.
+    harness.open_gate();
+    wait_until("the record is stored", || {
+        harness.node.metrics.value(Count::JournalRecord) == 1
+    });
+    assert_eq!(router.drain(Duration::from_millis(1)), []);
+    let code = harness.ask(&router, &interim("a", 1));
+    assert_eq!(code, Code::AccountingResponse);
+    assert_eq!(harness.node.metrics.value(Count::WorkerRestart), 1);
+    assert_eq!(harness.stop().store.sessions().len(), 2);
 }
 
 #[test]

@@ -16,10 +16,12 @@ use tracing::{error, info, warn};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
+use crate::serve::disk::Disk;
 use crate::serve::health::Health;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring;
 
+mod disk;
 mod health;
 mod housekeeping;
 mod http;
@@ -163,7 +165,7 @@ async fn start_http(
     supervisor: &mut Supervisor,
 ) -> Option<SocketAddr> {
     let (report, mut listening) = watch::channel(None);
-    let health = Health::new(store.clone(), node);
+    let health = Health::new(store.clone(), Disk::new(&app.config.data_dir), node);
     let address = app.config.http_listen;
     supervisor.start_restarting("http", move || {
         http::run(address, health.clone(), report.clone())

@@ -176,7 +176,11 @@ fn parcel(parcel: storage::spool::Parcel) -> Parcel {
 }
 
 fn fail(doing: &str, error: StoreError) -> PortError {
-    if error.is_outage() {
+    if error.is_disk_full() {
+        // The rest follows by itself.
+        let doing = format!("{doing}: the disk of the database is full, free some space on it");
+        PortError::outage(doing, error)
+    } else if error.is_outage() {
         PortError::outage(doing, error)
     } else {
         PortError::new(doing, error)

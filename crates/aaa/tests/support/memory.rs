@@ -1,7 +1,7 @@
 //! Everything outside of a node but the registry, in memory.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Stored};
@@ -17,11 +17,18 @@ use crate::registry::NOW;
 /// The Acct-Session-Id that the store does not take.
 pub(crate) const REFUSED: &str = "refused";
 
-pub(crate) struct TestClock(pub(crate) Instant);
+pub(crate) struct TestClock {
+    pub(crate) begin: Instant,
+    /// The next worker that looks at the clock panics.
+    pub(crate) is_broken: Arc<AtomicBool>,
+}
 
 impl Clock for TestClock {
     fn timestamp(&self) -> Timestamp {
-        let micros = i64::try_from(self.0.elapsed().as_micros()).expect("a short test");
+        if self.is_broken.swap(false, Relaxed) {
+            std::panic::resume_unwind(Box::new("on purpose"));
+        }
+        let micros = i64::try_from(self.begin.elapsed().as_micros()).expect("a short test");
         Timestamp::from_micros(NOW.as_micros() + micros)
     }
 

@@ -11,6 +11,8 @@ use aaa::spooling::SpoolState;
 use serde::Serialize;
 use storage::store::Store;
 
+use super::disk::Disk;
+
 /// A database that takes longer is as good as absent.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -18,6 +20,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Health {
     store: Store,
+    pub(super) disk: Disk,
     pub(super) node: Option<NodeView>,
 }
 
@@ -36,9 +39,14 @@ pub(super) struct Readiness {
     pub(super) status: Status,
     /// `ok`, or why the database cannot be used.
     pub(super) database: String,
+    /// `ok`, or why the disk of the data directory cannot be used for long.
+    pub(super) disk: String,
     /// Where accounting goes; absent when this process answers no routers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accounting: Option<Accounting>,
+    /// Why it goes nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accounting_problem: Option<String>,
     /// Whether this process answers routers.
     pub(super) aaa: bool,
 }
@@ -58,12 +66,15 @@ pub(super) enum Accounting {
     Direct,
     /// On local disk, because the database does not store it, or does not have all of it yet.
     Spooling,
+    /// Nowhere: it is not acknowledged, and routers repeat it.
+    Refused,
 }
 
 impl Health {
-    pub(super) fn new(store: Store, node: Option<&Node>) -> Self {
+    pub(super) fn new(store: Store, disk: Disk, node: Option<&Node>) -> Self {
         Self {
             store,
+            disk,
             node: node.map(|node| NodeView {
                 directory: Arc::clone(&node.directory),
                 sessions: Arc::clone(&node.sessions),
@@ -74,24 +85,40 @@ impl Health {
     }
 
     pub(super) async fn readiness(&self) -> Readiness {
-        let ping = tokio::time::timeout(DATABASE_PATIENCE, self.store.ping()).await;
-        let (status, database) = match ping {
-            Ok(Ok(())) => (Status::Ready, "ok".to_owned()),
-            Ok(Err(problem)) => (Status::Degraded, problem.to_string()),
-            Err(_) => (Status::Degraded, "does not answer".to_owned()),
-        };
+        let node = self.node.as_ref();
+        let (database, disk) = tokio::join!(self.database_trouble(), self.disk.trouble());
+        let refusal = node.and_then(|node| node.spool.refusal.find());
+        let is_ready = database.is_none() && disk.is_none() && refusal.is_none();
+        let told = |trouble: Option<String>| trouble.unwrap_or_else(|| "ok".to_owned());
         Readiness {
-            status,
-            database,
-            accounting: self.node.as_ref().map(NodeView::accounting),
-            aaa: self.node.is_some(),
+            status: if is_ready {
+                Status::Ready
+            } else {
+                Status::Degraded
+            },
+            database: told(database),
+            disk: told(disk),
+            accounting: node.map(NodeView::accounting),
+            accounting_problem: refusal,
+            aaa: node.is_some(),
+        }
+    }
+
+    /// Why the database does not answer, or why it stores nothing.
+    async fn database_trouble(&self) -> Option<String> {
+        match tokio::time::timeout(DATABASE_PATIENCE, self.store.ping()).await {
+            Ok(Ok(())) => self.node.as_ref()?.spool.database.find(),
+            Ok(Err(problem)) => Some(problem.to_string()),
+            Err(_) => Some("does not answer".to_owned()),
         }
     }
 }
 
 impl NodeView {
     fn accounting(&self) -> Accounting {
-        if self.spool.is_spooling() {
+        if self.spool.refusal.find().is_some() {
+            Accounting::Refused
+        } else if self.spool.is_spooling() {
             Accounting::Spooling
         } else {
             Accounting::Direct
