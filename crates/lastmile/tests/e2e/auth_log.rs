@@ -20,7 +20,7 @@ fn decisions_that_the_database_keeps_waiting_are_counted_together(kind: Database
     let users =
         [ANA, FAY].map(|(user, password)| Credentials::new(user, password).expect("a valid login"));
     let secret = Secret::from(SECRET);
-    let mut options = LoadOptions::new(server.auth, server.acct, secret, users.to_vec());
+    let mut options = LoadOptions::new(server.auth, server.acct, secret, users.into());
     options.limit = Limit::Requests(LOGINS);
     options.outstanding = 64;
     options.ports = 4;
@@ -33,8 +33,9 @@ fn decisions_that_the_database_keeps_waiting_are_counted_together(kind: Database
              COMMIT"
         }
     };
+    let database = &site.database;
     let report = thread::scope(|scope| {
-        scope.spawn(|| block_on(site.database.execute(hold)));
+        scope.spawn(|| block_on(database.execute(hold)));
         lab::load::run(&options).expect("the load runs")
     });
     assert!(

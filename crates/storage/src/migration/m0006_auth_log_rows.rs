@@ -26,8 +26,8 @@ CREATE TABLE auth_log_new (
     last_at {int} NOT NULL
 ){strict};
 
--- Reasons and traces were JSON. The braces cannot be written here: they are the second character
--- of a trace, and the last of a reason.
+-- Reasons and traces were JSON. A brace that opens cannot be written here; it is the second
+-- character of a trace. An empty trace becomes one whose inside is empty too.
 INSERT INTO auth_log_new (id, at, tenant, nas, subscriber, username, method, reason, trace,
     calling_station, called_station, count, last_at)
 SELECT id, at, tenant, nas, subscriber, username, method,
@@ -49,7 +49,8 @@ SELECT id, at, tenant, nas, subscriber, username, method,
     calling_station, called_station, 1, at
 FROM (
     SELECT auth_log.*, substr(trace, 2, 1) AS brace,
-        CASE WHEN reason IS NULL THEN trace
+        CASE WHEN trace = '[]' THEN '[][]'
+            WHEN reason IS NULL THEN trace
             ELSE replace(trace, ',' || substr(reason, 2), '}') END AS refused
     FROM auth_log
 ) AS written
