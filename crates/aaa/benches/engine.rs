@@ -100,7 +100,7 @@ fn serve<'a>(engine: &mut Engine, datagrams: impl Iterator<Item = &'a Datagram>,
             Effect::Store { ticket, .. } => {
                 engine.handle_completion(Completion::Stored(ticket), now);
             }
-            Effect::Log(_) | Effect::Verify { .. } => {}
+            Effect::Verify { .. } => {}
         }
     }
     let outbox = engine.take_outbox();

@@ -14,7 +14,7 @@ use domain::access::{
     RejectReason, Verdict,
 };
 use domain::accounting::AccountingRecord;
-use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
+use domain::auth_log::{AuthOutcome, Knock};
 use domain::id::AuthId;
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
@@ -31,6 +31,7 @@ use tracing::warn;
 
 use crate::accounting::{self, Unrecordable};
 use crate::arrivals::Arrivals;
+use crate::auth_log::fold::{self, Conclusion, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
 use crate::inbox::Completion;
@@ -94,6 +95,10 @@ impl udp::send::Outgoing for Outgoing {
 
 /// What has to be done outside.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every effect is a record, and the packet path must not box each"
+)]
 pub enum Effect {
     /// Make the record durable, then complete the ticket.
     Store {
@@ -106,7 +111,6 @@ pub enum Effect {
         password: Secret,
         ticket: Ticket,
     },
-    Log(AuthLogEntry),
 }
 
 /// What the engine shares with the rest of the node, and its settings.
@@ -145,6 +149,7 @@ pub struct Engine {
     delayed: VecDeque<(Instant, Ticket)>,
     waiting: HashMap<Ticket, Waiting>,
     effects: VecDeque<Effect>,
+    log: Fold,
     outbox: Outbox,
     knocks: KnockList,
     storing: usize,
@@ -166,6 +171,7 @@ impl Engine {
             delayed: VecDeque::new(),
             waiting: HashMap::new(),
             effects: VecDeque::new(),
+            log: Fold::new(fold::entries_max(1)),
             outbox: Outbox::default(),
             knocks: KnockList::default(),
             storing: 0,
@@ -231,7 +237,6 @@ impl Engine {
                 self.waiting.remove(&ticket);
                 self.abandon(ticket, Drop::VerifierFull);
             }
-            Effect::Log(_) => self.tally.count(Count::AuthLogLost),
         }
         self.tally.publish();
     }
@@ -243,6 +248,11 @@ impl Engine {
             self.tally.publish();
         }
         effect
+    }
+
+    /// The decisions since they were last taken out.
+    pub const fn log_mut(&mut self) -> &mut Fold {
+        &mut self.log
     }
 
     /// Unknown senders, when it is time to report them.
@@ -667,19 +677,19 @@ impl Engine {
                 AuthOutcome::Rejected(reason)
             }
         };
-        self.effects.push_back(Effect::Log(AuthLogEntry {
+        self.log.note(&Conclusion {
             id: auth,
             at: now.timestamp,
             tenant: nas.nas.tenant,
             nas: nas.nas.id,
             subscriber: entry.map(|entry| entry.subscriber.id),
-            username: accounting::printable(facts.user_name.unwrap_or_default()),
+            user_name: facts.user_name.unwrap_or_default(),
             method: facts.method().unwrap_or(Method::None),
             outcome,
-            trace: decision.trace.clone(),
-            calling_station: facts.calling_station.map(Into::into),
-            called_station: facts.called_station.map(Into::into),
-        }));
+            trace: &decision.trace,
+            calling_station: facts.calling_station,
+            called_station: facts.called_station,
+        });
     }
 
     /// Leaves the signature for when several replies are written, or nothing else is to be done.

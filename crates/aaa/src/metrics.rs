@@ -86,6 +86,7 @@ pub enum Count {
     KernelDrop,
     AttributeIgnored,
     AuthLogWritten,
+    AuthLogCoalesced,
     AuthLogLost,
     KnockLost,
     JournalBatch,
@@ -105,7 +106,7 @@ pub enum Count {
 }
 
 impl Count {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -120,6 +121,7 @@ impl Count {
         Self::KernelDrop,
         Self::AttributeIgnored,
         Self::AuthLogWritten,
+        Self::AuthLogCoalesced,
         Self::AuthLogLost,
         Self::KnockLost,
         Self::JournalBatch,
@@ -155,6 +157,7 @@ impl Count {
             Self::KernelDrop => "kernel_drops",
             Self::AttributeIgnored => "attributes_ignored",
             Self::AuthLogWritten => "auth_log_written",
+            Self::AuthLogCoalesced => "auth_log_coalesced",
             Self::AuthLogLost => "auth_log_lost",
             Self::KnockLost => "knocks_lost",
             Self::JournalBatch => "journal_batches",
@@ -192,8 +195,11 @@ impl Count {
             Self::KernelDrop => "Datagrams that the kernel dropped because a socket was full",
             Self::AttributeIgnored => "Attributes of the wrong size that were ignored",
             Self::AuthLogWritten => "Authentication log entries stored",
+            Self::AuthLogCoalesced => {
+                "Decisions counted in the authentication log entry of another one like them"
+            }
             Self::AuthLogLost => {
-                "Authentication log entries lost because the log could not keep up"
+                "Decisions lost to the authentication log: refused, or too late at the stop"
             }
             Self::KnockLost => "Unknown senders not noted because too many knocked at once",
             Self::JournalBatch => "Accounting transactions committed to the database",

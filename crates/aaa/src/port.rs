@@ -163,9 +163,11 @@ pub trait Spool: Send + Sync + 'static {
 
 /// Keeps the authentication log and the list of unknown senders.
 pub trait AuthLogStore: Send + Sync + 'static {
+    /// Stores all or none. An entry that was stored before, when nobody saw the end of it, is not
+    /// stored again.
     fn append(
         &self,
-        entries: &[AuthLogEntry],
+        entries: &[&AuthLogEntry],
         knocks: &[Knock],
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

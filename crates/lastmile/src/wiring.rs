@@ -130,7 +130,7 @@ impl Spool for NodeSpool {
 }
 
 impl AuthLogStore for NodeStore {
-    async fn append(&self, entries: &[AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+    async fn append(&self, entries: &[&AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
         let done = self.0.auth_log_append(entries, knocks).await;
         done.map_err(|error| fail("writing the authentication log", error))
     }

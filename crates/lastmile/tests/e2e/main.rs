@@ -1,5 +1,6 @@
 //! The real program against foreign clients, crashes, broken packets and curious eyes.
 
+mod auth_log;
 mod bad_packets;
 mod books;
 mod contract;
