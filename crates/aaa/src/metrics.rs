@@ -16,6 +16,7 @@ pub enum Drop {
     AccountingUnsupported,
     DuplicateInProgress,
     JournalFull,
+    JournalShedInterim,
     JournalFailed,
     VerifierFull,
     CacheFull,
@@ -24,7 +25,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownNas,
         Self::Malformed,
         Self::UnexpectedCode,
@@ -36,6 +37,7 @@ impl Drop {
         Self::AccountingUnsupported,
         Self::DuplicateInProgress,
         Self::JournalFull,
+        Self::JournalShedInterim,
         Self::JournalFailed,
         Self::VerifierFull,
         Self::CacheFull,
@@ -57,6 +59,7 @@ impl Drop {
             Self::AccountingUnsupported => "accounting_unsupported",
             Self::DuplicateInProgress => "duplicate_in_progress",
             Self::JournalFull => "journal_full",
+            Self::JournalShedInterim => "journal_shed_interim",
             Self::JournalFailed => "journal_failed",
             Self::VerifierFull => "verifier_full",
             Self::CacheFull => "cache_full",

@@ -41,7 +41,7 @@ pub struct Worker {
     pub inbox: Inbox,
     /// Its own outlet, for those who work for it.
     pub outlet: Outlet,
-    pub journal: mpsc::Sender<journal::Entry>,
+    pub journal: journal::Sender,
     pub log: mpsc::Sender<auth_log::Item>,
     pub verifier: Verifier,
     pub clock: Arc<dyn Clock>,
@@ -227,8 +227,8 @@ impl Worker {
                     ticket,
                     worker: self.index,
                 };
-                self.journal.try_send(entry).map_err(|refused| {
-                    let journal::Entry { record, ticket, .. } = refused.into_inner();
+                self.journal.offer(entry).map_err(|refused| {
+                    let journal::Entry { record, ticket, .. } = *refused;
                     Box::new(Effect::Store { record, ticket })
                 })
             }
