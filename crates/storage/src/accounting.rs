@@ -88,10 +88,10 @@ impl Store {
                 let turn = self.turn_to_write().await?;
                 journal.commit(self, turn, batch).await
             }
-            JournalConnection::Postgres(pool) => {
+            JournalConnection::Postgres(journal) => {
                 let mut attempt = 1;
                 loop {
-                    match postgres::commit(pool, self, &batch).await {
+                    match journal.commit(self, &batch).await {
                         Err(error) if error.is_lost_race() && attempt < ATTEMPTS_MAX => {
                             attempt += 1;
                         }

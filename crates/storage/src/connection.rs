@@ -14,9 +14,9 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, PgPool};
+use sqlx::{ConnectOptions, Connection};
 
-use crate::accounting::postgres::LANES;
+use crate::accounting::postgres::{LANES, PostgresJournal};
 use crate::accounting::sqlite::SqliteJournal;
 use crate::dialect::Dialect;
 use crate::error::{DatabaseError, OpenError};
@@ -64,14 +64,14 @@ pub(crate) struct Connections {
 #[derive(Clone, Debug)]
 pub(crate) enum JournalConnection {
     Sqlite(SqliteJournal),
-    Postgres(PgPool),
+    Postgres(PostgresJournal),
 }
 
 impl JournalConnection {
     async fn close(&self) {
         match self {
             Self::Sqlite(journal) => journal.close(),
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(journal) => journal.close().await,
         }
     }
 }
@@ -270,7 +270,7 @@ async fn open_postgres(
     Ok(Connections {
         writer: connection.clone(),
         reader: connection,
-        journal: JournalConnection::Postgres(journal),
+        journal: JournalConnection::Postgres(PostgresJournal::new(journal)),
     })
 }
 

@@ -3,14 +3,17 @@
 //! Rows travel as arrays, one for each column, so a statement has one text and one plan for all
 //! sizes of a batch.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use compact_str::CompactString;
 use domain::accounting::{NasRestart, Origin, SessionRecord, TerminateCause};
 use domain::id::NasId;
-use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, PgPool, Row, Transaction};
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use sqlx::{AssertSqlSafe, Connection, PgPool, Row, Transaction};
 use uuid::Uuid;
 
 use super::cells::{Cells, read_closed, read_session};
@@ -38,7 +41,8 @@ const NAS_STRIPES: usize = 128;
 const STRIPE_FAMILY: i32 = 0x6163_6374;
 
 /// The open session under each key; where none is open, the one that closed last: under one key,
-/// ids grow in the order of sessions.
+/// ids grow in the order of sessions. `OFFSET 0` keeps the look where it is: at the sessions of one
+/// Acct-Session-Id, and only for keys without an open session.
 const LOAD: &str = "SELECT o.id, o.key, o.tenant, o.nas, o.auth, o.subscriber, o.username, \
     o.started_at, o.updated_at, o.upload_bytes, o.download_bytes, o.session_seconds, \
     o.acct_session_id, o.nas_address, o.nas_port, o.framed_ipv4, o.framed_ipv6_prefix, \
@@ -49,12 +53,13 @@ const LOAD: &str = "SELECT o.id, o.key, o.tenant, o.nas, o.auth, o.subscriber, o
     c.started_at, c.updated_at, c.upload_bytes, c.download_bytes, c.session_seconds, \
     c.acct_session_id, c.nas_address, c.nas_port, c.framed_ipv4, c.framed_ipv6_prefix, \
     c.delegated_ipv6_prefix, c.calling_station, c.called_station, c.stopped_at, c.cause \
-    FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::UUID[]) \
-    AS k (key, tenant, acct_session_id, nas) CROSS JOIN LATERAL (\
+    FROM (SELECT * FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::UUID[]) \
+        AS n (key, tenant, acct_session_id, nas) \
+        WHERE NOT EXISTS (SELECT 1 FROM session_open o WHERE o.key = n.key) OFFSET 0) AS k \
+    CROSS JOIN LATERAL (SELECT * FROM (\
         SELECT * FROM session_closed s WHERE s.tenant = k.tenant \
         AND s.acct_session_id = k.acct_session_id AND s.nas = k.nas AND s.key = k.key \
-        AND s.stopped_at >= $5 ORDER BY s.id DESC LIMIT 1) AS c \
-    WHERE NOT EXISTS (SELECT 1 FROM session_open o WHERE o.key = k.key)";
+        AND s.stopped_at >= $5 OFFSET 0) AS f ORDER BY f.id DESC LIMIT 1) AS c";
 
 /// Everything that a batch without restarts writes, and the mark. It answers whether the mark was
 /// before the first record, as it should be.
@@ -132,28 +137,76 @@ const SELECT_MARK: &str = "SELECT stored FROM accounting_mark WHERE source = $1 
 const SET_MARK: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES ($1, $2, $3) \
     ON CONFLICT (source) DO UPDATE SET stored = excluded.stored, at = excluded.at";
 
-/// Tries once. What loses a race may be tried again.
-pub(super) async fn commit(
-    pool: &PgPool,
+/// The connections. Those that are not in use are kept out of the pool, which asks the server
+/// whether a connection still works each time that it is given back.
+#[derive(Clone, Debug)]
+pub(crate) struct PostgresJournal {
+    pool: PgPool,
+    idle: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
+}
+
+impl PostgresJournal {
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            idle: Arc::default(),
+        }
+    }
+
+    /// Closes the connections; commits fail afterwards.
+    pub(crate) async fn close(&self) {
+        let closed = self.pool.close();
+        self.idle().clear();
+        closed.await;
+    }
+
+    /// Tries once. What loses a race may be tried again.
+    pub(super) async fn commit(
+        &self,
+        store: &Store,
+        batch: &Batch,
+    ) -> Result<Vec<RecordOutcome>, StoreError> {
+        let idle = self.idle().pop();
+        let mut connection = match idle {
+            Some(connection) if !self.pool.is_closed() => connection,
+            Some(_) | None => self.pool.acquire().await?,
+        };
+        let result = commit(&mut connection, store, batch).await;
+        if result.is_ok() {
+            self.idle().push(connection);
+        } else {
+            // The pool finds out which of them still work.
+            self.idle().clear();
+        }
+        result
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn commit(
+    connection: &mut PgConnection,
     store: &Store,
     batch: &Batch,
 ) -> Result<Vec<RecordOutcome>, StoreError> {
     if let Some(records) = batch.sessions_alone()
-        && let Some(outcomes) = commit_unknown(pool, store, batch, records).await?
+        && let Some(outcomes) = commit_unknown(connection, store, batch, records).await?
     {
         return Ok(outcomes);
     }
-    commit_carefully(pool, store, batch).await
+    commit_carefully(connection, store, batch).await
 }
 
 /// Stores records of which none is expected to be stored already, and nothing at all when one is.
 async fn commit_unknown(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     store: &Store,
     batch: &Batch,
     records: &[SessionRecord],
 ) -> Result<Option<Vec<RecordOutcome>>, StoreError> {
-    let mut transaction = begin(pool, batch).await?;
+    let mut transaction = begin(connection, batch).await?;
     let mut outcomes = Vec::with_capacity(records.len());
     let mark = batch.origin.map(|origin| (origin, records.len()));
     let is_unknown =
@@ -168,11 +221,11 @@ async fn commit_unknown(
 
 /// Looks at the mark first, and goes from restart to restart.
 async fn commit_carefully(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     store: &Store,
     batch: &Batch,
 ) -> Result<Vec<RecordOutcome>, StoreError> {
-    let mut transaction = begin(pool, batch).await?;
+    let mut transaction = begin(connection, batch).await?;
     let known = match batch.origin {
         Some(origin) => advance(&mut transaction, store, origin, batch.len()).await?,
         None => 0,
@@ -200,7 +253,10 @@ async fn commit_carefully(
 
 /// Begins a transaction and waits for others that write the same sessions. Locks are taken in
 /// order, so that two never wait for each other.
-async fn begin(pool: &PgPool, batch: &Batch) -> Result<Transaction<'static, Postgres>, StoreError> {
+async fn begin<'a>(
+    connection: &'a mut PgConnection,
+    batch: &Batch,
+) -> Result<Transaction<'a, Postgres>, StoreError> {
     let mut sql = "BEGIN; SELECT ".to_owned();
     for (index, stripe) in stripes(batch).iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
@@ -210,7 +266,7 @@ async fn begin(pool: &PgPool, batch: &Batch) -> Result<Transaction<'static, Post
         )
         .expect("a String takes every write");
     }
-    Ok(pool.begin_with(AssertSqlSafe(sql)).await?)
+    Ok(connection.begin_with(AssertSqlSafe(sql)).await?)
 }
 
 fn stripes(batch: &Batch) -> BTreeSet<usize> {
@@ -239,7 +295,7 @@ fn nas_stripe(nas: NasId) -> usize {
 /// Applies records between two restarts. With a mark, says whether it was before them, as it
 /// should be; if not, nothing of it may stay.
 async fn apply_sessions(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction<'_, Postgres>,
     store: &Store,
     batch: &Batch,
     records: &[SessionRecord],
@@ -268,7 +324,7 @@ async fn apply_sessions(
 }
 
 async fn load(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction<'_, Postgres>,
     slots: &mut Slots<'_>,
     batch: &Batch,
 ) -> Result<(), StoreError> {
@@ -360,7 +416,7 @@ fn bind_usage<'q>(
 }
 
 async fn amend(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction<'_, Postgres>,
     changes: &Changes<'_>,
 ) -> Result<(), StoreError> {
     let amended = &changes.amended;
@@ -397,7 +453,7 @@ async fn amend(
 
 /// Ends the sessions that a router had before it restarted; what they moved is kept.
 async fn close_all(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction<'_, Postgres>,
     restart: &NasRestart,
 ) -> Result<u64, StoreError> {
     let ended = sqlx::query(CLOSE_ALL)
@@ -412,7 +468,7 @@ async fn close_all(
 
 /// Moves the mark behind the last of `count` records and says how many are before it already.
 async fn advance(
-    transaction: &mut Transaction<'static, Postgres>,
+    transaction: &mut Transaction<'_, Postgres>,
     store: &Store,
     origin: Origin,
     count: usize,
@@ -437,7 +493,7 @@ async fn advance(
     Ok(known)
 }
 
-async fn end(transaction: Transaction<'static, Postgres>, store: &Store) -> Result<(), StoreError> {
+async fn end(transaction: Transaction<'_, Postgres>, store: &Store) -> Result<(), StoreError> {
     match store.ending() {
         Ending::Committed => transaction.commit().await?,
         Ending::Undone => transaction.rollback().await?,
