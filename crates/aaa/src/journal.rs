@@ -66,7 +66,10 @@ impl Sender {
 /// Whether the router will say the same and more in a while.
 pub const fn is_repeated_by_its_next(record: &AccountingRecord) -> bool {
     match record {
-        AccountingRecord::Session(record) => matches!(record.event, SessionEvent::Interim),
+        AccountingRecord::Session(record) => match record.event {
+            SessionEvent::Interim => true,
+            SessionEvent::Start | SessionEvent::Stop => false,
+        },
         AccountingRecord::NasRestart(_) => false,
     }
 }
@@ -155,8 +158,10 @@ impl<A: AccountingStore, S: Spool> Lanes<A, S> {
 
     /// The lane of a record; none of several for a restart.
     fn find_lane(&self, record: &AccountingRecord) -> Option<usize> {
+        if self.lanes.len() == 1 {
+            return Some(0);
+        }
         match record {
-            _ if self.lanes.len() == 1 => Some(0),
             AccountingRecord::Session(record) => Some(record.key.lane(self.lanes.len())),
             AccountingRecord::NasRestart(_) => None,
         }
