@@ -26,7 +26,8 @@ use tokio::sync::mpsc;
 
 use crate::spool::MemorySpool;
 
-const LATENCY: Duration = Duration::from_millis(5);
+/// An even number, because timers go by whole milliseconds.
+const LATENCY: Duration = Duration::from_millis(6);
 const KEYS: u8 = 16;
 
 /// A commit that was begun: which records, in their order of arrival, and when.

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
-use crate::accounting::postgres::{LANES, PostgresJournal};
+use crate::accounting::postgres::{CONNECTIONS, PostgresJournal};
 use crate::accounting::sqlite::SqliteJournal;
 use crate::dialect::Dialect;
 use crate::error::{DatabaseError, OpenError};
@@ -31,8 +31,6 @@ pub(crate) const SQLITE_WRITER_CACHE: &str = "-32768";
 /// 16 MiB of journal before it is folded in: a page that many commits touch is written once.
 pub(crate) const SQLITE_CHECKPOINT_PAGES: &str = "4096";
 const POSTGRES_CONNECTIONS: u32 = 12;
-/// One for each lane, and one for the drain of a spool beside them.
-const POSTGRES_JOURNAL_CONNECTIONS: u32 = LANES as u32 + 1;
 /// For statements whose arrays are as long as a batch and whose rows are found by their keys,
 /// however empty the tables were when the plan was made.
 const POSTGRES_JOURNAL_OPTIONS: [(&str, &str); 5] = [
@@ -244,7 +242,7 @@ async fn open_postgres(
     // The server notices by itself when the farewell is lost.
     let _ = probe.close().await;
     let journal = PgPoolOptions::new()
-        .max_connections(POSTGRES_JOURNAL_CONNECTIONS)
+        .max_connections(CONNECTIONS as u32)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .connect_lazy_with(options.clone().options(POSTGRES_JOURNAL_OPTIONS));

@@ -14,6 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, PgPool, Row, Transaction};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::cells::{Cells, read_closed, read_session};
@@ -33,6 +34,9 @@ use columns::{ClosedColumns, SessionColumns};
 /// Commits at a time, each with the sessions whose keys are its own. The locks of all nodes go by
 /// it, so it is the same in every program that writes to one database.
 pub(crate) const LANES: usize = 4;
+
+/// One for each lane, and one for the drain of a spool beside them.
+pub(crate) const CONNECTIONS: usize = LANES + 1;
 
 /// Locks that keep writers of the same router's sessions apart, lane by lane. A session belongs to
 /// one router, so writers of different routers do not meet, except for those that share a stripe.
@@ -138,16 +142,19 @@ const SET_MARK: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES 
     ON CONFLICT (source) DO UPDATE SET stored = excluded.stored, at = excluded.at";
 
 /// The connections. Those that are not in use are kept out of the pool, which asks the server
-/// whether a connection still works each time that it is given back.
+/// whether a connection still works each time that it is given back. No one waits in the pool for
+/// what others take from here, because there are no more turns than connections.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresJournal {
     pool: PgPool,
+    turns: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<PoolConnection<Postgres>>>>,
 }
 
 impl PostgresJournal {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self {
+            turns: Arc::new(Semaphore::new(CONNECTIONS)),
             pool,
             idle: Arc::default(),
         }
@@ -166,6 +173,8 @@ impl PostgresJournal {
         store: &Store,
         batch: &Batch,
     ) -> Result<Vec<RecordOutcome>, StoreError> {
+        let turn = self.turns.acquire().await;
+        let _turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.idle().pop();
         let mut connection = match idle {
             Some(connection) if !self.pool.is_closed() => connection,
