@@ -17,9 +17,11 @@ use crate::inbox::{Completion, Outlet};
 use crate::port::{AccountingStore, PortError, Spool};
 use crate::spooling::Spooling;
 
-/// How long after a commit the next one waits for as much to do. Whoever was just answered asks
-/// again, and a commit for the first of them would make all others wait for the one after it.
-const HOLD: Duration = Duration::from_millis(1);
+/// How long after a commit the next one waits for as much to do: half of what the last one took,
+/// within limits. Whoever was just answered asks again, and a commit for the first of them would
+/// make all others wait for the one after it.
+const HOLD_MIN: Duration = Duration::from_millis(1);
+const HOLD_MAX: Duration = Duration::from_millis(5);
 
 pub(super) struct Lane<A, S> {
     index: usize,
@@ -29,9 +31,11 @@ pub(super) struct Lane<A, S> {
     commit: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
     /// Of the last commit, used again.
     spare: Work,
-    /// How many records the last commit had, and when it was done.
-    last_len: usize,
-    last_done: Option<Instant>,
+    /// How many records the last two commits had; a small one may have come too early.
+    last_len: [usize; 2],
+    begun: Instant,
+    /// Until when the next commit waits.
+    hold_until: Instant,
     is_failing: bool,
 }
 
@@ -67,8 +71,9 @@ impl<A: AccountingStore, S: Spool> Lane<A, S> {
             pending: Work::default(),
             commit: None,
             spare: Work::default(),
-            last_len: 0,
-            last_done: None,
+            last_len: [0; 2],
+            begun: Instant::now(),
+            hold_until: Instant::now(),
             is_failing: false,
         }
     }
@@ -87,14 +92,14 @@ impl<A: AccountingStore, S: Spool> Lane<A, S> {
         if count == 0 || self.is_committing() {
             return None;
         }
-        let hold_until = self.last_done.map(|done| done + HOLD);
-        let hold_until = hold_until.filter(|until| now < *until);
-        let is_enough = self.last_len.saturating_mul(3) / 4 <= count;
-        if hold_until.is_some() && !is_enough && !is_urgent {
-            return hold_until;
+        let [before, last] = self.last_len;
+        let is_enough = before.max(last) * 3 / 4 <= count;
+        if now < self.hold_until && !is_enough && !is_urgent {
+            return Some(self.hold_until);
         }
         let work = std::mem::replace(&mut self.pending, std::mem::take(&mut self.spare));
-        self.last_len = count;
+        self.last_len = [last, count];
+        self.begun = now;
         let store = Arc::clone(&self.store);
         let outlets = Arc::clone(&self.outlets);
         self.commit = Some(Box::pin(commit(store, self.index, outlets, work)));
@@ -110,7 +115,8 @@ impl<A: AccountingStore, S: Spool> Lane<A, S> {
             return false;
         };
         self.commit = None;
-        self.last_done = Some(Instant::now());
+        let done = Instant::now();
+        self.hold_until = done + ((done - self.begun) / 2).clamp(HOLD_MIN, HOLD_MAX);
         self.report(result);
         work.records.clear();
         work.tickets.clear();

@@ -32,8 +32,9 @@ mod columns;
 use columns::{ClosedColumns, SessionColumns};
 
 /// Commits at a time, each with the sessions whose keys are its own. The locks of all nodes go by
-/// it, so it is the same in every program that writes to one database.
-pub(crate) const LANES: usize = 4;
+/// it, so it is the same in every program that writes to one database. With more of them batches
+/// become smaller, and a transaction has its price.
+pub(crate) const LANES: usize = 2;
 
 /// One for each lane, and one for the drain of a spool beside them.
 pub(crate) const CONNECTIONS: usize = LANES + 1;
