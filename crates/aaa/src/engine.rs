@@ -35,6 +35,7 @@ use crate::auth_log::fold::{self, Conclusion, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
 use crate::inbox::Completion;
+use crate::journal::is_repeated_by_its_next;
 use crate::knock::KnockList;
 use crate::metrics::{Count, Drop, Metrics};
 use crate::nas_table::{NasEntry, NasTable};
@@ -232,7 +233,14 @@ impl Engine {
     /// The effect was refused: nothing will complete the ticket.
     pub fn refuse(&mut self, effect: Effect) {
         match effect {
-            Effect::Store { ticket, .. } => self.abandon_store(ticket, Drop::JournalFull),
+            Effect::Store { record, ticket } => {
+                let reason = if is_repeated_by_its_next(&record) {
+                    Drop::JournalShedInterim
+                } else {
+                    Drop::JournalFull
+                };
+                self.abandon_store(ticket, reason);
+            }
             Effect::Verify { ticket, .. } => {
                 self.waiting.remove(&ticket);
                 self.abandon(ticket, Drop::VerifierFull);

@@ -1,25 +1,36 @@
 //! Group commit: many accounting records in one transaction, each acknowledged after it.
+//!
+//! Records go to lanes by their session, and each lane commits what it has as soon as its last
+//! commit is done. The restart of a router ends sessions of all lanes, so it waits for all of them
+//! and goes alone.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
-use domain::accounting::AccountingRecord;
+use domain::accounting::{AccountingRecord, SessionEvent};
 use tokio::sync::mpsc;
-use tracing::{error, info};
+use tokio::time::{Instant, sleep_until};
 
 use crate::duplicate::Ticket;
-use crate::inbox::{Completion, Outlet};
-use crate::port::{AccountingStore, PortError, Spool};
+use crate::inbox::Outlet;
+use crate::port::{AccountingStore, Spool};
 use crate::spooling::Spooling;
+
+mod lane;
+
+use lane::Lane;
 
 /// Records that may wait; what comes on top is dropped, and the NAS sends it again.
 pub const QUEUE: usize = 8_192;
 
+/// Places of the queue that are kept free of Interim-Updates: the next one says more than one that
+/// is lost, and a Start or a Stop comes only once.
+pub const RESERVE: usize = QUEUE / 4;
+
 /// Records in one transaction.
 pub const BATCH: usize = 1_024;
-
-/// How long the first record of a batch waits for others.
-pub const WINDOW: Duration = Duration::from_millis(2);
 
 /// A record and who waits for it.
 #[derive(Debug)]
@@ -30,6 +41,39 @@ pub struct Entry {
     pub worker: usize,
 }
 
+/// The workers' end of the queue.
+#[derive(Clone, Debug)]
+pub struct Sender(mpsc::Sender<Entry>);
+
+/// Makes the queue.
+pub fn channel() -> (Sender, mpsc::Receiver<Entry>) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Sender(sender), receiver)
+}
+
+impl Sender {
+    /// Queues a record, or gives it back when there is no room for its like.
+    pub fn offer(&self, entry: Entry) -> Result<(), Box<Entry>> {
+        if self.0.capacity() <= RESERVE && is_repeated_by_its_next(&entry.record) {
+            return Err(Box::new(entry));
+        }
+        self.0
+            .try_send(entry)
+            .map_err(|refused| Box::new(refused.into_inner()))
+    }
+}
+
+/// Whether the router will say the same and more in a while.
+pub const fn is_repeated_by_its_next(record: &AccountingRecord) -> bool {
+    match record {
+        AccountingRecord::Session(record) => match record.event {
+            SessionEvent::Interim => true,
+            SessionEvent::Start | SessionEvent::Stop => false,
+        },
+        AccountingRecord::NasRestart(_) => false,
+    }
+}
+
 /// Commits what the workers queue, until they are gone and the queue is empty.
 #[derive(Debug)]
 pub struct Journal<A, S> {
@@ -38,126 +82,137 @@ pub struct Journal<A, S> {
     pub outlets: Vec<Outlet>,
 }
 
+/// The lanes, and what is on its way to them.
+struct Lanes<A, S> {
+    lanes: Vec<Lane<A, S>>,
+    /// In the order of arrival; the first may have to wait for its lane.
+    arrived: VecDeque<Entry>,
+    /// The first lane is taken by restarts, and no other may begin anything.
+    is_restarting: bool,
+}
+
 impl<A: AccountingStore, S: Spool> Journal<A, S> {
-    pub async fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
-        let mut records = Vec::with_capacity(BATCH);
-        let mut tickets = Vec::with_capacity(BATCH);
-        let mut is_failing = false;
-        while self.gather(&mut batch).await {
-            for entry in batch.drain(..) {
-                records.push(entry.record);
-                tickets.push((entry.worker, entry.ticket));
+    pub async fn run(self) {
+        let Self {
+            store,
+            mut queue,
+            outlets,
+        } = self;
+        let mut lanes = Lanes::new(&store, &outlets.into());
+        let mut received = Vec::with_capacity(BATCH);
+        let mut is_open = true;
+        loop {
+            lanes.distribute();
+            let hold_until = lanes.begin_commits(is_open);
+            if !is_open && lanes.is_idle() {
+                return;
             }
-            let result = self.commit(&records, &tickets).await;
-            self.report(result, &mut is_failing);
-            records.clear();
-            tickets.clear();
-        }
-    }
-
-    /// Stores a batch and says so to who waits. When it cannot be stored whole, it is tried in
-    /// parts, in order: a record that the store does not take must not keep out those that happen
-    /// to come with it. When two records in a row are refused, the store is at fault.
-    async fn commit(
-        &self,
-        records: &[AccountingRecord],
-        tickets: &[(usize, Ticket)],
-    ) -> Result<(), PortError> {
-        let Err(problem) = self.commit_part(records, tickets).await else {
-            return Ok(());
-        };
-        if records.len() == 1 {
-            self.complete(tickets, Completion::NotStored);
-            return Err(problem);
-        }
-        let mut result = Ok(());
-        let mut is_last_refused = false;
-        let (mut from, mut size) = (0, 1);
-        while from < records.len() {
-            let part = from..records.len().min(from + size);
-            let problem = match self
-                .commit_part(&records[part.clone()], &tickets[part.clone()])
-                .await
-            {
-                Ok(()) => {
-                    (from, size) = (part.end, 2 * size);
-                    is_last_refused = false;
-                    continue;
-                }
-                Err(problem) => problem,
-            };
-            if 1 < part.len() {
-                size = part.len() / 2;
-                continue;
-            }
-            result = Err(problem);
-            if is_last_refused {
-                break;
-            }
-            self.complete(&tickets[part], Completion::NotStored);
-            is_last_refused = true;
-            from += 1;
-        }
-        self.complete(&tickets[from..], Completion::NotStored);
-        result
-    }
-
-    async fn commit_part(
-        &self,
-        records: &[AccountingRecord],
-        tickets: &[(usize, Ticket)],
-    ) -> Result<(), PortError> {
-        self.store.commit(records).await?;
-        self.complete(tickets, Completion::Stored);
-        Ok(())
-    }
-
-    /// Waits for records and takes a batch of them; `false` when there will be no more.
-    async fn gather(&mut self, batch: &mut Vec<Entry>) -> bool {
-        if self.queue.recv_many(batch, BATCH).await == 0 {
-            return false;
-        }
-        let window = tokio::time::sleep(WINDOW);
-        tokio::pin!(window);
-        while batch.len() < BATCH {
-            let room = BATCH - batch.len();
+            let room = BATCH - lanes.arrived.len();
+            let is_listening = is_open && 0 < room && lanes.has_free();
             tokio::select! {
                 biased;
-                received = self.queue.recv_many(batch, room) => if received == 0 { break },
-                () = &mut window => break,
-            }
-        }
-        true
-    }
-
-    fn report(&self, result: Result<(), PortError>, is_failing: &mut bool) {
-        match result {
-            Ok(()) => {
-                if *is_failing {
-                    info!("Accounting is stored again");
+                () = lanes.until_done() => {}
+                count = queue.recv_many(&mut received, room), if is_listening => {
+                    is_open = count != 0;
+                    lanes.arrived.extend(received.drain(..));
                 }
-                *is_failing = false;
-            }
-            Err(problem) => {
-                if !*is_failing {
-                    error!(
-                        error = &problem as &dyn std::error::Error,
-                        "Accounting cannot be stored and is not acknowledged; routers will repeat it"
-                    );
-                }
-                *is_failing = true;
+                () = sleep_until(hold_until.unwrap_or_else(Instant::now)), if hold_until.is_some() => {}
             }
         }
     }
+}
 
-    fn complete(&self, tickets: &[(usize, Ticket)], completion: fn(Ticket) -> Completion) {
-        for (index, outlet) in self.outlets.iter().enumerate() {
-            let theirs = tickets.iter().filter(|(worker, _)| *worker == index);
-            let mut completions = theirs.map(|(_, ticket)| completion(*ticket)).peekable();
-            if completions.peek().is_some() {
-                outlet.send(completions);
-            }
+impl<A: AccountingStore, S: Spool> Lanes<A, S> {
+    fn new(store: &Arc<Spooling<A, S>>, outlets: &Arc<[Outlet]>) -> Self {
+        let lane = |index| Lane::new(index, Arc::clone(store), Arc::clone(outlets));
+        Self {
+            lanes: (0..store.lanes()).map(lane).collect(),
+            arrived: VecDeque::with_capacity(BATCH),
+            is_restarting: false,
         }
+    }
+
+    /// Gives records to their lanes, as far as there is room and no restart is in the way.
+    fn distribute(&mut self) {
+        if self.is_restarting {
+            if !self.is_quiet() {
+                return;
+            }
+            self.is_restarting = false;
+        }
+        while let Some(entry) = self.arrived.front() {
+            let Some(index) = self.find_lane(&entry.record) else {
+                if self.is_quiet() {
+                    self.is_restarting = true;
+                    self.take_restarts();
+                }
+                return;
+            };
+            let lane = &mut self.lanes[index];
+            if lane.is_full() {
+                return;
+            }
+            lane.extend(self.arrived.pop_front());
+        }
+    }
+
+    /// The lane of a record; none of several for a restart.
+    fn find_lane(&self, record: &AccountingRecord) -> Option<usize> {
+        if self.lanes.len() == 1 {
+            return Some(0);
+        }
+        match record {
+            AccountingRecord::Session(record) => Some(record.key.lane(self.lanes.len())),
+            AccountingRecord::NasRestart(_) => None,
+        }
+    }
+
+    /// Gives the restarts that have arrived one after the other to the first lane.
+    fn take_restarts(&mut self) {
+        let is_restart = |entry: &Entry| self.find_lane(&entry.record).is_none();
+        let count = self
+            .arrived
+            .iter()
+            .take_while(|entry| is_restart(entry))
+            .count();
+        self.lanes[0].extend(self.arrived.drain(..count));
+    }
+
+    /// Lets each lane commit that should; says when the first of the others should.
+    fn begin_commits(&mut self, is_open: bool) -> Option<Instant> {
+        let now = Instant::now();
+        let is_urgent = !is_open || self.is_restarting;
+        let lanes = self.lanes.iter_mut();
+        lanes.filter_map(|lane| lane.begin(now, is_urgent)).min()
+    }
+
+    /// Waits until a commit is done.
+    async fn until_done(&mut self) {
+        poll_fn(|context| {
+            let mut is_any_done = false;
+            for lane in &mut self.lanes {
+                is_any_done |= lane.poll_done(context);
+            }
+            if is_any_done {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Whether a lane could take a record and begin at once.
+    fn has_free(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.is_committing())
+    }
+
+    /// Whether the lanes have nothing to do.
+    fn is_quiet(&self) -> bool {
+        self.lanes.iter().all(Lane::is_idle)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.arrived.is_empty() && self.is_quiet()
     }
 }

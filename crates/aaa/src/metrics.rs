@@ -16,6 +16,7 @@ pub enum Drop {
     AccountingUnsupported,
     DuplicateInProgress,
     JournalFull,
+    JournalShedInterim,
     JournalFailed,
     VerifierFull,
     CacheFull,
@@ -25,7 +26,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownNas,
         Self::Malformed,
         Self::UnexpectedCode,
@@ -37,6 +38,7 @@ impl Drop {
         Self::AccountingUnsupported,
         Self::DuplicateInProgress,
         Self::JournalFull,
+        Self::JournalShedInterim,
         Self::JournalFailed,
         Self::VerifierFull,
         Self::CacheFull,
@@ -59,6 +61,7 @@ impl Drop {
             Self::AccountingUnsupported => "accounting_unsupported",
             Self::DuplicateInProgress => "duplicate_in_progress",
             Self::JournalFull => "journal_full",
+            Self::JournalShedInterim => "journal_shed_interim",
             Self::JournalFailed => "journal_failed",
             Self::VerifierFull => "verifier_full",
             Self::CacheFull => "cache_full",

@@ -12,7 +12,6 @@ use std::time::Duration;
 use domain::accounting::SourceId;
 use domain::change::Change;
 use rand::Rng;
-use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use crate::auth_log::LogWriter;
@@ -128,8 +127,9 @@ impl Node {
             metrics: Arc::new(Metrics::new()),
             reject_delay: options.reject_delay,
         };
+        let lanes = ports.accounting.lanes().max(1);
         let spooling = Arc::new(Spooling::new(
-            SourceId(draw()),
+            (0..lanes).map(|_| SourceId(draw())).collect(),
             ports.accounting,
             ports.spool,
             Arc::clone(&context.sessions),
@@ -142,7 +142,7 @@ impl Node {
         let addresses = |role| addresses_of(&sets, role);
         let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
         let stop = Arc::new(AtomicBool::new(false));
-        let (journal_queue, journal_receiver) = mpsc::channel(journal::QUEUE);
+        let (journal_queue, journal_receiver) = journal::channel();
         let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
         let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
         let crew = Crew {
@@ -204,7 +204,7 @@ impl Node {
 /// What all workers share.
 struct Crew {
     context: Context,
-    journal: mpsc::Sender<journal::Entry>,
+    journal: journal::Sender,
     verifier: Verifier,
     clock: Arc<dyn Clock>,
     stop: Arc<AtomicBool>,

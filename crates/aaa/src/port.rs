@@ -116,6 +116,9 @@ pub enum Stored {
 
 /// Makes accounting durable in the database.
 pub trait AccountingStore: Send + Sync + 'static {
+    /// How many commits at a time it is made for. Sessions belong to one of so many lanes.
+    fn lanes(&self) -> usize;
+
     /// Stores all records or none, in order, and returns when they are durable. What was stored
     /// under the same numbers is not stored again: a commit may be repeated when nobody saw its
     /// end, later and in other parts too, while the numbers of its source come in their order.

@@ -1,8 +1,9 @@
-//! Which sessions each subscriber has open, in memory: read without locks, written by the journal.
+//! Which sessions each subscriber has open, in memory: read without locks, written by the journal
+//! and by the drain of the spool.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 use domain::access::Presence;
@@ -51,11 +52,13 @@ impl Device {
     }
 }
 
-/// The open sessions of this node's view. One writer at a time: the journal.
+/// The open sessions of this node's view.
 #[derive(Debug, Default)]
 pub struct SessionTable {
     by_subscriber: HashMap<SubscriberId, Arc<[OpenSession]>>,
     count: AtomicUsize,
+    /// Held by who writes: what is written rests on what was read.
+    turn: Mutex<()>,
 }
 
 impl SessionTable {
@@ -66,6 +69,7 @@ impl SessionTable {
     /// Notes a session as open; a known one is replaced, and keeps its device when a record does
     /// not name it.
     pub fn insert(&self, subscriber: SubscriberId, mut session: OpenSession) {
+        let _turn = self.turn();
         let map = self.by_subscriber.pin();
         let known = map.get(&subscriber).map_or(&[][..], |sessions| sessions);
         let key = session.key;
@@ -84,6 +88,7 @@ impl SessionTable {
     }
 
     pub fn remove(&self, subscriber: SubscriberId, key: SessionKey) {
+        let _turn = self.turn();
         self.keep(subscriber, |session| session.key != key);
     }
 
@@ -92,6 +97,7 @@ impl SessionTable {
         let is_gone = |session: &OpenSession| {
             session.nas == nas && (source.is_none() || session.nas_address == source)
         };
+        let _turn = self.turn();
         let map = self.by_subscriber.pin();
         let affected: Vec<_> = map
             .iter()
@@ -124,6 +130,11 @@ impl SessionTable {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // Whoever panicked left whole entries behind.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, subscriber: SubscriberId, is_kept: impl Fn(&OpenSession) -> bool) {

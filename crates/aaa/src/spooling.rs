@@ -1,19 +1,22 @@
 //! Accounting that is durable whether or not the database is there: in the database, or in the
 //! spool until the database has it.
 //!
-//! Every record has a number, given in the order in which records come. The database remembers in
-//! each commit how far the numbers have been stored, so a record that is in the database and still
-//! in the spool, after a crash or after a commit whose end nobody saw, is not stored twice.
+//! Records come in lanes: those of one session in the same lane, one commit of a lane at a time.
+//! Every record has a number in its lane, given in the order in which records come. The database
+//! remembers in each commit how far the numbers of the lane have been stored, so a record that is
+//! in the database and still in the spool, after a crash or after a commit whose end nobody saw, is
+//! not stored twice.
 //!
-//! While the spool holds anything, new records go behind what it holds. So the records of a
-//! session reach the database in the order in which they came.
+//! While the spool holds anything, new records of every lane go behind what it holds. So the
+//! records of a session reach the database in the order in which they came. What ends sessions of
+//! every lane, the restart of a router, comes while no other commit is under way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use domain::accounting::{AccountingRecord, Origin, SourceId};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -57,8 +60,12 @@ pub struct Spooling<A, S> {
     sessions: Arc<SessionTable>,
     metrics: Arc<Metrics>,
     state: Arc<SpoolState>,
-    source: SourceId,
-    intake: Mutex<Intake>,
+    lanes: Vec<Lane>,
+    /// Held for reading while the place of records is decided, the database or the spool, and for
+    /// writing by who lets them go to the database again.
+    gate: RwLock<()>,
+    /// Records that were spooled since the spool was last empty.
+    spooled: AtomicU64,
     /// There is something to drain.
     filled: Notify,
     /// A part was drained.
@@ -68,13 +75,12 @@ pub struct Spooling<A, S> {
     refused_in_a_row: AtomicU32,
 }
 
-/// Held while a record's place is decided: the database or the spool.
+/// One sequence of numbers.
 #[derive(Debug)]
-struct Intake {
-    /// The number of the next record.
-    next: u64,
-    /// Records that were spooled since the spool was last empty.
-    spooled: u64,
+struct Lane {
+    source: SourceId,
+    /// The number of the next record; held while records are stored, which keeps their order.
+    next: Mutex<u64>,
 }
 
 /// How the spool stands, for those who look at the node.
@@ -107,9 +113,10 @@ impl SpoolState {
 }
 
 impl<A: AccountingStore, S: Spool> Spooling<A, S> {
-    /// Numbers records as those of `source`, which nobody has used before.
+    /// Numbers the records of each lane as those of one of the sources, which nobody has used
+    /// before.
     pub fn new(
-        source: SourceId,
+        sources: Vec<SourceId>,
         database: Arc<A>,
         spool: Arc<S>,
         sessions: Arc<SessionTable>,
@@ -125,11 +132,9 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             sessions,
             metrics,
             state: Arc::new(state),
-            source,
-            intake: Mutex::new(Intake {
-                next: 1,
-                spooled: left,
-            }),
+            lanes: sources.into_iter().map(Lane::new).collect(),
+            gate: RwLock::default(),
+            spooled: AtomicU64::new(left),
             filled: Notify::new(),
             drained: Notify::new(),
             finished: Notify::new(),
@@ -141,28 +146,37 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         Arc::clone(&self.state)
     }
 
+    /// How many commits may be under way at a time.
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// Makes all records durable or none, and brings the session table up to them.
-    pub async fn commit(&self, records: &[AccountingRecord]) -> Result<(), PortError> {
+    pub async fn commit(&self, lane: usize, records: &[AccountingRecord]) -> Result<(), PortError> {
         self.let_drain_go_first().await;
-        let mut intake = self.intake.lock().await;
+        let lane = &self.lanes[lane];
+        let mut next = lane.next.lock().await;
+        let _open = self.gate.read().await;
         let origin = Origin {
-            source: self.source,
-            first: intake.next,
+            source: lane.source,
+            first: *next,
         };
-        intake.next += records.len() as u64;
+        *next += records.len() as u64;
         if self.state.is_spooling() {
-            return self.append(&mut intake, origin, records).await;
+            return self.append(origin, records).await;
         }
         let stored = match self.store(origin, records, COMMIT_PATIENCE).await {
             Ok(stored) => stored,
             Err(problem) if problem.is_outage() => {
-                self.append(&mut intake, origin, records).await?;
-                self.state.is_spooling.store(true, Relaxed);
+                self.append(origin, records).await?;
+                let was_spooling = self.state.is_spooling.swap(true, Relaxed);
                 self.filled.notify_one();
-                error!(
-                    error = &problem as &dyn std::error::Error,
-                    "The database does not store accounting; it is spooled on this machine and acknowledged"
-                );
+                if !was_spooling {
+                    error!(
+                        error = &problem as &dyn std::error::Error,
+                        "The database does not store accounting; it is spooled on this machine and acknowledged"
+                    );
+                }
                 return Ok(());
             }
             Err(problem) => return Err(problem),
@@ -242,7 +256,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
 
     /// Empties the spool while new records wait, and lets them go to the database again.
     async fn drain_rest(&self) -> Result<(), PortError> {
-        let mut intake = self.intake.lock().await;
+        let _closed = self.gate.write().await;
         loop {
             let parcels = self.peek().await?;
             if parcels.is_empty() {
@@ -252,7 +266,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         }
         self.state.is_spooling.store(false, Relaxed);
         self.state.is_draining.store(false, Relaxed);
-        let records = std::mem::take(&mut intake.spooled);
+        let records = self.spooled.swap(0, Relaxed);
         info!(
             records,
             "Accounting goes to the database again; {records} spooled records were drained"
@@ -264,7 +278,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         let Some(last) = parcels.last() else {
             return Ok(());
         };
-        for (origin, records) in consecutive(parcels) {
+        for (origin, records) in sequences(parcels) {
             self.drain_numbered(origin, &records, patience).await?;
         }
         self.state.is_draining.store(true, Relaxed);
@@ -281,7 +295,8 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         records: &[AccountingRecord],
         patience: Duration,
     ) -> Result<(), PortError> {
-        let notice = if origin.source == self.source {
+        let is_ours = self.lanes.iter().any(|lane| lane.source == origin.source);
+        let notice = if is_ours {
             Notice::Second
         } else {
             Notice::First
@@ -349,19 +364,14 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         stored
     }
 
-    async fn append(
-        &self,
-        intake: &mut Intake,
-        origin: Origin,
-        records: &[AccountingRecord],
-    ) -> Result<(), PortError> {
+    async fn append(&self, origin: Origin, records: &[AccountingRecord]) -> Result<(), PortError> {
         let appended = self.spool_used(self.spool.append(origin, records).await);
         if let Err(problem) = &appended {
             self.state.refusal.begin(problem);
         }
         appended?;
         self.state.refusal.end();
-        intake.spooled += records.len() as u64;
+        self.spooled.fetch_add(records.len() as u64, Relaxed);
         self.metrics.add(Count::SpoolAdded, records.len() as u64);
         follow_spooled(&self.sessions, records);
         Ok(())
@@ -393,16 +403,53 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
     }
 }
 
-/// Joins parcels whose numbers follow each other.
-fn consecutive(parcels: &[Parcel]) -> Vec<(Origin, Vec<AccountingRecord>)> {
+impl Lane {
+    fn new(source: SourceId) -> Self {
+        Self {
+            source,
+            next: Mutex::new(1),
+        }
+    }
+}
+
+/// One sequence after the other: the records of parcels of one lane whose numbers follow each
+/// other. Sequences of different lanes may pass each other, but nothing passes the restart of a
+/// router.
+fn sequences(parcels: &[Parcel]) -> Vec<(Origin, Vec<AccountingRecord>)> {
     let mut joined: Vec<(Origin, Vec<AccountingRecord>)> = Vec::new();
+    // Where those begin that nothing has to stay behind of.
+    let mut open = 0;
     for parcel in parcels {
-        match joined.last_mut() {
-            Some((origin, records)) if origin.plus(records.len() as u64) == parcel.origin => {
-                records.extend_from_slice(&parcel.records);
+        let has_restart = parcel.records.iter().any(is_restart);
+        let of_source = joined[open..]
+            .iter()
+            .rposition(|(origin, _)| origin.source == parcel.origin.source)
+            .map(|place| open + place);
+        let follows = of_source.filter(|place| {
+            let (origin, records) = &joined[*place];
+            let is_last = *place + 1 == joined.len();
+            origin.plus(records.len() as u64) == parcel.origin && (is_last || !has_restart)
+        });
+        let place = match follows {
+            Some(place) => {
+                joined[place].1.extend_from_slice(&parcel.records);
+                place
             }
-            Some(_) | None => joined.push((parcel.origin, parcel.records.clone())),
+            None => {
+                joined.push((parcel.origin, parcel.records.clone()));
+                joined.len() - 1
+            }
+        };
+        if has_restart {
+            open = place;
         }
     }
     joined
+}
+
+const fn is_restart(record: &AccountingRecord) -> bool {
+    match record {
+        AccountingRecord::NasRestart(_) => true,
+        AccountingRecord::Session(_) => false,
+    }
 }

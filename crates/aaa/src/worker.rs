@@ -12,7 +12,6 @@ use arrayvec::ArrayVec;
 use domain::time::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::sync::mpsc;
 use tracing::{error, warn};
 use udp::BATCH;
 use udp::receive::{Now, ReceiveBuffer, Receiver};
@@ -45,7 +44,7 @@ pub struct Worker {
     pub inbox: Inbox,
     /// Its own outlet, for those who work for it.
     pub outlet: Outlet,
-    pub journal: mpsc::Sender<journal::Entry>,
+    pub journal: journal::Sender,
     pub log: Handover,
     pub verifier: Verifier,
     pub clock: Arc<dyn Clock>,
@@ -254,8 +253,8 @@ impl Worker {
                     ticket,
                     worker: self.index,
                 };
-                self.journal.try_send(entry).map_err(|refused| {
-                    let journal::Entry { record, ticket, .. } = refused.into_inner();
+                self.journal.offer(entry).map_err(|refused| {
+                    let journal::Entry { record, ticket, .. } = *refused;
                     Box::new(Effect::Store { record, ticket })
                 })
             }

@@ -27,6 +27,7 @@ use crate::spool::MemorySpool;
 /// Virtual time; whatever takes longer never ends.
 const PATIENCE: Duration = Duration::from_secs(600);
 const ROOM: u64 = 100_000;
+const LANES: usize = 2;
 
 /// How the database behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,10 @@ impl Database {
 }
 
 impl AccountingStore for Database {
+    fn lanes(&self) -> usize {
+        LANES
+    }
+
     async fn commit(
         &self,
         origin: Origin,
@@ -129,7 +134,7 @@ impl Fixture {
         let (sessions, metrics) = (Arc::<SessionTable>::default(), Arc::<Metrics>::default());
         Self {
             spooling: Spooling::new(
-                SourceId([run; 16]),
+                sources(run),
                 Arc::clone(&database),
                 Arc::clone(&spool),
                 Arc::clone(&sessions),
@@ -149,7 +154,7 @@ impl Fixture {
 
     async fn commit(&self, numbers: impl IntoIterator<Item = u64>) -> Result<(), PortError> {
         let records: Vec<_> = numbers.into_iter().map(interim).collect();
-        self.spooling.commit(&records).await
+        self.spooling.commit(0, &records).await
     }
 
     #[track_caller]
@@ -173,6 +178,12 @@ impl Fixture {
     async fn drain(&self) {
         self.drain_until(|| !self.is_spooling()).await;
     }
+}
+
+/// A source for each lane of a start of the program.
+fn sources(run: u8) -> Vec<SourceId> {
+    let lanes = 0..u8::try_from(LANES).expect("a few lanes");
+    lanes.map(|lane| SourceId([run * 16 + lane; 16])).collect()
 }
 
 fn interim(uptime: u64) -> AccountingRecord {
@@ -398,7 +409,7 @@ async fn the_session_table_follows_what_is_spooled_and_what_was_left() {
         (session(SessionEvent::Start, 0), 1),
     ];
     for (record, open) in rows {
-        let done = spooling.commit(std::slice::from_ref(&record)).await;
+        let done = spooling.commit(0, std::slice::from_ref(&record)).await;
         done.expect("it is spooled");
         assert_eq!(fixture.sessions.len(), open, "{record:?}");
     }
@@ -417,4 +428,62 @@ async fn a_drain_ends_when_there_will_be_no_more_records() {
     fixture.spooling.finish();
     fixture.spooling.run().await;
     assert_eq!(fixture.spooling.state().depth(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lanes_do_not_wait_for_each_other_and_are_drained_in_their_order() {
+    let fixture = Fixture::new();
+    let commit = async |lane, numbers: std::ops::RangeInclusive<u64>| {
+        let records: Vec<_> = numbers.map(interim).collect();
+        let done = fixture.spooling.commit(lane, &records).await;
+        done.expect("it is taken");
+    };
+    let begun = tokio::time::Instant::now();
+    tokio::join!(commit(0, 1..=1), commit(1, 101..=101));
+    assert!(begun.elapsed() < 2 * fixture.database.latency);
+    fixture.database.set(Mood::StoresInSilence);
+    tokio::join!(commit(0, 2..=3), commit(1, 102..=103));
+    // The database is back, but what is in the spool comes first, also that of the other lane.
+    fixture.database.set(Mood::Works);
+    commit(1, 104..=104).await;
+    commit(0, 4..=4).await;
+    commit(1, 105..=105).await;
+    assert_eq!(fixture.spooling.state().depth(), 7);
+    fixture.drain().await;
+    tokio::join!(commit(0, 5..=5), commit(1, 106..=106));
+    let stored = fixture.database.stored();
+    let of_lane = |numbers: std::ops::Range<u64>| -> Vec<u64> {
+        let of_lane = stored.iter().filter(|number| numbers.contains(number));
+        of_lane.copied().collect()
+    };
+    assert_eq!(of_lane(1..100), (1..=5).collect::<Vec<_>>());
+    assert_eq!(of_lane(100..200), (101..=106).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_a_restart_in_the_spool() {
+    let fixture = Fixture::new();
+    fixture.database.set(Mood::Away);
+    let commit = async |lane, record: AccountingRecord| {
+        let done = fixture.spooling.commit(lane, &[record]).await;
+        done.expect("it is spooled");
+    };
+    commit(0, interim(1)).await;
+    commit(1, interim(101)).await;
+    commit(0, interim(2)).await;
+    // Its number is 0 here.
+    commit(0, nas_restart()).await;
+    commit(1, interim(102)).await;
+    commit(0, interim(3)).await;
+    fixture.database.set(Mood::Works);
+    fixture.drain().await;
+    let stored = fixture.database.stored();
+    let mut parts = stored.split(|number| *number == 0).map(|part| {
+        let mut part = part.to_vec();
+        part.sort_unstable();
+        part
+    });
+    assert_eq!(parts.next(), Some(vec![1, 2, 101]));
+    assert_eq!(parts.next(), Some(vec![3, 102]));
+    assert_eq!(parts.next(), None);
 }

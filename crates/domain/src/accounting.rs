@@ -101,6 +101,14 @@ impl SessionPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey(pub [u8; 16]);
 
+impl SessionKey {
+    /// Which of `lanes` its records go, one after the other. A key is a hash, so lanes are even.
+    pub const fn lane(self, lanes: usize) -> usize {
+        let Self([.., high, low]) = self;
+        u16::from_be_bytes([high, low]) as usize % lanes
+    }
+}
+
 /// One sequence of accounting records: 16 octets drawn at random by the process that numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub [u8; 16]);

@@ -1,20 +1,8 @@
-//! Usage: how much a user moved, as deltas of session counters.
+//! Usage: how much a user moved, as differences of session counters.
 
 use serde::Serialize;
 
-use crate::id::TenantId;
 use crate::time::Timestamp;
-
-/// What one accounting record added to a user's usage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageDelta {
-    pub tenant: TenantId,
-    /// Canonical user name.
-    pub username: String,
-    /// The instant that the record speaks of; it decides the hour and the day.
-    pub at: Timestamp,
-    pub amount: UsageAmount,
-}
 
 /// Volume in bytes and time in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]

@@ -91,6 +91,10 @@ impl ChangeFeed for NodeFeed {
 }
 
 impl AccountingStore for NodeStore {
+    fn lanes(&self) -> usize {
+        self.0.accounting_lanes()
+    }
+
     async fn commit(
         &self,
         origin: Origin,

@@ -4,32 +4,29 @@
 //! records in memory in their order, and the final states are written in a few statements. The
 //! outcome is what it would be if each record had been applied alone.
 
-use std::collections::BTreeSet;
-
-use domain::accounting::{AccountingRecord, NasRestart, Origin, SessionRecord, TerminateCause};
-use domain::id::NasId;
+use domain::accounting::{AccountingRecord, NasRestart, Origin, SessionRecord};
 use domain::session::SessionOutcome;
-use domain::usage::UsageDelta;
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use domain::time::Timestamp;
 
 use crate::column::stored_count;
-use crate::dialect::Dialect;
+use crate::connection::JournalConnection;
 use crate::error::StoreError;
-use crate::session::COLUMNS;
 use crate::store::Store;
-use crate::usage;
-use crate::write::{ATTEMPTS_MAX, Write};
+use crate::usage::Sums;
+use crate::write::ATTEMPTS_MAX;
 
+mod cells;
 mod mark;
+pub(crate) mod postgres;
 mod slots;
+pub(crate) mod sqlite;
 
 use slots::Slots;
 
-/// Locks that keep writers of the same router's sessions apart on PostgreSQL. A session belongs to
-/// one router, so writers of different routers do not meet, except for those that share a stripe.
-const STRIPES: u8 = 128;
-/// Names our family among the advisory locks with two keys.
-const STRIPE_FAMILY: i32 = 0x6163_6374;
+/// How far back a closed session is looked for that a late record may belong to. Routers repeat
+/// for minutes, and Acct-Delay-Time is believed up to a week; a bound keeps a year of history, and
+/// its partitions, out of the way.
+const CLOSED_SECONDS: i64 = 90 * 86_400;
 
 /// What one record did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,21 +65,15 @@ impl Store {
         self.commit(Some(origin), records).await
     }
 
-    async fn commit(
-        &self,
-        origin: Option<Origin>,
-        records: &[AccountingRecord],
-    ) -> Result<Vec<RecordOutcome>, StoreError> {
-        let mut attempt = 1;
-        loop {
-            match self.commit_once(origin, records).await {
-                Err(error) if error.is_lost_race() && attempt < ATTEMPTS_MAX => attempt += 1,
-                result => return result,
-            }
+    /// How many commits at a time pay: SQLite has one writer.
+    pub fn accounting_lanes(&self) -> usize {
+        match self.journal() {
+            JournalConnection::Sqlite(_) => 1,
+            JournalConnection::Postgres(_) => postgres::LANES,
         }
     }
 
-    async fn commit_once(
+    async fn commit(
         &self,
         origin: Option<Origin>,
         records: &[AccountingRecord],
@@ -90,72 +81,131 @@ impl Store {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let write = self.write().await?;
-        let before = match origin {
-            Some(origin) => mark::advance(&write, origin, records.len()).await?,
-            None => 0,
-        };
-        let (known, records) = records.split_at(before);
-        let mut outcomes = vec![RecordOutcome::StoredBefore; known.len()];
-        if records.is_empty() {
-            return Ok(outcomes);
-        }
-        lock_stripes(&write, records).await?;
-        outcomes.reserve(records.len());
-        let mut usage = Vec::new();
-        let mut rest = records;
-        while let Some((first, after)) = rest.split_first() {
-            if let AccountingRecord::NasRestart(restart) = first {
-                let closed = close_all(&write, restart).await?;
-                outcomes.push(RecordOutcome::NasRestart { closed });
-                rest = after;
-                continue;
+        let closed_since = self.now().plus_seconds(-CLOSED_SECONDS);
+        let batch = Batch::new(origin, records, closed_since);
+        match self.journal() {
+            JournalConnection::Sqlite(journal) => {
+                let turn = self.turn_to_write().await?;
+                journal.commit(self, turn, batch).await
             }
-            let segment: Vec<SessionRecord> = rest.iter().map_while(bounded_session).collect();
-            rest = &rest[segment.len()..];
-            self.apply_segment(&write, &segment, &mut outcomes, &mut usage)
-                .await?;
+            JournalConnection::Postgres(journal) => {
+                let mut attempt = 1;
+                loop {
+                    match journal.commit(self, &batch).await {
+                        Err(error) if error.is_lost_race() && attempt < ATTEMPTS_MAX => {
+                            attempt += 1;
+                        }
+                        result => return result,
+                    }
+                }
+            }
         }
-        usage::add(write.connection(), &usage).await?;
-        write.commit().await?;
-        Ok(outcomes)
+    }
+}
+
+/// Records that are stored together.
+#[derive(Debug)]
+struct Batch {
+    origin: Option<Origin>,
+    parts: Vec<Part>,
+    /// Closed sessions that ended before are not looked for.
+    closed_since: Timestamp,
+}
+
+#[derive(Debug)]
+enum Part {
+    Sessions(Vec<SessionRecord>),
+    Restart(NasRestart),
+}
+
+/// A part of a batch that is applied at once.
+#[derive(Clone, Copy, Debug)]
+enum Segment<'a> {
+    Sessions(&'a [SessionRecord]),
+    Restart(&'a NasRestart),
+}
+
+impl Batch {
+    /// Session records are cut at the restarts between them.
+    fn new(origin: Option<Origin>, records: &[AccountingRecord], closed_since: Timestamp) -> Self {
+        let mut parts = Vec::new();
+        for record in records {
+            match (record, parts.last_mut()) {
+                (AccountingRecord::NasRestart(restart), _) => parts.push(Part::Restart(*restart)),
+                (AccountingRecord::Session(record), Some(Part::Sessions(sessions))) => {
+                    sessions.push(bounded(record));
+                }
+                (AccountingRecord::Session(record), Some(Part::Restart(_)) | None) => {
+                    let mut sessions = Vec::with_capacity(records.len());
+                    sessions.push(bounded(record));
+                    parts.push(Part::Sessions(sessions));
+                }
+            }
+        }
+        Self {
+            origin,
+            parts,
+            closed_since,
+        }
     }
 
-    /// Applies records between two restarts.
-    async fn apply_segment(
-        &self,
-        write: &Write,
-        records: &[SessionRecord],
-        outcomes: &mut Vec<RecordOutcome>,
-        usage: &mut Vec<UsageDelta>,
-    ) -> Result<(), StoreError> {
-        let mut slots = Slots::load(write.connection(), records).await?;
-        for record in records {
-            let (applied, is_open) = slots.apply(record, self.new_id());
-            if !applied.usage.is_zero() {
-                usage.push(UsageDelta {
-                    tenant: record.tenant,
-                    username: record.username.to_string(),
-                    at: record.at,
-                    amount: applied.usage,
-                });
+    fn len(&self) -> usize {
+        let len = |part: &Part| match part {
+            Part::Sessions(records) => records.len(),
+            Part::Restart(_) => 1,
+        };
+        self.parts.iter().map(len).sum()
+    }
+
+    /// What is left without the first `known` records.
+    fn segments(&self, known: usize) -> impl Iterator<Item = Segment<'_>> {
+        let mut known = known;
+        self.parts.iter().filter_map(move |part| match part {
+            Part::Sessions(records) => {
+                let (skipped, rest) = records.split_at(known.min(records.len()));
+                known -= skipped.len();
+                (!rest.is_empty()).then_some(Segment::Sessions(rest))
             }
-            outcomes.push(RecordOutcome::Session {
-                outcome: applied.outcome,
-                is_open,
-            });
+            Part::Restart(_) if 0 < known => {
+                known -= 1;
+                None
+            }
+            Part::Restart(restart) => Some(Segment::Restart(restart)),
+        })
+    }
+
+    /// The records, when no router restarted between them.
+    fn sessions_alone(&self) -> Option<&[SessionRecord]> {
+        match self.parts.as_slice() {
+            [Part::Sessions(records)] => Some(records),
+            _ => None,
         }
-        slots.store(write.connection()).await?;
-        Ok(())
+    }
+}
+
+/// Applies records between two restarts to what was loaded for them.
+fn apply(
+    store: &Store,
+    slots: &mut Slots<'_>,
+    records: &[SessionRecord],
+    outcomes: &mut Vec<RecordOutcome>,
+    usage: &mut Sums,
+) {
+    for record in records {
+        let (applied, is_open) = slots.apply(record, store.new_id());
+        if !applied.usage.is_zero() {
+            usage.add(record.tenant, &record.username, record.at, applied.usage);
+        }
+        outcomes.push(RecordOutcome::Session {
+            outcome: applied.outcome,
+            is_open,
+        });
     }
 }
 
 /// The session record with counters that fit the database, so that what is applied is what is
 /// stored.
-fn bounded_session(record: &AccountingRecord) -> Option<SessionRecord> {
-    let AccountingRecord::Session(record) = record else {
-        return None;
-    };
+fn bounded(record: &SessionRecord) -> SessionRecord {
     let mut record = record.clone();
     for counter in [
         &mut record.total.upload_bytes,
@@ -164,62 +214,5 @@ fn bounded_session(record: &AccountingRecord) -> Option<SessionRecord> {
     ] {
         *counter = stored_count(*counter).unsigned_abs();
     }
-    Some(record)
-}
-
-/// Waits for other nodes that write sessions of the same routers. Locks are taken in order, so that
-/// two nodes never wait for each other.
-async fn lock_stripes(write: &Write, records: &[AccountingRecord]) -> Result<(), DbErr> {
-    if write.dialect() != Dialect::Postgres {
-        return Ok(());
-    }
-    let stripes: BTreeSet<u8> = records
-        .iter()
-        .map(|record| stripe(nas_of(record)))
-        .collect();
-    let stripes: Vec<String> = stripes.iter().map(ToString::to_string).collect();
-    let sql = format!(
-        "SELECT pg_advisory_xact_lock({STRIPE_FAMILY}, stripe) FROM \
-         (SELECT unnest('{{{}}}'::INT[]) AS stripe ORDER BY 1) AS stripes",
-        stripes.join(",")
-    );
-    write.connection().execute_unprepared(&sql).await?;
-    Ok(())
-}
-
-const fn nas_of(record: &AccountingRecord) -> NasId {
-    match record {
-        AccountingRecord::Session(record) => record.nas,
-        AccountingRecord::NasRestart(restart) => restart.nas,
-    }
-}
-
-/// The last octet of an id is random.
-fn stripe(nas: NasId) -> u8 {
-    nas.as_bytes()[15] % STRIPES
-}
-
-/// Ends the sessions that a router had before it restarted; what they moved is kept.
-async fn close_all(write: &Write, restart: &NasRestart) -> Result<u64, DbErr> {
-    let dialect = write.dialect();
-    let greatest = dialect.greatest();
-    let columns = COLUMNS.join(", ");
-    let cause = TerminateCause::NasReboot.to_stored();
-    let mut ended = "nas = $2 AND started_at <= $1".to_owned();
-    let mut values: Vec<Value> = vec![restart.at.as_micros().into(), restart.nas.as_uuid().into()];
-    if let Some(source) = restart.source {
-        ended.push_str(" AND nas_address = $3");
-        values.push(source.to_string().into());
-    }
-    let insert = format!(
-        "INSERT INTO session_closed ({columns}, stopped_at, cause) \
-         SELECT {columns}, {greatest}(updated_at, $1), {cause} \
-         FROM session_open WHERE {ended}"
-    );
-    let statement = dialect.statement(insert, values.clone());
-    write.connection().execute_raw(statement).await?;
-    let delete = format!("DELETE FROM session_open WHERE {ended}");
-    let statement = dialect.statement(delete, values);
-    let result = write.connection().execute_raw(statement).await?;
-    Ok(result.rows_affected())
+    record
 }

@@ -1,5 +1,6 @@
 //! Columns: how domain values are written as text and integers, and read back.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use domain::id::Id;
@@ -122,7 +123,16 @@ pub(crate) fn loaded_count(stored: i64) -> u64 {
 
 /// Text as it is stored: PostgreSQL takes no NUL, and one record must never hold up a batch.
 pub(crate) fn stored_text(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+    fitting_text(text).into_owned()
+}
+
+/// The same, copied only when it must change.
+pub(crate) fn fitting_text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The same for text that may be absent.

@@ -16,22 +16,33 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions, Connection};
 
+use crate::accounting::postgres::{CONNECTIONS, PostgresJournal};
+use crate::accounting::sqlite::SqliteJournal;
 use crate::dialect::Dialect;
 use crate::error::{DatabaseError, OpenError};
 use crate::location::Location;
 
 const SQLITE_READERS: u32 = 4;
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const SQLITE_RETRY: Duration = Duration::from_millis(20);
 const SQLITE_ATTEMPTS: u32 = 500;
 /// At most 32 MiB, as a negative number of KiB: the pages of the indexes that grow everywhere.
-const SQLITE_WRITER_CACHE: &str = "-32768";
+pub(crate) const SQLITE_WRITER_CACHE: &str = "-32768";
 /// 16 MiB of journal before it is folded in: a page that many commits touch is written once.
-const SQLITE_CHECKPOINT_PAGES: &str = "4096";
+pub(crate) const SQLITE_CHECKPOINT_PAGES: &str = "4096";
 const POSTGRES_CONNECTIONS: u32 = 12;
+/// For statements whose arrays are as long as a batch and whose rows are found by their keys,
+/// however empty the tables were when the plan was made.
+const POSTGRES_JOURNAL_OPTIONS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite waits for this long for a connection of ours; a long import holds the only writer.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WRITER_TIMEOUT: Duration = Duration::from_secs(60);
 /// PostgreSQL may not notice for hours that a client is gone, and its transaction would keep locks
 /// that the next one waits for.
 const IDLE_TIMEOUT_MS: &str = "60000";
@@ -39,11 +50,28 @@ const STATEMENTS_CACHED: usize = 128;
 const POSTGRES_VERSION_MIN: u32 = 15;
 
 /// The connections of one store. On PostgreSQL both are the same pool; on SQLite there is one
-/// connection that writes.
+/// connection that writes. The journal has its own beside them.
 #[derive(Clone, Debug)]
 pub(crate) struct Connections {
     pub(crate) writer: DatabaseConnection,
     pub(crate) reader: DatabaseConnection,
+    pub(crate) journal: JournalConnection,
+}
+
+/// What accounting is committed through, and nothing else. It is opened when it is first used.
+#[derive(Clone, Debug)]
+pub(crate) enum JournalConnection {
+    Sqlite(SqliteJournal),
+    Postgres(PostgresJournal),
+}
+
+impl JournalConnection {
+    async fn close(&self) {
+        match self {
+            Self::Sqlite(journal) => journal.close(),
+            Self::Postgres(journal) => journal.close().await,
+        }
+    }
 }
 
 impl Connections {
@@ -60,6 +88,7 @@ impl Connections {
         let dialect = self.dialect();
         // What cannot be closed is gone already.
         let _ = self.reader.close().await;
+        self.journal.close().await;
         if dialect == Dialect::Sqlite {
             let fold = "PRAGMA wal_checkpoint(TRUNCATE)";
             // A reader of another process may be in the way; the journal stays valid.
@@ -138,6 +167,7 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
     Ok(Connections {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         reader: sqlite_reader(path, SQLITE_READERS),
+        journal: JournalConnection::Sqlite(SqliteJournal::new(path)),
     })
 }
 
@@ -218,6 +248,11 @@ async fn open_postgres(
         .map_err(unreachable)?;
     // The server notices by itself when the farewell is lost.
     let _ = probe.close().await;
+    let journal = PgPoolOptions::new()
+        .max_connections(CONNECTIONS as u32)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.clone().options(POSTGRES_JOURNAL_OPTIONS));
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -240,6 +275,7 @@ async fn open_postgres(
     Ok(Connections {
         writer: connection.clone(),
         reader: connection,
+        journal: JournalConnection::Postgres(PostgresJournal::new(journal)),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in the store. Messages are fit for users and never carry a secret.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -100,18 +101,26 @@ pub enum StoreError {
 /// What the database or its connection said.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct DatabaseError(DbErr);
+pub struct DatabaseError(Said);
+
+/// Who said it: the drivers that most of the store uses, or the one of the journal on SQLite.
+#[derive(Debug, thiserror::Error)]
+enum Said {
+    #[error(transparent)]
+    Drivers(DbErr),
+    #[error(transparent)]
+    Journal(rusqlite::Error),
+}
 
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
     pub(crate) fn is_lost_race(&self) -> bool {
-        let Self::Refused(DatabaseError(error)) = self else {
+        let Self::Refused(error) = self else {
             return false;
         };
-        find_sqlx(error)
-            .and_then(SqlxError::as_database_error)
-            .and_then(sqlx::error::DatabaseError::code)
+        error
+            .code()
             .is_some_and(|code| code == "40001" || code == "40P01")
     }
 }
@@ -134,18 +143,33 @@ impl DatabaseError {
     /// SQLSTATE 53100, or SQLITE_FULL, 13, or the index of SQLite's journal that could not grow
     /// (SQLITE_IOERR_SHMSIZE, 4874).
     pub(crate) fn is_disk_full(&self) -> bool {
-        find_sqlx(&self.0)
-            .and_then(SqlxError::as_database_error)
-            .and_then(sqlx::error::DatabaseError::code)
+        self.code()
             .is_some_and(|code| matches!(&*code, "53100" | "13" | "4874"))
     }
 
     /// Whether SQLite found its file damaged (11), or no database at all (26).
     pub(crate) fn is_file_damaged(&self) -> bool {
-        find_sqlx(&self.0)
-            .and_then(SqlxError::as_database_error)
-            .and_then(|error| error.code()?.parse::<u32>().ok())
+        self.code()
+            .and_then(|code| code.parse::<u32>().ok())
             .is_some_and(|code| matches!(code & 0xff, 11 | 26))
+    }
+
+    /// The code of the database, when it is the database that spoke and gave one.
+    fn code(&self) -> Option<Cow<'_, str>> {
+        match &self.0 {
+            Said::Drivers(error) => find_sqlx(error)?.as_database_error()?.code(),
+            Said::Journal(error) => find_sqlite_code(error).map(|code| code.to_string().into()),
+        }
+    }
+
+    /// Whether it is the database that spoke.
+    fn is_of_database(&self) -> bool {
+        match &self.0 {
+            Said::Drivers(error) => {
+                find_sqlx(error).is_some_and(|error| error.as_database_error().is_some())
+            }
+            Said::Journal(error) => find_sqlite_code(error).is_some(),
+        }
     }
 }
 
@@ -153,21 +177,31 @@ impl StoreError {
     /// Whether the store is at fault and not what it was given: away, full, damaged, not let in.
     /// What it was given is at fault when a value does not fit or breaks a rule.
     pub fn is_outage(&self) -> bool {
-        let Self::Refused(DatabaseError(error)) = self else {
+        let Self::Refused(error) = self else {
             return matches!(self, Self::Unavailable(_));
         };
-        find_sqlx(error)
-            .and_then(SqlxError::as_database_error)
-            .is_some_and(|error| error.code().is_none_or(|code| !is_about_values(&code)))
+        error.is_of_database() && error.code().is_none_or(|code| !is_about_values(&code))
     }
 }
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         if is_connection_lost(&error) {
-            Self::Unavailable(DatabaseError(error))
+            Self::Unavailable(error.into())
         } else {
-            Self::Refused(DatabaseError(error))
+            Self::Refused(error.into())
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let is_passing = find_sqlite_code(&error).is_some_and(is_sqlite_busy);
+        let error = DatabaseError(Said::Journal(error));
+        if is_passing {
+            Self::Unavailable(error)
+        } else {
+            Self::Refused(error)
         }
     }
 }
@@ -180,13 +214,13 @@ impl From<SqlxError> for StoreError {
 
 impl From<DbErr> for DatabaseError {
     fn from(error: DbErr) -> Self {
-        Self(error)
+        Self(Said::Drivers(error))
     }
 }
 
 impl From<SqlxError> for DatabaseError {
     fn from(error: SqlxError) -> Self {
-        Self(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+        DbErr::Conn(RuntimeErr::SqlxError(error.into())).into()
     }
 }
 
@@ -220,6 +254,20 @@ fn find_sqlx(error: &DbErr) -> Option<&SqlxError> {
     }
 }
 
+/// The extended result code of SQLite.
+const fn find_sqlite_code(error: &rusqlite::Error) -> Option<i32> {
+    if let rusqlite::Error::SqliteFailure(failure, _) = error {
+        Some(failure.extended_code)
+    } else {
+        None
+    }
+}
+
+/// SQLITE_BUSY, 5, in the low octet.
+const fn is_sqlite_busy(code: i32) -> bool {
+    code & 0xff == 5
+}
+
 fn is_connection_lost(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_)) {
         return true;
@@ -249,7 +297,7 @@ fn is_passing_trouble(code: &str) -> bool {
     if code.len() == POSTGRES_CODE_LEN {
         return code.starts_with("57P") || code.starts_with("08");
     }
-    code.parse::<u32>().is_ok_and(|code| code & 0xff == 5)
+    code.parse().is_ok_and(is_sqlite_busy)
 }
 
 /// A code that speaks of a value: on PostgreSQL classes 22, data, 23, integrity, and 54, limits; on

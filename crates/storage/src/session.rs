@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
 use domain::id::{AuthId, NasId, SessionId, TenantId};
 use domain::name::{Name, Username};
-use domain::session::{ClosedSession, Session, SessionState};
+use domain::session::{Session, SessionState};
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use ipnet::Ipv6Net;
@@ -15,37 +15,13 @@ use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::column::{Row, find_stored_text, stored_count, stored_text};
+use crate::column::{Row, stored_text};
 use crate::error::StoreError;
 use crate::page::Page;
 use crate::query::Query;
 use crate::store::Store;
 
 const LOADED_MAX: u32 = 20_000;
-
-/// Columns that open and closed sessions share, in the order of [`values`].
-pub(crate) const COLUMNS: [&str; 20] = [
-    "id",
-    "key",
-    "tenant",
-    "nas",
-    "auth",
-    "subscriber",
-    "username",
-    "started_at",
-    "updated_at",
-    "upload_bytes",
-    "download_bytes",
-    "session_seconds",
-    "acct_session_id",
-    "nas_address",
-    "nas_port",
-    "framed_ipv4",
-    "framed_ipv6_prefix",
-    "delegated_ipv6_prefix",
-    "calling_station",
-    "called_station",
-];
 
 /// Which sessions to list; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
@@ -190,56 +166,9 @@ pub(crate) const fn table(state: SessionState) -> &'static str {
     }
 }
 
-/// The values of [`COLUMNS`].
-pub(crate) fn values(session: &Session) -> [Value; 20] {
-    let place = &session.place;
-    [
-        session.id.as_uuid().into(),
-        key_uuid(session.key).into(),
-        session.tenant.as_uuid().into(),
-        session.nas.as_uuid().into(),
-        session.auth.map(|id| id.as_uuid()).into(),
-        session.subscriber.map(|id| id.as_uuid()).into(),
-        stored_text(&session.username).into(),
-        session.started_at.as_micros().into(),
-        session.updated_at.as_micros().into(),
-        stored_count(session.total.upload_bytes).into(),
-        stored_count(session.total.download_bytes).into(),
-        stored_count(session.total.session_seconds).into(),
-        stored_text(&place.acct_session_id).into(),
-        place.nas_address.map(|address| address.to_string()).into(),
-        find_stored_text(place.nas_port.as_deref()).into(),
-        place.framed_ipv4.map(|address| address.to_string()).into(),
-        place
-            .framed_ipv6_prefix
-            .map(|prefix| prefix.to_string())
-            .into(),
-        place
-            .delegated_ipv6_prefix
-            .map(|prefix| prefix.to_string())
-            .into(),
-        find_stored_text(place.calling_station.as_deref()).into(),
-        find_stored_text(place.called_station.as_deref()).into(),
-    ]
-}
-
-pub(crate) const fn key_uuid(key: SessionKey) -> Uuid {
-    Uuid::from_bytes(key.0)
-}
-
 /// A row of `session_open`.
 pub(crate) fn read_open(result: &QueryResult) -> Result<Session, StoreError> {
     read_session(&Row::new("session_open", result)?)
-}
-
-/// A row of `session_closed`.
-pub(crate) fn read_closed(result: &QueryResult) -> Result<ClosedSession, StoreError> {
-    let row = Row::new("session_closed", result)?;
-    Ok(ClosedSession {
-        session: read_session(&row)?,
-        stopped_at: row.time("stopped_at")?,
-        cause: read_cause(&row)?,
-    })
 }
 
 fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use domain::id::Id;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
 use crate::bulk::Insert;
 use crate::clock::Clock;
-use crate::connection::Connections;
+use crate::connection::{Connections, JournalConnection};
 use crate::dialect::Dialect;
 use crate::error::{DatabaseError, OpenError, StoreError};
 use crate::id::IdSource;
@@ -65,6 +65,7 @@ struct Inner {
     keys: KeyRing,
     ids: IdSource,
     wake: Arc<Notify>,
+    turn: Arc<Mutex<()>>,
 }
 
 /// What one key sealed once.
@@ -150,6 +151,7 @@ impl Store {
                 keys: options.keys,
                 ids: IdSource::default(),
                 wake: Arc::new(Notify::new()),
+                turn: Arc::default(),
             }),
             ending: Ending::Committed,
         })
@@ -197,6 +199,17 @@ impl Store {
     /// For [`crate::write`] alone.
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.inner.connections.writer
+    }
+
+    /// For [`crate::accounting`] alone.
+    pub(crate) fn journal(&self) -> &JournalConnection {
+        &self.inner.connections.journal
+    }
+
+    /// Held by whoever writes to SQLite, which has one writer at a time; in a queue, which is
+    /// fairer than asking the file again and again.
+    pub(crate) fn turn(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.inner.turn)
     }
 
     /// What becomes of its write transactions.

@@ -1,22 +1,25 @@
-//! Usage roll-ups: what a user moved in each hour and each day.
+//! Usage: what a user moved in each hour and each day.
+//!
+//! The journal adds to hours alone. A day is the sum of its hours when it is read, and what was
+//! rolled up when hours were removed.
 
 use std::collections::BTreeMap;
 
+use compact_str::CompactString;
 use domain::id::TenantId;
 use domain::name::Username;
 use domain::time::Timestamp;
-use domain::usage::{UsageAmount, UsageBucket, UsageDelta};
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use domain::usage::{UsageAmount, UsageBucket};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::bulk::Insert;
-use crate::column::{loaded_count, stored_count, stored_text};
-use crate::dialect::Dialect;
+use crate::column::{fitting_text, loaded_count};
 use crate::error::StoreError;
 use crate::store::Store;
 
 const BUCKETS_MAX: u32 = 10_000;
-const COUNTERS: [&str; 3] = ["upload_bytes", "download_bytes", "session_seconds"];
+const HOURS_IN_DAY: u32 = 24;
+const DAY_SECONDS: i64 = 86_400;
 
 /// How long a bucket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,27 +29,21 @@ pub enum UsageGrain {
     Day,
 }
 
-/// Sums for one roll-up, in the order of its primary key, so that writers of two nodes take their
-/// locks in the same order.
+/// Who moved something, and in which hour.
+pub(crate) type HourKey = (TenantId, CompactString, Timestamp);
+
+/// Sums of hours, in the order of their primary key, so that writers take their locks in the same
+/// order.
 #[derive(Debug, Default)]
-struct Sums(BTreeMap<(TenantId, String, Timestamp), UsageAmount>);
+pub(crate) struct Sums(BTreeMap<HourKey, UsageAmount>);
 
-impl UsageGrain {
-    const ALL: [Self; 2] = [Self::Hour, Self::Day];
-
-    const fn table(self) -> &'static str {
-        match self {
-            Self::Hour => "usage_hourly",
-            Self::Day => "usage_daily",
-        }
-    }
-
-    const fn start(self, at: Timestamp) -> Timestamp {
-        match self {
-            Self::Hour => at.hour_start(),
-            Self::Day => at.day_start(),
-        }
-    }
+/// Whose buckets are read, and which.
+struct Range<'a> {
+    tenant: TenantId,
+    username: &'a Username,
+    from: Timestamp,
+    to: Timestamp,
+    limit: u32,
 }
 
 impl Store {
@@ -60,90 +57,122 @@ impl Store {
         to: Timestamp,
         limit: u32,
     ) -> Result<Vec<UsageBucket>, StoreError> {
+        let limit = limit.min(BUCKETS_MAX);
+        let range = Range {
+            tenant,
+            username,
+            from,
+            to,
+            limit,
+        };
+        match grain {
+            UsageGrain::Hour => self.buckets("usage_hourly", &range).await,
+            UsageGrain::Day => self.days(&range).await,
+        }
+    }
+
+    async fn days(&self, range: &Range<'_>) -> Result<Vec<UsageBucket>, StoreError> {
+        let hours = Range {
+            from: first_day(range.from),
+            to: first_day(range.to),
+            limit: range.limit * HOURS_IN_DAY,
+            ..*range
+        };
+        let rolled_up = self.buckets("usage_daily", range).await?;
+        let mut days: BTreeMap<Timestamp, UsageAmount> = BTreeMap::new();
+        for bucket in self
+            .buckets("usage_hourly", &hours)
+            .await?
+            .into_iter()
+            .chain(rolled_up)
+        {
+            let day = days.entry(bucket.starts_at.day_start()).or_default();
+            *day = day.plus(bucket.amount);
+        }
+        let newest = days.into_iter().rev().take(range.limit as usize);
+        let bucket = |(starts_at, amount): (Timestamp, UsageAmount)| UsageBucket {
+            starts_at,
+            amount: fitting(amount),
+        };
+        Ok(newest.map(bucket).collect())
+    }
+
+    async fn buckets(
+        &self,
+        table: &'static str,
+        range: &Range<'_>,
+    ) -> Result<Vec<UsageBucket>, StoreError> {
         let sql = format!(
-            "SELECT starts_at, upload_bytes, download_bytes, session_seconds FROM {} \
+            "SELECT starts_at, upload_bytes, download_bytes, session_seconds FROM {table} \
              WHERE tenant = $1 AND username = $2 AND $3 <= starts_at AND starts_at < $4 \
              ORDER BY starts_at DESC LIMIT {}",
-            grain.table(),
-            limit.min(BUCKETS_MAX)
+            range.limit
         );
         let values: [Value; 4] = [
-            tenant.as_uuid().into(),
-            username.as_str().into(),
-            from.as_micros().into(),
-            to.as_micros().into(),
+            range.tenant.as_uuid().into(),
+            range.username.as_str().into(),
+            range.from.as_micros().into(),
+            range.to.as_micros().into(),
         ];
         let statement = self.dialect().statement(sql, values);
         let rows = self.reader().query_all_raw(statement).await?;
-        let bucket = |row: &sea_orm::QueryResult| {
-            Ok(UsageBucket {
-                starts_at: Timestamp::from_micros(row.try_get_by_index(0)?),
-                amount: UsageAmount {
-                    upload_bytes: loaded_count(row.try_get_by_index(1)?),
-                    download_bytes: loaded_count(row.try_get_by_index(2)?),
-                    session_seconds: loaded_count(row.try_get_by_index(3)?),
-                },
-            })
-        };
-        rows.iter().map(bucket).collect()
+        let buckets = rows.iter().map(read_bucket).collect::<Result<_, DbErr>>();
+        Ok(buckets?)
     }
-}
-
-/// Adds the deltas to both roll-ups.
-pub(crate) async fn add<C: ConnectionTrait>(
-    connection: &C,
-    deltas: &[UsageDelta],
-) -> Result<(), DbErr> {
-    let dialect = Dialect::of(connection);
-    for grain in UsageGrain::ALL {
-        let mut sums = Sums::default();
-        for delta in deltas {
-            sums.add(grain, delta);
-        }
-        let table = grain.table();
-        let assignments = COUNTERS.map(|counter| dialect.sum_assignment(table, counter));
-        let on_conflict = format!(
-            "ON CONFLICT (tenant, username, starts_at) DO UPDATE SET {}",
-            assignments.join(", ")
-        );
-        let insert = Insert {
-            table,
-            columns: &[
-                "tenant",
-                "username",
-                "starts_at",
-                "upload_bytes",
-                "download_bytes",
-                "session_seconds",
-            ],
-            on_conflict: &on_conflict,
-        };
-        insert.run(connection, sums.rows()).await?;
-    }
-    Ok(())
 }
 
 impl Sums {
-    fn add(&mut self, grain: UsageGrain, delta: &UsageDelta) {
-        let key = (
-            delta.tenant,
-            stored_text(&delta.username),
-            grain.start(delta.at),
-        );
-        let sum = self.0.entry(key).or_default();
-        *sum = sum.plus(delta.amount);
+    pub(crate) fn add(
+        &mut self,
+        tenant: TenantId,
+        username: &str,
+        at: Timestamp,
+        amount: UsageAmount,
+    ) {
+        let username = CompactString::from(fitting_text(username));
+        let sum = self
+            .0
+            .entry((tenant, username, at.hour_start()))
+            .or_default();
+        *sum = sum.plus(amount);
     }
 
-    fn rows(self) -> impl Iterator<Item = [Value; 6]> {
-        self.0.into_iter().map(|((tenant, username, start), sum)| {
-            [
-                tenant.as_uuid().into(),
-                username.into(),
-                start.as_micros().into(),
-                stored_count(sum.upload_bytes).into(),
-                stored_count(sum.download_bytes).into(),
-                stored_count(sum.session_seconds).into(),
-            ]
-        })
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&HourKey, &UsageAmount)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn read_bucket(row: &QueryResult) -> Result<UsageBucket, DbErr> {
+    Ok(UsageBucket {
+        starts_at: Timestamp::from_micros(row.try_get_by_index(0)?),
+        amount: UsageAmount {
+            upload_bytes: loaded_count(row.try_get_by_index(1)?),
+            download_bytes: loaded_count(row.try_get_by_index(2)?),
+            session_seconds: loaded_count(row.try_get_by_index(3)?),
+        },
+    })
+}
+
+/// The first midnight that is not before.
+fn first_day(at: Timestamp) -> Timestamp {
+    let start = at.day_start();
+    if start < at {
+        start.plus_seconds(DAY_SECONDS)
+    } else {
+        start
+    }
+}
+
+/// The amount as a row could hold it.
+fn fitting(amount: UsageAmount) -> UsageAmount {
+    let most = i64::MAX.unsigned_abs();
+    UsageAmount {
+        upload_bytes: amount.upload_bytes.min(most),
+        download_bytes: amount.download_bytes.min(most),
+        session_seconds: amount.session_seconds.min(most),
     }
 }

@@ -9,9 +9,11 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::time::timeout;
 
 use crate::bulk::Insert;
+use crate::connection::WRITER_TIMEOUT;
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -28,6 +30,8 @@ const CHANGES: Insert<'static> = Insert {
 /// An open write transaction. Dropped without [`Write::commit`] it changes nothing.
 pub(crate) struct Write {
     transaction: DatabaseTransaction,
+    #[expect(dead_code, reason = "it is held until the transaction has ended")]
+    turn: Option<OwnedMutexGuard<()>>,
     changes: Vec<(TenantId, Change)>,
     at: Timestamp,
     wake: Arc<Notify>,
@@ -55,13 +59,26 @@ pub(crate) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTra
 impl Store {
     /// Begins a write transaction.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
+        let turn = match self.dialect() {
+            Dialect::Sqlite => Some(self.turn_to_write().await?),
+            Dialect::Postgres => None,
+        };
         Ok(Write {
+            turn,
             transaction: begin(self.writer()).await?,
             changes: Vec::new(),
             at: self.now(),
             wake: self.wake(),
             ending: self.ending(),
         })
+    }
+
+    /// Waits until no one else in this process writes.
+    pub(crate) async fn turn_to_write(&self) -> Result<OwnedMutexGuard<()>, StoreError> {
+        match timeout(WRITER_TIMEOUT, self.turn().lock_owned()).await {
+            Ok(turn) => Ok(turn),
+            Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
+        }
     }
 }
 

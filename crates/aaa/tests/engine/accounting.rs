@@ -92,6 +92,17 @@ fn what_the_journal_refused_is_not_acknowledged_and_tried_again() {
 }
 
 #[test]
+fn an_interim_that_the_journal_refused_is_counted_as_shed() {
+    let mut script = Script::new();
+    let interim = Request::accounting(3, "81000001").with(kind::USER_NAME, b"ana");
+    check(&mut script, STRICT, &interim, &[]);
+    let (record, ticket) = script.take_store();
+    script.engine.refuse(Effect::Store { record, ticket });
+    assert_eq!(script.drops(Drop::JournalShedInterim), 1);
+    assert_eq!(script.drops(Drop::JournalFull), 0);
+}
+
+#[test]
 fn a_commit_that_the_sender_gave_up_is_not_answered() {
     let mut script = Script::new();
     script.send(STRICT, &start());

@@ -60,6 +60,10 @@ impl MemoryStore {
 }
 
 impl AccountingStore for MemoryStore {
+    fn lanes(&self) -> usize {
+        1
+    }
+
     async fn commit(
         &self,
         _origin: Origin,

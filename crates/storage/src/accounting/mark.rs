@@ -1,22 +1,16 @@
 //! How far each source's records are stored: the mark moves in the transaction that stores them.
 //!
-//! A transaction takes the row of its source before it applies anything, so two that speak of the
-//! same records come one after the other, and the later one finds them stored.
+//! A transaction takes the row of its source before it ends, and what it wrote counts only if the
+//! mark was where it expected it. So two that speak of the same records come one after the other,
+//! and the later one finds them stored.
 
-use domain::accounting::{Origin, SourceId};
+use domain::accounting::Origin;
 use domain::time::Timestamp;
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use crate::column::stored_count;
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::write::Write;
-
-/// Leaves a mark alone that is not before the new records; PostgreSQL locks its row all the same.
-const ADVANCE: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES ($1, $2, $3) \
-    ON CONFLICT (source) DO UPDATE SET stored = excluded.stored, at = excluded.at \
-    WHERE accounting_mark.stored < $4";
 
 impl Store {
     /// Forgets the marks of sources that have stored nothing since `before`, and says how many.
@@ -32,44 +26,17 @@ impl Store {
     }
 }
 
-/// Moves the mark of the source behind the last of `count` records, and says how many of them,
-/// from the first on, are stored already.
-pub(super) async fn advance(
-    write: &Write,
-    origin: Origin,
-    count: usize,
-) -> Result<usize, StoreError> {
-    let source = source_value(origin.source);
-    let last = origin.plus(count as u64 - 1).first;
-    let dialect = write.dialect();
-    let at: Value = write.at().as_micros().into();
-    let values: [Value; 4] = [
-        source.clone(),
-        stored_count(last).into(),
-        at.clone(),
-        stored_count(origin.first).into(),
-    ];
-    let advance = dialect.statement(ADVANCE, values);
-    let result = write.connection().execute_raw(advance).await?;
-    if result.rows_affected() != 0 {
-        return Ok(0);
-    }
-    let select = "SELECT stored FROM accounting_mark WHERE source = $1";
-    let select = dialect.statement(select, [source.clone()]);
-    let stored = match write.connection().query_one_raw(select).await? {
-        Some(row) => row.try_get_by_index::<i64>(0)?.unsigned_abs(),
-        None => 0,
-    };
-    let before = stored.saturating_add(1).saturating_sub(origin.first);
-    let before = usize::try_from(before).map_or(count, |before| before.min(count));
-    if before < count {
-        let update = "UPDATE accounting_mark SET stored = $2, at = $3 WHERE source = $1";
-        let update = dialect.statement(update, [source, stored_count(last).into(), at]);
-        write.connection().execute_raw(update).await?;
-    }
-    Ok(before)
+/// The number of the last of `count` records.
+pub(super) const fn last(origin: Origin, count: usize) -> u64 {
+    origin.plus((count as u64).saturating_sub(1)).first
 }
 
-fn source_value(source: SourceId) -> Value {
-    Uuid::from_bytes(source.0).into()
+/// How many of `count` records, from the first on, are not behind the mark.
+pub(super) fn known(origin: Origin, count: usize, stored: u64) -> usize {
+    let known = stored.saturating_add(1).saturating_sub(origin.first);
+    usize::try_from(known).map_or(count, |known| known.min(count))
+}
+
+pub(super) const fn source_uuid(origin: Origin) -> Uuid {
+    Uuid::from_bytes(origin.source.0)
 }

@@ -1,196 +1,174 @@
 //! The sessions that a batch of records speaks of, while they are in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use domain::accounting::{SessionKey, SessionRecord, TerminateCause};
-use domain::id::SessionId;
+use domain::accounting::{SessionKey, SessionRecord};
+use domain::id::{NasId, SessionId, TenantId};
 use domain::session::{Applied, ClosedSession, Session, SessionSlot};
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::bulk::{Insert, execute_in, select_in};
-use crate::error::StoreError;
-use crate::session::{COLUMNS, key_uuid, read_closed, read_open, values};
-
-/// Closed sessions have two columns more.
-const CLOSED_WIDTH: usize = COLUMNS.len() + 2;
-const CLOSED_COLUMNS: [&str; CLOSED_WIDTH] = closed_columns();
-
-/// What never changes of a session. Leaving it alone spares the indexes, which SQLite rewrites for
-/// every column that an update names.
-const FIXED_COLUMNS: [&str; 6] = ["id", "key", "tenant", "nas", "username", "acct_session_id"];
-
-/// The session that closed last under each key: under one key, ids grow in the order of sessions.
-const LAST_CLOSED: &str = "SELECT * FROM (\
-    SELECT s.*, ROW_NUMBER() OVER (PARTITION BY key ORDER BY id DESC) AS age \
-    FROM session_closed s WHERE key IN";
-const LAST_CLOSED_TAIL: &str = ") AS newest WHERE age = 1";
-
 /// One slot for each key, sorted so that two writers go through them in the same order.
-pub(super) struct Slots {
-    slots: Vec<Loaded>,
-    index: HashMap<SessionKey, usize>,
-}
+pub(super) struct Slots<'a>(Vec<Slot<'a>>);
 
 /// A slot, what the database has of it, and what must be written.
-struct Loaded {
+pub(super) struct Slot<'a> {
     key: SessionKey,
+    /// A record of the session: what its key was made of.
+    record: &'a SessionRecord,
     slot: SessionSlot,
     /// The open session that is in the database.
-    open_row: Option<SessionId>,
+    open_row: Option<Session>,
     is_open_changed: bool,
-    /// The closed session that is already in the database.
-    closed_row: Option<SessionId>,
+    /// The closed session that is already in the database, and the end that it has there.
+    closed_row: Option<(SessionId, Timestamp)>,
     closed_changed: BTreeMap<SessionId, ClosedSession>,
 }
 
-impl Slots {
-    /// Loads what is stored under the keys of the records. The closed session matters only while
-    /// none is open.
-    pub(super) async fn load<C: ConnectionTrait>(
-        connection: &C,
-        records: &[SessionRecord],
-    ) -> Result<Self, StoreError> {
-        let mut slots = Self::empty(records);
-        let keys: Vec<Value> = slots.slots.iter().map(|slot| key_value(slot.key)).collect();
-        for row in select_in(
-            connection,
-            "SELECT * FROM session_open WHERE key IN",
-            &keys,
-            "",
-        )
-        .await?
-        {
-            let open = read_open(&row)?;
-            if let Some(loaded) = slots.find_mut(open.key) {
-                loaded.open_row = Some(open.id);
-                loaded.slot.open = Some(open);
-            }
-        }
-        let keys: Vec<Value> = slots
-            .slots
-            .iter()
-            .filter(|loaded| loaded.open_row.is_none())
-            .map(|loaded| key_value(loaded.key))
-            .collect();
-        for row in select_in(connection, LAST_CLOSED, &keys, LAST_CLOSED_TAIL).await? {
-            let closed = read_closed(&row)?;
-            if let Some(loaded) = slots.find_mut(closed.session.key) {
-                loaded.closed_row = Some(closed.session.id);
-                loaded.slot.closed = Some(closed);
-            }
-        }
-        Ok(slots)
+/// What must be written so that the database has the final states, in the order of the keys.
+#[derive(Default)]
+pub(super) struct Changes<'a> {
+    /// Open sessions whose row must go, because they ended.
+    pub(super) gone: Vec<SessionKey>,
+    /// Open sessions whose row another session takes, which is in `opened`.
+    pub(super) replaced: Vec<SessionKey>,
+    /// Open sessions that have no row, or one in which more than their progress changed.
+    pub(super) opened: Vec<&'a Session>,
+    /// Open sessions that went on: their times and counters changed and nothing else.
+    pub(super) progressed: Vec<&'a Session>,
+    /// Closed sessions that have no row.
+    pub(super) closed: Vec<&'a ClosedSession>,
+    /// Closed sessions that learned more, with the end that their row has.
+    pub(super) amended: Vec<(Timestamp, &'a ClosedSession)>,
+}
+
+impl<'a> Slots<'a> {
+    /// Empty slots for the keys of the records.
+    pub(super) fn of(records: &'a [SessionRecord]) -> Self {
+        let mut slots: Vec<Slot<'a>> = records.iter().map(Slot::of).collect();
+        slots.sort_unstable_by_key(|slot| slot.key);
+        slots.dedup_by_key(|slot| slot.key);
+        Self(slots)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<'a>> {
+        self.0.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<'a>> {
+        self.0.iter_mut()
+    }
+
+    pub(super) fn find_mut(&mut self, key: SessionKey) -> Option<&mut Slot<'a>> {
+        let index = self.0.binary_search_by_key(&key, |slot| slot.key).ok()?;
+        self.0.get_mut(index)
     }
 
     /// Applies a record; says also whether a session is open under its key afterwards.
     pub(super) fn apply(&mut self, record: &SessionRecord, new_id: SessionId) -> (Applied, bool) {
-        let loaded = self
+        let slot = self
             .find_mut(record.key)
-            .expect("slots were loaded for the keys of these records");
-        let applied = loaded.slot.apply(record, loaded.id_after_known(new_id));
-        loaded.is_open_changed |= applied.is_open_changed;
-        let superseded = applied.superseded.as_deref();
-        let closed = loaded
-            .slot
-            .closed
-            .as_ref()
-            .filter(|_| applied.is_closed_changed);
-        for closed in superseded.into_iter().chain(closed) {
-            loaded
-                .closed_changed
-                .insert(closed.session.id, closed.clone());
+            .expect("slots were made for the keys of these records");
+        slot.apply(record, new_id)
+    }
+
+    pub(super) fn changes(&self) -> Changes<'_> {
+        let mut changes = Changes::default();
+        for slot in &self.0 {
+            slot.note_open(&mut changes);
+            slot.note_closed(&mut changes);
         }
-        (applied, loaded.slot.open.is_some())
-    }
-
-    /// Writes the final states.
-    pub(super) async fn store<C: ConnectionTrait>(&self, connection: &C) -> Result<(), DbErr> {
-        let gone: Vec<Value> = self
-            .changed_open()
-            .filter(|loaded| loaded.open_row.is_some() && loaded.open_row != loaded.open_id())
-            .map(|loaded| key_value(loaded.key))
-            .collect();
-        execute_in(connection, "DELETE FROM session_open WHERE key IN", &gone).await?;
-        let on_conflict = open_on_conflict();
-        let open = Insert {
-            table: "session_open",
-            columns: &COLUMNS,
-            on_conflict: &on_conflict,
-        };
-        let rows = self
-            .changed_open()
-            .filter_map(|loaded| loaded.slot.open.as_ref().map(values));
-        open.run(connection, rows.collect::<Vec<_>>()).await?;
-
-        // The time of the end is part of the primary key and may have changed.
-        let amended: Vec<Value> = self
-            .slots
-            .iter()
-            .filter_map(|loaded| {
-                let id = loaded.closed_row?;
-                loaded.closed_changed.contains_key(&id).then_some(id)
-            })
-            .map(|id| id.as_uuid().into())
-            .collect();
-        execute_in(
-            connection,
-            "DELETE FROM session_closed WHERE id IN",
-            &amended,
-        )
-        .await?;
-        let closed = Insert {
-            table: "session_closed",
-            columns: &CLOSED_COLUMNS,
-            on_conflict: "",
-        };
-        let rows = self
-            .slots
-            .iter()
-            .flat_map(|loaded| loaded.closed_changed.values())
-            .map(closed_values);
-        closed.run(connection, rows.collect::<Vec<_>>()).await
-    }
-
-    fn empty(records: &[SessionRecord]) -> Self {
-        let mut keys: Vec<SessionKey> = records.iter().map(|record| record.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let index = keys.iter().copied().zip(0..).collect();
-        let slots = keys
-            .into_iter()
-            .map(|key| Loaded {
-                key,
-                slot: SessionSlot::default(),
-                open_row: None,
-                is_open_changed: false,
-                closed_row: None,
-                closed_changed: BTreeMap::new(),
-            })
-            .collect();
-        Self { slots, index }
-    }
-
-    fn find_mut(&mut self, key: SessionKey) -> Option<&mut Loaded> {
-        let index = *self.index.get(&key)?;
-        self.slots.get_mut(index)
-    }
-
-    fn changed_open(&self) -> impl Iterator<Item = &Loaded> {
-        self.slots.iter().filter(|loaded| loaded.is_open_changed)
+        changes
     }
 }
 
-impl Loaded {
-    fn open_id(&self) -> Option<SessionId> {
-        self.slot.open.as_ref().map(|open| open.id)
+impl<'a> Slot<'a> {
+    fn of(record: &'a SessionRecord) -> Self {
+        Self {
+            key: record.key,
+            record,
+            slot: SessionSlot::default(),
+            open_row: None,
+            is_open_changed: false,
+            closed_row: None,
+            closed_changed: BTreeMap::new(),
+        }
+    }
+
+    /// Takes over the open session that the database has.
+    pub(super) fn load_open(&mut self, open: Session) {
+        self.open_row = Some(open.clone());
+        self.slot.open = Some(open);
+    }
+
+    /// Takes over the session that closed last, which matters only while none is open.
+    pub(super) fn load_closed(&mut self, closed: ClosedSession) {
+        self.closed_row = Some((closed.session.id, closed.stopped_at));
+        self.slot.closed = Some(closed);
+    }
+
+    pub(super) const fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    pub(super) const fn tenant(&self) -> TenantId {
+        self.record.tenant
+    }
+
+    pub(super) const fn nas(&self) -> NasId {
+        self.record.nas
+    }
+
+    pub(super) fn acct_session_id(&self) -> &str {
+        &self.record.place.acct_session_id
+    }
+
+    fn apply(&mut self, record: &SessionRecord, new_id: SessionId) -> (Applied, bool) {
+        let applied = self.slot.apply(record, self.id_after_known(new_id));
+        self.is_open_changed |= applied.is_open_changed;
+        let superseded = applied.superseded.as_deref();
+        let closed = self.slot.closed.as_ref();
+        let closed = closed.filter(|_| applied.is_closed_changed);
+        for closed in superseded.into_iter().chain(closed) {
+            self.closed_changed
+                .insert(closed.session.id, closed.clone());
+        }
+        (applied, self.slot.open.is_some())
+    }
+
+    fn note_open<'b>(&'b self, changes: &mut Changes<'b>) {
+        if !self.is_open_changed {
+            return;
+        }
+        match (&self.open_row, &self.slot.open) {
+            (None, None) => {}
+            (Some(_), None) => changes.gone.push(self.key),
+            (None, Some(now)) => changes.opened.push(now),
+            (Some(row), Some(now)) if has_only_gone_on(row, now) => changes.progressed.push(now),
+            (Some(row), Some(now)) => {
+                if row.id != now.id {
+                    changes.replaced.push(self.key);
+                }
+                changes.opened.push(now);
+            }
+        }
+    }
+
+    fn note_closed<'b>(&'b self, changes: &mut Changes<'b>) {
+        for (id, closed) in &self.closed_changed {
+            match self.closed_row {
+                Some((row, stopped_at)) if row == *id => changes.amended.push((stopped_at, closed)),
+                Some(_) | None => changes.closed.push(closed),
+            }
+        }
     }
 
     /// The id, or if the clock of this node is behind that of another, the one after the latest
     /// session under this key.
     fn id_after_known(&self, new_id: SessionId) -> SessionId {
+        let open = self.slot.open.as_ref().map(|open| open.id);
         let closed = self.slot.closed.as_ref().map(|closed| closed.session.id);
-        match self.open_id().max(closed) {
+        match open.max(closed) {
             Some(known) if new_id <= known => {
                 let next = known.as_uuid().as_u128().saturating_add(1);
                 SessionId::from_uuid(Uuid::from_u128(next))
@@ -200,38 +178,10 @@ impl Loaded {
     }
 }
 
-fn key_value(key: SessionKey) -> Value {
-    key_uuid(key).into()
-}
-
-/// The row of an open session takes over what changes.
-fn open_on_conflict() -> String {
-    let assignments: Vec<String> = COLUMNS
-        .iter()
-        .filter(|column| !FIXED_COLUMNS.contains(column))
-        .map(|column| format!("{column} = excluded.{column}"))
-        .collect();
-    format!("ON CONFLICT (key) DO UPDATE SET {}", assignments.join(", "))
-}
-
-const fn closed_columns() -> [&'static str; CLOSED_WIDTH] {
-    let mut columns = [""; CLOSED_WIDTH];
-    let mut index = 0;
-    while index < COLUMNS.len() {
-        columns[index] = COLUMNS[index];
-        index += 1;
-    }
-    columns[CLOSED_WIDTH - 2] = "stopped_at";
-    columns[CLOSED_WIDTH - 1] = "cause";
-    columns
-}
-
-fn closed_values(closed: &ClosedSession) -> [Value; CLOSED_WIDTH] {
-    let session: &Session = &closed.session;
-    let mut shared = values(session).into_iter();
-    std::array::from_fn(|index| match index {
-        _ if index < COLUMNS.len() => shared.next().expect("a value for each shared column"),
-        _ if index == COLUMNS.len() => closed.stopped_at.as_micros().into(),
-        _ => closed.cause.map(TerminateCause::to_stored).into(),
-    })
+/// Whether nothing changed but times and counters, as with nearly every Interim-Update.
+fn has_only_gone_on(row: &Session, now: &Session) -> bool {
+    row.id == now.id
+        && row.auth == now.auth
+        && row.subscriber == now.subscriber
+        && row.place == now.place
 }

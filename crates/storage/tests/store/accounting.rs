@@ -560,7 +560,7 @@ fn superseding(
     (!is_same).then_some(before)
 }
 
-fn shown(
+pub(crate) fn shown(
     started_at: Timestamp,
     stopped_at: Option<Timestamp>,
     total: UsageAmount,
@@ -569,7 +569,7 @@ fn shown(
     format!("{started_at} {stopped_at:?} {total:?} {cause:?}")
 }
 
-fn any_record() -> impl Strategy<Value = AccountingRecord> {
+pub(crate) fn any_record() -> impl Strategy<Value = AccountingRecord> {
     let session = (0..3_u8, 0..3_u8, 0..20_u64, 0..50_u64, 0..4_u8, 0..6_i64).prop_map(
         |(event, key, minutes, octets, auth, hours)| {
             let event = [

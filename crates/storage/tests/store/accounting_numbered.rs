@@ -181,14 +181,14 @@ async fn two_commits_of_the_same_numbers_store_them_once(database: Database) {
 async fn a_refused_batch_moves_no_mark(database: Database) {
     let store = database.store().await;
     database
-        .execute("ALTER TABLE usage_daily RENAME TO usage_gone")
+        .execute("ALTER TABLE usage_hourly RENAME TO usage_gone")
         .await;
     let records = history();
     let failure = store.accounting_commit_numbered(origin(1, 1), &records);
     let failure = failure.await.expect_err("a table is missing");
     assert!(failure.is_outage(), "{failure}");
     database
-        .execute("ALTER TABLE usage_gone RENAME TO usage_daily")
+        .execute("ALTER TABLE usage_gone RENAME TO usage_hourly")
         .await;
     let done = store.accounting_commit_numbered(origin(1, 1), &records);
     done.await.unwrap();

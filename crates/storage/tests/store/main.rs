@@ -6,6 +6,7 @@
 )]
 
 mod accounting;
+mod accounting_lanes;
 mod accounting_numbered;
 mod accounting_races;
 mod auth_log;

@@ -1,0 +1,400 @@
+//! The journal's commit on SQLite: a connection of its own, whose statements run where its data is.
+//!
+//! The pool that the rest of the store uses hands every statement and every row from thread to
+//! thread, which costs more than the statements themselves. Here a whole commit is one visit to a
+//! thread that may block.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use compact_str::CompactString;
+use domain::accounting::{NasRestart, Origin, TerminateCause};
+use domain::session::{ClosedSession, Session};
+use domain::time::Timestamp;
+use rusqlite::{Connection, OpenFlags, Row, Statement, Transaction, TransactionBehavior};
+use tokio::sync::OwnedMutexGuard;
+use uuid::Uuid;
+
+use super::cells::{Cells, read_closed, read_session};
+use super::slots::{Changes, Slots};
+use super::{Batch, RecordOutcome, Segment, mark};
+use crate::column::{fitting_text, stored_count};
+use crate::connection::{SQLITE_BUSY_TIMEOUT, SQLITE_CHECKPOINT_PAGES, SQLITE_WRITER_CACHE};
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::usage::Sums;
+use crate::write::Ending;
+
+/// More statements than there are here.
+const STATEMENTS_CACHED: usize = 32;
+
+const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
+    updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
+    nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
+    called_station FROM session_open WHERE key = ?";
+
+/// The session that closed last under a key: under one key, ids grow in the order of sessions.
+const SELECT_CLOSED: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
+    updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
+    nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
+    called_station, stopped_at, cause FROM session_closed \
+    WHERE tenant = ? AND acct_session_id = ? AND nas = ? AND key = ? AND stopped_at >= ? \
+    ORDER BY id DESC LIMIT 1";
+
+const DELETE_OPEN: &str = "DELETE FROM session_open WHERE key = ?";
+
+/// Columns that never change are not named: SQLite rewrites the indexes of every column that is.
+const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, \
+    username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \
+    acct_session_id, nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, \
+    delegated_ipv6_prefix, calling_station, called_station) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    ON CONFLICT (key) DO UPDATE SET auth = excluded.auth, subscriber = excluded.subscriber, \
+    started_at = excluded.started_at, updated_at = excluded.updated_at, \
+    upload_bytes = excluded.upload_bytes, download_bytes = excluded.download_bytes, \
+    session_seconds = excluded.session_seconds, nas_address = excluded.nas_address, \
+    nas_port = excluded.nas_port, framed_ipv4 = excluded.framed_ipv4, \
+    framed_ipv6_prefix = excluded.framed_ipv6_prefix, \
+    delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
+    calling_station = excluded.calling_station, called_station = excluded.called_station";
+
+const PROGRESS_OPEN: &str = "UPDATE session_open SET started_at = ?, updated_at = ?, \
+    upload_bytes = ?, download_bytes = ?, session_seconds = ? WHERE key = ?";
+
+const INSERT_CLOSED: &str = "INSERT INTO session_closed (id, key, tenant, nas, auth, subscriber, \
+    username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \
+    acct_session_id, nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, \
+    delegated_ipv6_prefix, calling_station, called_station, stopped_at, cause) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+const AMEND_CLOSED: &str = "UPDATE session_closed SET started_at = ?, upload_bytes = ?, \
+    download_bytes = ?, session_seconds = ?, stopped_at = ?, cause = ? \
+    WHERE id = ? AND stopped_at = ?";
+
+const CLOSE_ALL: &str = "INSERT INTO session_closed (id, key, tenant, nas, auth, subscriber, \
+    username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \
+    acct_session_id, nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, \
+    delegated_ipv6_prefix, calling_station, called_station, stopped_at, cause) \
+    SELECT id, key, tenant, nas, auth, subscriber, username, started_at, updated_at, \
+    upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, nas_port, \
+    framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, called_station, \
+    MAX(updated_at, ?1), ?2 FROM session_open \
+    WHERE nas = ?3 AND started_at <= ?1 AND (?4 IS NULL OR nas_address = ?4)";
+
+const DELETE_ALL: &str = "DELETE FROM session_open \
+    WHERE nas = ?2 AND started_at <= ?1 AND (?3 IS NULL OR nas_address = ?3)";
+
+const ADD_USAGE: &str = "INSERT INTO usage_hourly \
+    (tenant, username, starts_at, upload_bytes, download_bytes, session_seconds) \
+    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, username, starts_at) DO UPDATE SET \
+    upload_bytes = MIN(upload_bytes, 9223372036854775807 - excluded.upload_bytes) \
+        + excluded.upload_bytes, \
+    download_bytes = MIN(download_bytes, 9223372036854775807 - excluded.download_bytes) \
+        + excluded.download_bytes, \
+    session_seconds = MIN(session_seconds, 9223372036854775807 - excluded.session_seconds) \
+        + excluded.session_seconds";
+
+const SELECT_MARK: &str = "SELECT stored FROM accounting_mark WHERE source = ?";
+
+const SET_MARK: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES (?, ?, ?) \
+    ON CONFLICT (source) DO UPDATE SET stored = excluded.stored, at = excluded.at";
+
+/// The connection, opened by the first commit: commands that account for nothing need none.
+#[derive(Clone, Debug)]
+pub(crate) struct SqliteJournal {
+    path: Arc<PathBuf>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Open(Connection),
+    Closed,
+}
+
+impl SqliteJournal {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: Arc::new(path.into()),
+            state: Arc::new(Mutex::new(State::Idle)),
+        }
+    }
+
+    /// Closes the connection; commits fail afterwards.
+    pub(crate) fn close(&self) {
+        *self.state() = State::Closed;
+    }
+
+    /// Commits a batch while it is this process's turn to write.
+    pub(super) async fn commit(
+        &self,
+        store: &Store,
+        turn: OwnedMutexGuard<()>,
+        batch: Batch,
+    ) -> Result<Vec<RecordOutcome>, StoreError> {
+        let (journal, store) = (self.clone(), store.clone());
+        let visit = tokio::task::spawn_blocking(move || {
+            let outcomes = journal.commit_here(&store, &batch);
+            drop(turn);
+            outcomes
+        });
+        match visit.await {
+            Ok(outcomes) => outcomes,
+            Err(gone) if gone.is_panic() => std::panic::resume_unwind(gone.into_panic()),
+            // Only a runtime that ends gives up what has not begun.
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+        }
+    }
+
+    fn commit_here(&self, store: &Store, batch: &Batch) -> Result<Vec<RecordOutcome>, StoreError> {
+        let mut state = self.state();
+        if matches!(*state, State::Idle) {
+            *state = State::Open(open(&self.path)?);
+        }
+        match &mut *state {
+            State::Open(connection) => commit(connection, store, batch),
+            State::Idle | State::Closed => Err(sqlx::Error::PoolClosed.into()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A commit that panicked was undone.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", SQLITE_WRITER_CACHE)?;
+    connection.pragma_update(None, "wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)?;
+    Ok(connection)
+}
+
+fn commit(
+    connection: &mut Connection,
+    store: &Store,
+    batch: &Batch,
+) -> Result<Vec<RecordOutcome>, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let known = match batch.origin {
+        Some(origin) => advance(&transaction, origin, batch.len(), store.now())?,
+        None => 0,
+    };
+    let mut outcomes = vec![RecordOutcome::StoredBefore; known];
+    if known == batch.len() {
+        return Ok(outcomes);
+    }
+    let mut usage = Sums::default();
+    for segment in batch.segments(known) {
+        match segment {
+            Segment::Restart(restart) => {
+                let closed = close_all(&transaction, restart)?;
+                outcomes.push(RecordOutcome::NasRestart { closed });
+            }
+            Segment::Sessions(records) => {
+                let mut slots = Slots::of(records);
+                load(&transaction, &mut slots, batch.closed_since)?;
+                super::apply(store, &mut slots, records, &mut outcomes, &mut usage);
+                write(&transaction, &slots.changes())?;
+            }
+        }
+    }
+    add_usage(&transaction, &usage)?;
+    match store.ending() {
+        Ending::Committed => transaction.commit()?,
+        Ending::Undone => transaction.rollback()?,
+    }
+    Ok(outcomes)
+}
+
+/// Moves the mark behind the last of `count` records and says how many are before it already.
+fn advance(
+    transaction: &Transaction<'_>,
+    origin: Origin,
+    count: usize,
+    at: Timestamp,
+) -> Result<usize, StoreError> {
+    let source = mark::source_uuid(origin);
+    let mut select = transaction.prepare_cached(SELECT_MARK)?;
+    let mut rows = select.query([source.as_bytes().as_slice()])?;
+    let known = match rows.next()? {
+        Some(row) => mark::known(origin, count, row.get::<_, i64>(0)?.unsigned_abs()),
+        None => 0,
+    };
+    if known < count {
+        let last = stored_count(mark::last(origin, count));
+        let mut set = transaction.prepare_cached(SET_MARK)?;
+        set.execute((source.as_bytes().as_slice(), last, at.as_micros()))?;
+    }
+    Ok(known)
+}
+
+/// Loads what is stored under the keys. The closed session matters only while none is open.
+fn load(
+    transaction: &Transaction<'_>,
+    slots: &mut Slots<'_>,
+    closed_since: Timestamp,
+) -> Result<(), StoreError> {
+    let mut select_open = transaction.prepare_cached(SELECT_OPEN)?;
+    let mut select_closed = transaction.prepare_cached(SELECT_CLOSED)?;
+    for slot in slots.iter_mut() {
+        let mut rows = select_open.query([slot.key().0.as_slice()])?;
+        if let Some(row) = rows.next()? {
+            slot.load_open(read_session("session_open", row)?);
+            continue;
+        }
+        let mut rows = select_closed.query((
+            slot.tenant().as_bytes().as_slice(),
+            &*fitting_text(slot.acct_session_id()),
+            slot.nas().as_bytes().as_slice(),
+            slot.key().0.as_slice(),
+            closed_since.as_micros(),
+        ))?;
+        if let Some(row) = rows.next()? {
+            slot.load_closed(read_closed(row)?);
+        }
+    }
+    Ok(())
+}
+
+fn write(transaction: &Transaction<'_>, changes: &Changes<'_>) -> Result<(), rusqlite::Error> {
+    let mut delete = transaction.prepare_cached(DELETE_OPEN)?;
+    for key in changes.gone.iter().chain(&changes.replaced) {
+        delete.execute([key.0.as_slice()])?;
+    }
+    let mut upsert = transaction.prepare_cached(UPSERT_OPEN)?;
+    for session in &changes.opened {
+        bind_session(&mut upsert, session)?;
+        upsert.raw_execute()?;
+    }
+    let mut progress = transaction.prepare_cached(PROGRESS_OPEN)?;
+    for session in &changes.progressed {
+        progress.execute((
+            session.started_at.as_micros(),
+            session.updated_at.as_micros(),
+            stored_count(session.total.upload_bytes),
+            stored_count(session.total.download_bytes),
+            stored_count(session.total.session_seconds),
+            session.key.0.as_slice(),
+        ))?;
+    }
+    let mut insert = transaction.prepare_cached(INSERT_CLOSED)?;
+    for closed in &changes.closed {
+        bind_session(&mut insert, &closed.session)?;
+        insert.raw_bind_parameter(21, closed.stopped_at.as_micros())?;
+        insert.raw_bind_parameter(22, closed.cause.map(TerminateCause::to_stored))?;
+        insert.raw_execute()?;
+    }
+    for (stopped_at, closed) in &changes.amended {
+        amend(transaction, *stopped_at, closed)?;
+    }
+    Ok(())
+}
+
+fn amend(
+    transaction: &Transaction<'_>,
+    stopped_at: Timestamp,
+    closed: &ClosedSession,
+) -> Result<(), rusqlite::Error> {
+    let session = &closed.session;
+    transaction.prepare_cached(AMEND_CLOSED)?.execute((
+        session.started_at.as_micros(),
+        stored_count(session.total.upload_bytes),
+        stored_count(session.total.download_bytes),
+        stored_count(session.total.session_seconds),
+        closed.stopped_at.as_micros(),
+        closed.cause.map(TerminateCause::to_stored),
+        session.id.as_bytes().as_slice(),
+        stopped_at.as_micros(),
+    ))?;
+    Ok(())
+}
+
+/// Ends the sessions that a router had before it restarted; what they moved is kept.
+fn close_all(transaction: &Transaction<'_>, restart: &NasRestart) -> Result<u64, rusqlite::Error> {
+    let at = restart.at.as_micros();
+    let nas = restart.nas.as_bytes().as_slice();
+    let source = restart.source.map(|address| address.to_string());
+    let cause = TerminateCause::NasReboot.to_stored();
+    let mut insert = transaction.prepare_cached(CLOSE_ALL)?;
+    insert.execute((at, cause, nas, &source))?;
+    let mut delete = transaction.prepare_cached(DELETE_ALL)?;
+    let ended = delete.execute((at, nas, &source))?;
+    Ok(ended as u64)
+}
+
+fn add_usage(transaction: &Transaction<'_>, usage: &Sums) -> Result<(), rusqlite::Error> {
+    let mut add = transaction.prepare_cached(ADD_USAGE)?;
+    for ((tenant, username, starts_at), sum) in usage.iter() {
+        add.execute((
+            tenant.as_bytes().as_slice(),
+            username.as_str(),
+            starts_at.as_micros(),
+            stored_count(sum.upload_bytes),
+            stored_count(sum.download_bytes),
+            stored_count(sum.session_seconds),
+        ))?;
+    }
+    Ok(())
+}
+
+/// Binds what open and closed sessions have in common: the first twenty parameters.
+fn bind_session(statement: &mut Statement<'_>, session: &Session) -> Result<(), rusqlite::Error> {
+    let place = &session.place;
+    let total = &session.total;
+    let auth = session.auth.map(|id| id.as_uuid());
+    let subscriber = session.subscriber.map(|id| id.as_uuid());
+    statement.raw_bind_parameter(1, session.id.as_bytes().as_slice())?;
+    statement.raw_bind_parameter(2, session.key.0.as_slice())?;
+    statement.raw_bind_parameter(3, session.tenant.as_bytes().as_slice())?;
+    statement.raw_bind_parameter(4, session.nas.as_bytes().as_slice())?;
+    statement.raw_bind_parameter(5, auth.as_ref().map(|id| id.as_bytes().as_slice()))?;
+    statement.raw_bind_parameter(6, subscriber.as_ref().map(|id| id.as_bytes().as_slice()))?;
+    statement.raw_bind_parameter(7, &*fitting_text(&session.username))?;
+    statement.raw_bind_parameter(8, session.started_at.as_micros())?;
+    statement.raw_bind_parameter(9, session.updated_at.as_micros())?;
+    statement.raw_bind_parameter(10, stored_count(total.upload_bytes))?;
+    statement.raw_bind_parameter(11, stored_count(total.download_bytes))?;
+    statement.raw_bind_parameter(12, stored_count(total.session_seconds))?;
+    statement.raw_bind_parameter(13, &*fitting_text(&place.acct_session_id))?;
+    statement.raw_bind_parameter(14, place.nas_address.map(|one| one.to_string()))?;
+    statement.raw_bind_parameter(15, find_text(place.nas_port.as_deref()).as_deref())?;
+    statement.raw_bind_parameter(16, place.framed_ipv4.map(|one| one.to_string()))?;
+    statement.raw_bind_parameter(17, place.framed_ipv6_prefix.map(|one| one.to_string()))?;
+    statement.raw_bind_parameter(18, place.delegated_ipv6_prefix.map(|one| one.to_string()))?;
+    statement.raw_bind_parameter(19, find_text(place.calling_station.as_deref()).as_deref())?;
+    statement.raw_bind_parameter(20, find_text(place.called_station.as_deref()).as_deref())
+}
+
+fn find_text(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(fitting_text)
+}
+
+impl Cells for Row<'_> {
+    fn id(&self, index: usize) -> Result<Uuid, StoreError> {
+        let octets: [u8; 16] = self.get(index)?;
+        Ok(Uuid::from_bytes(octets))
+    }
+
+    fn find_id(&self, index: usize) -> Result<Option<Uuid>, StoreError> {
+        let octets: Option<[u8; 16]> = self.get(index)?;
+        Ok(octets.map(Uuid::from_bytes))
+    }
+
+    fn find_integer(&self, index: usize) -> Result<Option<i64>, StoreError> {
+        Ok(self.get(index)?)
+    }
+
+    fn find_text(&self, index: usize) -> Result<Option<CompactString>, StoreError> {
+        let text = self.get_ref(index)?.as_str_or_null();
+        Ok(text
+            .map_err(rusqlite::Error::from)?
+            .map(CompactString::from))
+    }
+}
