@@ -148,10 +148,10 @@ fn ticket() -> Ticket {
         length: 20,
     };
     let mut cache = DuplicateCache::new(1, 0);
-    match cache.admit(key, fingerprint, Instant::now()) {
-        Lookup::New(ticket) => ticket,
-        other => panic!("the cache is empty: {other:?}"),
-    }
+    let Lookup::New(ticket) = cache.admit(key, fingerprint, Instant::now()) else {
+        panic!("the cache was empty");
+    };
+    ticket
 }
 
 /// A record that is known by its number.
