@@ -140,11 +140,14 @@ impl Store {
         rows.iter().map(read_entry).collect()
     }
 
-    /// Removes entries from before an instant; says how many.
-    pub async fn auth_log_prune(&self, before: Timestamp) -> Result<u64, StoreError> {
+    /// Removes entries from before an instant, at most `limit`; says how many.
+    pub async fn auth_log_prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let write = self.write().await?;
         // Ids grow with time, so the primary key finds the old entries.
-        let sql = "DELETE FROM auth_log WHERE id < $1 AND tenant IN (SELECT id FROM tenant)";
+        let sql = format!(
+            "DELETE FROM auth_log WHERE (tenant, id) IN (SELECT tenant, id FROM auth_log \
+             WHERE id < $1 AND tenant IN (SELECT id FROM tenant) LIMIT {limit})"
+        );
         let values = [AuthId::new(before, [0; 10]).as_uuid().into()];
         let statement = write.dialect().statement(sql, values);
         let result = write.connection().execute_raw(statement).await?;

@@ -20,15 +20,17 @@ mod m0003_sessions;
 mod m0004_auth_log;
 mod m0005_accounting_mark;
 mod m0007_journal;
+mod m0008_history_partitions;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
     m0004_auth_log::MIGRATION,
     m0005_accounting_mark::MIGRATION,
     m0007_journal::MIGRATION,
+    m0008_history_partitions::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

@@ -147,7 +147,11 @@ async fn entries_are_appended_once_and_pruned(database: Database) {
         store.auth_log_append(&entries, &[]).await.unwrap();
     }
     let before = START.plus_seconds(5);
-    assert_eq!(store.auth_log_prune(before).await.unwrap(), 5);
+    let mut removed = Vec::new();
+    for _ in 0..3 {
+        removed.push(store.auth_log_prune(before, 3).await.unwrap());
+    }
+    assert_eq!(removed, [3, 2, 0]);
     let filter = AuthLogFilter::default();
     let rows = store
         .auth_log_list(TENANT, &filter, &Page::first(100))
