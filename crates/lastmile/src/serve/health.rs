@@ -11,6 +11,8 @@ use aaa::spooling::SpoolState;
 use serde::Serialize;
 use storage::store::Store;
 
+use super::housekeeping::Removed;
+
 /// A database that takes longer is as good as absent.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -19,6 +21,8 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Health {
     store: Store,
     pub(super) node: Option<NodeView>,
+    /// What housekeeping removed; absent when another process keeps house.
+    pub(super) removed: Option<Arc<Removed>>,
 }
 
 /// The running node, seen from outside.
@@ -61,7 +65,7 @@ pub(super) enum Accounting {
 }
 
 impl Health {
-    pub(super) fn new(store: Store, node: Option<&Node>) -> Self {
+    pub(super) fn new(store: Store, node: Option<&Node>, removed: Option<Arc<Removed>>) -> Self {
         Self {
             store,
             node: node.map(|node| NodeView {
@@ -70,6 +74,7 @@ impl Health {
                 metrics: Arc::clone(&node.metrics),
                 spool: Arc::clone(&node.spool),
             }),
+            removed,
         }
     }
 
