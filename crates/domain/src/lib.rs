@@ -10,6 +10,7 @@ pub mod change;
 pub mod credential;
 pub mod id;
 pub mod mac;
+pub mod month;
 pub mod name;
 pub mod nas;
 pub mod plan;

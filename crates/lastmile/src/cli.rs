@@ -30,6 +30,7 @@ mod loopback;
 mod migrate;
 mod nas;
 mod plan;
+mod retention;
 mod serve;
 mod session;
 mod subscriber;
@@ -117,6 +118,9 @@ enum Command {
     /// What was decided, and why
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// How long history is kept, and how much there is
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Log in through the real socket and show the answer
     TestAuth(test_auth::TestAuthArgs),
     /// Check ports, database, clock, permissions and secrets
@@ -227,6 +231,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
         Command::Log(command) => log::run(&mut context, command).await,
+        Command::Retention(command) => retention::run(&mut context, command).await,
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,
         Command::Doctor(args) => doctor::run(&mut context, args).await,
         Command::Lab(command) => lab::run(&mut context, command).await,

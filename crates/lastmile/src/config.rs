@@ -32,6 +32,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// What this process does.
     pub roles: BTreeSet<Role>,
+    /// How long history is kept.
+    pub retention: RetentionConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What the service manager handed over.
@@ -52,6 +54,17 @@ pub struct RadiusConfig {
     pub relay: SocketAddr,
     /// How long an Access-Reject is held back, to slow down guessing.
     pub reject_delay: Duration,
+}
+
+/// How many days history is kept; `None` is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// Sessions, after their end.
+    pub sessions_days: Option<u32>,
+    /// The authentication log.
+    pub auth_log_days: Option<u32>,
+    /// Usage by the hour; usage by the day is kept for ever.
+    pub usage_hourly_days: Option<u32>,
 }
 
 /// What is logged, and how.
@@ -190,7 +203,7 @@ pub enum ConfigError {
 }
 
 /// Every key with its default; an empty default is computed.
-const KEYS: [(&str, &str); 11] = [
+const KEYS: [(&str, &str); 14] = [
     ("data_dir", "./data"),
     ("database.url", "sqlite:"),
     ("radius.auth", "0.0.0.0:1812"),
@@ -200,6 +213,9 @@ const KEYS: [(&str, &str); 11] = [
     ("radius.reject_delay_ms", "500"),
     ("http.listen", "127.0.0.1:8080"),
     ("roles", "aaa,api,worker"),
+    ("retention.sessions_days", "0"),
+    ("retention.auth_log_days", "90"),
+    ("retention.usage_hourly_days", "400"),
     ("log.level", "info"),
     ("log.format", "text"),
 ];
@@ -312,6 +328,12 @@ impl Reader {
             },
             http_listen: self.parse("http.listen", parse_one::<SocketAddr>)?,
             roles: self.parse("roles", value::parse_roles)?,
+            retention: RetentionConfig {
+                sessions_days: self
+                    .parse("retention.sessions_days", value::parse_days_of_sessions)?,
+                auth_log_days: self.parse("retention.auth_log_days", value::parse_days)?,
+                usage_hourly_days: self.parse("retention.usage_hourly_days", value::parse_days)?,
+            },
             log: LogConfig {
                 level: self.parse("log.level", value::parse_log_level)?,
                 format: self.parse("log.format", parse_one::<LogFormat>)?,

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod exit;
 mod output;
+mod retention;
 pub mod serve;
 pub mod supervisor;
 mod telemetry;

@@ -18,6 +18,7 @@ use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::serve::disk::Disk;
 use crate::serve::health::Health;
+use crate::serve::housekeeping::Removed;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring;
 
@@ -70,13 +71,17 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_node(app, &store, &mut supervisor).await?),
         false => None,
     };
-    let http_address = start_http(app, &store, node.as_ref(), &mut supervisor).await;
-    if app.config.roles.contains(&Role::Worker) {
-        let (store, clock) = (store.clone(), Arc::clone(&app.clock));
-        supervisor.start_restarting("housekeeping", move || {
-            housekeeping::run(store.clone(), Arc::clone(&clock))
-        });
-    }
+    let removed = match app.config.roles.contains(&Role::Worker) {
+        true => Some(start_housekeeping(app, &store, &mut supervisor)),
+        false => None,
+    };
+    let health = Health::new(
+        store.clone(),
+        Disk::new(&app.config.data_dir),
+        node.as_ref(),
+        removed,
+    );
+    let http_address = start_http(app, health, &mut supervisor).await;
     say_ready(app, &store, node.as_ref(), http_address);
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
@@ -157,15 +162,22 @@ async fn open_spool(app: &App) -> Result<Arc<Spool>, ServeError> {
     Ok(Arc::new(spool))
 }
 
+/// Starts to keep house, and gives what it counts.
+fn start_housekeeping(app: &App, store: &Store, supervisor: &mut Supervisor) -> Arc<Removed> {
+    let removed = Arc::new(Removed::default());
+    let house = housekeeping::House {
+        store: store.clone(),
+        clock: Arc::clone(&app.clock),
+        retention: app.config.retention,
+        removed: Arc::clone(&removed),
+    };
+    supervisor.start_restarting("housekeeping", move || housekeeping::run(house.clone()));
+    removed
+}
+
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.
-async fn start_http(
-    app: &App,
-    store: &Store,
-    node: Option<&Node>,
-    supervisor: &mut Supervisor,
-) -> Option<SocketAddr> {
+async fn start_http(app: &App, health: Health, supervisor: &mut Supervisor) -> Option<SocketAddr> {
     let (report, mut listening) = watch::channel(None);
-    let health = Health::new(store.clone(), Disk::new(&app.config.data_dir), node);
     let address = app.config.http_listen;
     supervisor.start_restarting("http", move || {
         http::run(address, health.clone(), report.clone())

@@ -123,6 +123,17 @@ impl StoreError {
             .code()
             .is_some_and(|code| code == "40001" || code == "40P01")
     }
+
+    /// Whether PostgreSQL did not grant a lock in time, or took it away to end a deadlock (SQLSTATE
+    /// 55P03 and 40P01).
+    pub(crate) fn is_lock_refused(&self) -> bool {
+        let Self::Refused(error) = self else {
+            return false;
+        };
+        error
+            .code()
+            .is_some_and(|code| code == "55P03" || code == "40P01")
+    }
 }
 
 impl StoreError {

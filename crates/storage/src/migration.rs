@@ -21,9 +21,10 @@ mod m0004_auth_log;
 mod m0005_accounting_mark;
 mod m0006_auth_log_rows;
 mod m0007_journal;
+mod m0008_history_partitions;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -31,6 +32,7 @@ const MIGRATIONS: [Migration; 7] = [
     m0005_accounting_mark::MIGRATION,
     m0006_auth_log_rows::MIGRATION,
     m0007_journal::MIGRATION,
+    m0008_history_partitions::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

@@ -22,6 +22,17 @@ impl Query {
         }
     }
 
+    /// A query whose text has values before its first condition, one for each `?`.
+    pub(crate) fn with<const COUNT: usize>(
+        dialect: Dialect,
+        select: &str,
+        values: [Value; COUNT],
+    ) -> Self {
+        let mut query = Self::new(dialect, "");
+        query.push(select, values);
+        query
+    }
+
     /// Adds a condition with one `?` for each value.
     pub(crate) fn and<const COUNT: usize>(&mut self, condition: &str, values: [Value; COUNT]) {
         self.sql.push_str(if self.has_condition {
@@ -30,8 +41,12 @@ impl Query {
             " WHERE "
         });
         self.has_condition = true;
+        self.push(condition, values);
+    }
+
+    fn push<const COUNT: usize>(&mut self, text: &str, values: [Value; COUNT]) {
         let mut number = self.values.len();
-        for letter in condition.chars() {
+        for letter in text.chars() {
             if letter == '?' {
                 number += 1;
                 self.sql.push_str(&format!("${number}"));
@@ -46,6 +61,13 @@ impl Query {
     pub(crate) fn end(&mut self, tail: &str) {
         self.sql.push(' ');
         self.sql.push_str(tail);
+    }
+
+    /// The same as a question for how the database would go about it.
+    #[cfg(test)]
+    pub(crate) fn explained(mut self) -> Self {
+        self.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        self
     }
 
     pub(crate) async fn all<C: ConnectionTrait>(

@@ -11,17 +11,20 @@ use domain::session::{Session, SessionState};
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use ipnet::Ipv6Net;
-use sea_orm::{DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::column::{Row, stored_text};
+use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::page::Page;
 use crate::query::Query;
 use crate::store::Store;
 
 const LOADED_MAX: u32 = 20_000;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+const WITH_NAS_NAME: &str = "LEFT JOIN nas_name n ON n.nas = s.nas";
 
 /// Which sessions to list; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
@@ -72,27 +75,17 @@ impl Store {
         let states = [SessionState::Open, SessionState::Closed]
             .into_iter()
             .filter(|state| filter.state.is_none_or(|wanted| wanted == *state));
+        let routers = match &filter.nas {
+            Some(name) => self.routers_named(tenant, name).await?,
+            None => vec![None],
+        };
         let mut sessions = Vec::new();
         for state in states {
-            let mut query = self.rows_of(state, tenant);
-            if let Some(username) = &filter.username {
-                query.and("s.username = ?", [username.as_str().into()]);
-            }
-            if let Some(nas) = &filter.nas {
-                query.and(
-                    "s.nas IN (SELECT nas FROM nas_name WHERE tenant = ? AND name_key = ?)",
-                    [tenant.as_uuid().into(), nas.key().into()],
-                );
-            }
-            if let (Some(since), SessionState::Closed) = (filter.since, state) {
-                query.and("s.stopped_at >= ?", [since.as_micros().into()]);
-            }
-            if let Some(after) = page.after {
-                query.and("s.id < ?", [after.as_uuid().into()]);
-            }
-            query.end(&format!("ORDER BY s.id DESC LIMIT {}", page.limit()));
-            for row in query.all(self.reader()).await? {
-                sessions.push(read_row(state, &row)?);
+            for router in &routers {
+                let query = self.list_query(state, tenant, filter, *router, page);
+                for row in query.all(self.reader()).await? {
+                    sessions.push(read_row(state, &row)?);
+                }
             }
         }
         sessions.sort_by_key(|session| Reverse(session.id));
@@ -115,13 +108,11 @@ impl Store {
         id: &str,
     ) -> Result<Option<SessionRow>, StoreError> {
         let parsed = id.parse::<SessionId>().ok();
-        let by_id = parsed.map(|id| ("s.id = ?", Value::from(id.as_uuid())));
-        let by_name = ("s.acct_session_id = ?", Value::from(stored_text(id)));
+        let by_id = parsed.map(|id| ("id = ?", Value::from(id.as_uuid())));
+        let by_name = ("acct_session_id = ?", Value::from(stored_text(id)));
         for (condition, value) in by_id.into_iter().chain([by_name]) {
             for state in [SessionState::Open, SessionState::Closed] {
-                let mut query = self.rows_of(state, tenant);
-                query.and(condition, [value.clone()]);
-                query.end("ORDER BY s.id DESC LIMIT 1");
+                let query = self.find_query(state, tenant, condition, value.clone());
                 if let Some(row) = query.all(self.reader()).await?.first() {
                     return read_row(state, row).map(Some);
                 }
@@ -146,17 +137,103 @@ impl Store {
         rows.iter().map(read_open).collect()
     }
 
-    fn rows_of(&self, state: SessionState, tenant: TenantId) -> Query {
-        let table = table(state);
-        let mut query = Query::new(
-            self.dialect(),
-            &format!(
-                "SELECT s.*, n.name AS nas_name FROM {table} s LEFT JOIN nas_name n ON n.nas = s.nas"
-            ),
-        );
-        query.and("s.tenant = ?", [tenant.as_uuid().into()]);
+    /// The routers that have or had a name.
+    async fn routers_named(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Vec<Option<NasId>>, StoreError> {
+        let select = "SELECT nas FROM nas_name WHERE tenant = $1 AND name_key = $2";
+        let values: [Value; 2] = [tenant.as_uuid().into(), name.key().into()];
+        let statement = self.dialect().statement(select, values);
+        let rows = self.reader().query_all_raw(statement).await?;
+        let id = |row: &QueryResult| Ok(Some(NasId::from_uuid(row.try_get_by_index(0)?)));
+        rows.iter().map(id).collect()
+    }
+
+    /// One page of the sessions in one state, and on one router if there is one. Each query has one
+    /// index that finds its rows, however many sessions there are.
+    fn list_query(
+        &self,
+        state: SessionState,
+        tenant: TenantId,
+        filter: &SessionFilter,
+        router: Option<NasId>,
+        page: &Page<SessionId>,
+    ) -> Query {
+        let user = filter.username.as_ref();
+        let is_by_day = self.dialect() == Dialect::Sqlite && state == SessionState::Closed;
+        let mut query = match user.filter(|_| is_by_day) {
+            Some(_) => days_query(tenant, filter.since),
+            None => {
+                let table = table(state);
+                let select =
+                    format!("SELECT s.*, n.name AS nas_name FROM {table} s {WITH_NAS_NAME}");
+                Query::new(self.dialect(), &select)
+            }
+        };
+        // A router has one tenant, and naming that too would have the database choose an index.
+        if router.is_none() || user.is_some() {
+            query.and("s.tenant = ?", [tenant.as_uuid().into()]);
+        }
+        if let Some(router) = router {
+            query.and("s.nas = ?", [router.as_uuid().into()]);
+        }
+        if let Some(username) = user {
+            query.and("s.username = ?", [username.as_str().into()]);
+        }
+        if let (Some(since), SessionState::Closed) = (filter.since, state) {
+            query.and("s.stopped_at >= ?", [since.as_micros().into()]);
+        }
+        if let Some(after) = page.after {
+            query.and("s.id < ?", [after.as_uuid().into()]);
+        }
+        query.end(&format!("ORDER BY s.id DESC LIMIT {}", page.limit()));
         query
     }
+
+    /// The newest session for which a condition holds. The condition goes first: its index has
+    /// another order, and PostgreSQL would rather try all sessions from the newest on.
+    fn find_query(
+        &self,
+        state: SessionState,
+        tenant: TenantId,
+        condition: &str,
+        value: Value,
+    ) -> Query {
+        let table = table(state);
+        let found = format!("WITH s AS MATERIALIZED (SELECT * FROM {table}");
+        let mut query = Query::new(self.dialect(), &found);
+        query.and("tenant = ?", [tenant.as_uuid().into()]);
+        query.and(condition, [value]);
+        query.end(&format!(
+            ") SELECT s.*, n.name AS nas_name FROM s {WITH_NAS_NAME} ORDER BY s.id DESC LIMIT 1"
+        ));
+        query
+    }
+}
+
+/// The closed sessions of a user on SQLite, whose index goes by the day before it goes by the user:
+/// what is stored today goes to a few pages that are at hand, instead of to any page of a year. The
+/// days that there are, each found with one search, are looked through one by one.
+fn days_query(tenant: TenantId, since: Option<Timestamp>) -> Query {
+    let since = since.map_or(i64::MIN, Timestamp::as_micros) / MICROS_PER_DAY;
+    let tenant: Value = tenant.as_uuid().into();
+    let day = format!("stopped_at / {MICROS_PER_DAY}");
+    let select = format!(
+        "WITH RECURSIVE day (number) AS (\
+         SELECT MIN({day}) FROM session_closed WHERE tenant = ? AND {day} >= ? \
+         UNION ALL \
+         SELECT (SELECT MIN({day}) FROM session_closed WHERE tenant = ? AND {day} > number) \
+         FROM day WHERE number IS NOT NULL) \
+         SELECT s.*, n.name AS nas_name FROM day CROSS JOIN session_closed s \
+         INDEXED BY session_closed_by_username ON s.{day} = day.number {WITH_NAS_NAME}"
+    );
+    Query::with(
+        Dialect::Sqlite,
+        &select,
+        [tenant.clone(), since.into(), tenant],
+    )
 }
 
 pub(crate) const fn table(state: SessionState) -> &'static str {
@@ -246,3 +323,6 @@ fn read_row(state: SessionState, result: &QueryResult) -> Result<SessionRow, Sto
         auth_id: session.auth,
     })
 }
+
+#[cfg(test)]
+mod tests;

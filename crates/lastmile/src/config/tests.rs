@@ -143,6 +143,9 @@ fn every_key_of_the_design_is_read_from_the_environment() {
         ("LASTMILE_RADIUS__REJECT_DELAY_MS", "10"),
         ("LASTMILE_HTTP__LISTEN", "127.0.0.1:0"),
         ("LASTMILE_ROLES", "aaa"),
+        ("LASTMILE_RETENTION__SESSIONS_DAYS", "90"),
+        ("LASTMILE_RETENTION__AUTH_LOG_DAYS", "1"),
+        ("LASTMILE_RETENTION__USAGE_HOURLY_DAYS", "0"),
         ("LASTMILE_LOG__LEVEL", "info,aaa=debug"),
         ("LASTMILE_LOG__FORMAT", "json"),
     ];
@@ -155,6 +158,12 @@ fn every_key_of_the_design_is_read_from_the_environment() {
     }
     assert_eq!(effective.config.roles, BTreeSet::from([Role::Aaa]));
     assert_eq!(effective.config.log.format, LogFormat::Json);
+    let retention = RetentionConfig {
+        sessions_days: Some(90),
+        auth_log_days: Some(1),
+        usage_hourly_days: None,
+    };
+    assert_eq!(effective.config.retention, retention);
 }
 
 #[test]
@@ -195,6 +204,14 @@ fn a_bad_value_names_its_key_its_source_and_the_remedy() {
     check_refused(
         &[("LASTMILE_RADIUS__WORKERS", "0")],
         "radius.workers in environment variable LASTMILE_RADIUS__WORKERS: '0' is not a whole number from 1 to 256",
+    );
+    check_refused(
+        &[("LASTMILE_RETENTION__SESSIONS_DAYS", "89")],
+        "retention.sessions_days in environment variable LASTMILE_RETENTION__SESSIONS_DAYS: '89' is not a number of days from 90 to 36500, or 0 for ever",
+    );
+    check_refused(
+        &[("LASTMILE_RETENTION__AUTH_LOG_DAYS", "90d")],
+        "retention.auth_log_days in environment variable LASTMILE_RETENTION__AUTH_LOG_DAYS: '90d' is not a number of days from 1 to 36500, or 0 for ever",
     );
     check_refused(
         &[("LASTMILE_ROLES", "aaa,web")],

@@ -13,6 +13,10 @@ use super::{LogFormat, Role};
 const ADDRESSES_MAX: usize = 16;
 const WORKERS_MAX: usize = 256;
 const REJECT_DELAY_MS_MAX: u64 = 10_000;
+const DAYS_MAX: u32 = 36_500;
+/// So long the journal looks for a closed session, to tell a record that comes late or again from
+/// one of a new session.
+const DAYS_OF_SESSIONS_MIN: u32 = 90;
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +50,16 @@ pub enum ValueError {
         min: u64,
         /// The most accepted.
         max: u64,
+    },
+    /// Not a time to keep something for.
+    #[error("'{raw}' is not a number of days from {min} to {max}, or 0 for ever")]
+    Days {
+        /// The text.
+        raw: String,
+        /// The least accepted, other than 0.
+        min: u32,
+        /// The most accepted.
+        max: u32,
     },
     /// Not a role.
     #[error("'{raw}' is not a role: write one or more of aaa, api, worker, separated by commas")]
@@ -171,6 +185,26 @@ pub(super) fn parse_log_level(raw: &str) -> Result<Targets, ValueError> {
         return Err(refuse());
     }
     raw.parse::<Targets>().map_err(|_| refuse())
+}
+
+pub(super) fn parse_days(raw: &str) -> Result<Option<u32>, ValueError> {
+    parse_days_from(1, raw)
+}
+
+pub(super) fn parse_days_of_sessions(raw: &str) -> Result<Option<u32>, ValueError> {
+    parse_days_from(DAYS_OF_SESSIONS_MIN, raw)
+}
+
+fn parse_days_from(min: u32, raw: &str) -> Result<Option<u32>, ValueError> {
+    match raw.trim().parse() {
+        Ok(0) => Ok(None),
+        Ok(days) if (min..=DAYS_MAX).contains(&days) => Ok(Some(days)),
+        Ok(_) | Err(_) => Err(ValueError::Days {
+            raw: raw.to_owned(),
+            min,
+            max: DAYS_MAX,
+        }),
+    }
 }
 
 pub(super) fn workers_default() -> usize {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use storage::store::Store;
 
 use super::disk::Disk;
+use super::housekeeping::Removed;
 
 /// A database that takes longer is as good as absent.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -22,6 +23,8 @@ pub(super) struct Health {
     store: Store,
     pub(super) disk: Disk,
     pub(super) node: Option<NodeView>,
+    /// What housekeeping removed; absent when another process keeps house.
+    pub(super) removed: Option<Arc<Removed>>,
 }
 
 /// The running node, seen from outside.
@@ -71,7 +74,12 @@ pub(super) enum Accounting {
 }
 
 impl Health {
-    pub(super) fn new(store: Store, disk: Disk, node: Option<&Node>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        disk: Disk,
+        node: Option<&Node>,
+        removed: Option<Arc<Removed>>,
+    ) -> Self {
         Self {
             store,
             disk,
@@ -81,6 +89,7 @@ impl Health {
                 metrics: Arc::clone(&node.metrics),
                 spool: Arc::clone(&node.spool),
             }),
+            removed,
         }
     }
 

@@ -78,7 +78,7 @@ async fn readyz(State(health): State<Health>) -> Response {
 
 async fn metrics_text(State(health): State<Health>) -> Response {
     let room = health.disk.room().await.ok();
-    match metrics::render(health.node, room) {
+    match metrics::render(health.node, room, health.removed) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

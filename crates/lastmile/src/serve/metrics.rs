@@ -1,6 +1,7 @@
 //! The node's counters in the text format of Prometheus.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aaa::metrics::{Count, Drop};
 use prometheus_client::collector::Collector;
@@ -10,15 +11,21 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use storage::retention::History;
 
 use super::disk::Room;
 use super::health::NodeView;
+use super::housekeeping::Removed;
 
 /// OpenMetrics 1.0, which Prometheus reads.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Renders everything that is counted at this moment.
-pub(super) fn render(node: Option<NodeView>, room: Option<Room>) -> Result<String, fmt::Error> {
+pub(super) fn render(
+    node: Option<NodeView>,
+    room: Option<Room>,
+    removed: Option<Arc<Removed>>,
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("lastmile");
     let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program that answers", version);
@@ -27,6 +34,9 @@ pub(super) fn render(node: Option<NodeView>, room: Option<Room>) -> Result<Strin
     }
     if let Some(room) = room {
         registry.register_collector(Box::new(room));
+    }
+    if let Some(removed) = removed {
+        registry.register_collector(Box::new(RetentionCollector(removed)));
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -94,5 +104,25 @@ impl Collector for NodeCollector {
             gauge.encode(metric)?;
         }
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct RetentionCollector(Arc<Removed>);
+
+impl Collector for RetentionCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let zero = ConstCounter::new(0_u64);
+        let kind = zero.metric_type();
+        let help = "Rows of history that retention removed";
+        let mut removed = encoder.encode_descriptor("retention_removed", help, None, kind)?;
+        for history in History::ALL {
+            let counter = ConstCounter::new(self.0.rows(history));
+            counter.encode(removed.encode_family(&[("table", history.table())])?)?;
+        }
+        let help = "Attempts to remove old history or to make partitions that failed";
+        let failures = ConstCounter::new(self.0.failures());
+        let metric = encoder.encode_descriptor("retention_failures", help, None, kind)?;
+        failures.encode(metric)
     }
 }
