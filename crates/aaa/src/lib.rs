@@ -26,5 +26,6 @@ pub mod request;
 pub mod session_table;
 pub mod socket;
 pub mod spooling;
+mod subscriber_table;
 pub mod verifier;
 pub mod worker;
