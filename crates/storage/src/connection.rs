@@ -28,6 +28,8 @@ const SQLITE_ATTEMPTS: u32 = 500;
 const SQLITE_WRITER_CACHE: &str = "-32768";
 /// 16 MiB of journal before it is folded in: a page that many commits touch is written once.
 const SQLITE_CHECKPOINT_PAGES: &str = "4096";
+/// Rows that a reading connection may be ahead of who takes them; fewer would wake both for a few.
+const SQLITE_ROWS_AHEAD: usize = 2_048;
 const POSTGRES_CONNECTIONS: u32 = 12;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// SQLite waits for this long for a connection of ours; a long import holds the only writer.
@@ -121,7 +123,11 @@ pub(crate) fn sqlite_reader(path: &Path, connections: u32) -> DatabaseConnection
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(sqlite_options(path).pragma("query_only", "ON"));
+        .connect_lazy_with(
+            sqlite_options(path)
+                .row_buffer_size(SQLITE_ROWS_AHEAD)
+                .pragma("query_only", "ON"),
+        );
     SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
 }
 
