@@ -9,6 +9,7 @@ mod live_changes;
 mod noise;
 mod outage;
 mod peers;
+mod reload;
 mod scale;
 mod secrets;
 mod signing;
