@@ -1,40 +1,49 @@
 //! Who may log in and from where, in memory: read without locks, kept current by the change feed.
 
 use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use domain::change::Change;
 use domain::id::{PlanId, SubscriberId, TenantId};
-use domain::name::Username;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
+use foldhash::fast::RandomState;
 use hmac::{Hmac, KeyInit, Mac};
-use papaya::{Equivalent, HashMap};
+use papaya::HashMap;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::nas_table::{NasEntry, NasTable};
 use crate::port::{PortError, Registry};
+use crate::subscriber_table::SubscriberTable;
+
+mod export;
 
 /// Subscribers read from the registry at a time.
-const PAGE: u32 = 10_000;
+const PAGE: u32 = 20_000;
+/// Subscribers put into memory at a time: the more there are, the less is written twice.
+const BATCH: usize = 250_000;
+/// Changed subscribers read and put at a time.
+const SLICE: usize = 512;
 
 /// Everything that an answer needs.
 pub struct Directory {
     nas: ArcSwap<NasTable>,
-    plans: HashMap<PlanId, Arc<PlanCell>>,
-    subscribers: HashMap<SubscriberKey, Arc<SubscriberEntry>>,
-    names: HashMap<SubscriberId, SubscriberKey>,
+    plans: HashMap<PlanId, Arc<PlanCell>, RandomState>,
+    subscribers: Arc<SubscriberTable>,
     /// Keys the memory of verified passwords; new in each process.
-    verification_key: [u8; 32],
+    verification_key: Arc<[u8; 32]>,
 }
 
 /// A plan's place. A change of the plan reaches all its subscribers at once.
+///
+/// Aligned so that who reads the plan does not wait for who counts its subscribers.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct PlanCell(ArcSwapOption<Plan>);
 
 impl PlanCell {
@@ -49,61 +58,41 @@ impl PlanCell {
 pub struct SubscriberEntry {
     pub subscriber: Subscriber,
     pub plan: Arc<PlanCell>,
-    verification_key: [u8; 32],
-    verified: ArcSwapOption<[u8; 32]>,
+    verification_key: Arc<[u8; 32]>,
+    verified: OnceLock<Digest>,
 }
+
+/// What is remembered of a password: half of a keyed digest, which nobody hits by chance.
+type Digest = [u8; 16];
 
 impl SubscriberEntry {
     /// Whether this very password passed the slow hash before.
     pub fn was_verified(&self, password: &[u8]) -> bool {
-        let known = self.verified.load();
-        known
-            .as_ref()
-            .is_some_and(|digest| self.digest(password).ct_eq(&digest[..]).into())
+        let known = self.verified.get();
+        known.is_some_and(|digest| self.digest(password).ct_eq(digest).into())
     }
 
     /// Remembers that a password passed the slow hash, as a keyed digest in memory only.
     pub fn remember_verified(&self, password: &[u8]) {
-        self.verified.store(Some(Arc::new(self.digest(password))));
+        // The first one stays: another that passes the same hash is compared each time.
+        let _ = self.verified.set(self.digest(password));
     }
 
-    fn digest(&self, password: &[u8]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.verification_key)
+    /// What passed the hash before passes it still, unless the hash is another one.
+    pub(crate) fn remember_from(&self, known: &Self) {
+        if self.subscriber.credential == known.subscriber.credential
+            && let Some(digest) = known.verified.get()
+        {
+            let _ = self.verified.set(*digest);
+        }
+    }
+
+    fn digest(&self, password: &[u8]) -> Digest {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.verification_key)
             .expect("HMAC takes keys of any length");
         mac.update(password);
-        mac.finalize().into_bytes().into()
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SubscriberKey {
-    tenant: TenantId,
-    username: Username,
-}
-
-/// A key to look up with, borrowed from the packet.
-struct BorrowedKey<'a> {
-    tenant: TenantId,
-    username: &'a str,
-}
-
-impl Hash for SubscriberKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.tenant.hash(state);
-        self.username.as_str().hash(state);
-    }
-}
-
-impl Hash for BorrowedKey<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.tenant.hash(state);
-        self.username.hash(state);
-    }
-}
-
-impl Equivalent<SubscriberKey> for BorrowedKey<'_> {
-    fn equivalent(&self, key: &SubscriberKey) -> bool {
-        self.tenant == key.tenant && self.username == key.username.as_str()
+        let octets = mac.finalize().into_bytes();
+        *octets.first_chunk().expect("SHA-256 has 32 octets")
     }
 }
 
@@ -112,10 +101,9 @@ impl Directory {
     pub fn new(verification_key: [u8; 32]) -> Self {
         Self {
             nas: ArcSwap::default(),
-            plans: HashMap::new(),
-            subscribers: HashMap::new(),
-            names: HashMap::new(),
-            verification_key,
+            plans: HashMap::with_hasher(RandomState::default()),
+            subscribers: Arc::new(SubscriberTable::new()),
+            verification_key: Arc::new(verification_key),
         }
     }
 
@@ -133,8 +121,7 @@ impl Directory {
         tenant: TenantId,
         username: &str,
     ) -> Option<Arc<SubscriberEntry>> {
-        let key = BorrowedKey { tenant, username };
-        self.subscribers.pin().get(&key).cloned()
+        self.subscribers.find(tenant, username)
     }
 
     pub fn subscriber_count(&self) -> usize {
@@ -162,19 +149,33 @@ impl Directory {
         for plan in plans {
             self.set_plan(plan);
         }
-        let mut seen = HashSet::new();
+        let load = self.subscribers.begin_load();
+        let mut putting = Putting::default();
+        let read = self.read_subscribers(registry, &mut putting).await;
+        // Also after a failure: nothing old may come on top of what is read next.
+        let put = putting.finish(&self.subscribers).await;
+        read.and(put)?;
+        self.subscribers.finish_load(load);
+        Ok(())
+    }
+
+    async fn read_subscribers<R: Registry>(
+        &self,
+        registry: &R,
+        putting: &mut Putting,
+    ) -> Result<(), PortError> {
         let mut after = None;
         loop {
             let page = registry.subscriber_page(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
             after = Some(last.id);
-            for subscriber in page {
-                seen.insert(subscriber.id);
-                self.set_subscriber(subscriber);
+            putting.entries.extend(self.entries(page));
+            if BATCH <= putting.entries.len() {
+                putting.start(&self.subscribers).await?;
             }
         }
-        self.forget_subscribers_except(&seen);
-        Ok(())
     }
 
     /// Looks again at what changed. Returns how many entries were touched.
@@ -201,6 +202,9 @@ impl Directory {
             // The registry of routers is small and a table is built whole, so it is read whole.
             self.set_nas_all(registry.nas_all().await?);
         }
+        // Each once: what is read is how it stands now.
+        subscribers.sort_unstable();
+        subscribers.dedup();
         self.apply_plans(registry, &plans).await?;
         self.apply_subscribers(registry, &subscribers).await?;
         Ok(changes.len())
@@ -231,17 +235,15 @@ impl Directory {
         registry: &R,
         ids: &[SubscriberId],
     ) -> Result<(), PortError> {
-        if ids.is_empty() {
-            return Ok(());
+        let mut gone = Vec::new();
+        for ids in ids.chunks(SLICE) {
+            let found = registry.subscriber_many(ids).await?;
+            let known: HashSet<_> = found.iter().map(|found| found.id).collect();
+            gone.extend(ids.iter().filter(|id| !known.contains(id)));
+            self.subscribers.put(self.entries(found));
         }
-        let found = registry.subscriber_many(ids).await?;
-        let known: HashSet<_> = found.iter().map(|found| found.id).collect();
-        for id in ids.iter().filter(|id| !known.contains(id)) {
-            self.forget_subscriber(*id);
-        }
-        for subscriber in found {
-            self.set_subscriber(subscriber);
-        }
+        // Last, so that a name that goes from one to another always belongs to somebody.
+        self.subscribers.take(gone);
         Ok(())
     }
 
@@ -269,57 +271,47 @@ impl Directory {
         }
     }
 
-    fn set_subscriber(&self, subscriber: Subscriber) {
-        let key = SubscriberKey {
-            tenant: subscriber.tenant,
-            username: subscriber.username.clone(),
-        };
-        let id = subscriber.id;
-        let names = self.names.pin();
-        let subscribers = self.subscribers.pin();
-        let is_renamed = names.get(&id).is_some_and(|old| *old != key);
-        if is_renamed {
-            self.forget_subscriber(id);
-        }
-        let verified = ArcSwapOption::empty();
-        if let Some(known) = subscribers.get(&key)
-            && known.subscriber.credential == subscriber.credential
-        {
-            verified.store(known.verified.load_full());
-        }
-        let entry = SubscriberEntry {
-            plan: self.plan_cell(subscriber.plan),
-            subscriber,
-            verification_key: self.verification_key,
-            verified,
-        };
-        subscribers.insert(key.clone(), Arc::new(entry));
-        names.insert(id, key);
+    fn entries(&self, subscribers: Vec<Subscriber>) -> impl Iterator<Item = Arc<SubscriberEntry>> {
+        subscribers.into_iter().map(|subscriber| {
+            Arc::new(SubscriberEntry {
+                plan: self.plan_cell(subscriber.plan),
+                subscriber,
+                verification_key: Arc::clone(&self.verification_key),
+                verified: OnceLock::new(),
+            })
+        })
+    }
+}
+
+/// Subscribers on their way into memory while the next ones are read.
+#[derive(Default)]
+struct Putting {
+    entries: Vec<Arc<SubscriberEntry>>,
+    /// At most one batch at a time, so that a later one stays later.
+    running: Option<JoinHandle<()>>,
+}
+
+impl Putting {
+    /// Puts what has gathered, on a thread that may be busy for a while.
+    async fn start(&mut self, table: &Arc<SubscriberTable>) -> Result<(), PortError> {
+        self.wait().await?;
+        let table = Arc::clone(table);
+        let entries = std::mem::take(&mut self.entries);
+        self.running = Some(spawn_blocking(move || table.put(entries)));
+        Ok(())
     }
 
-    fn forget_subscriber(&self, id: SubscriberId) {
-        let names = self.names.pin();
-        let Some(key) = names.get(&id) else { return };
-        let subscribers = self.subscribers.pin();
-        // The name may belong to somebody else by now.
-        let is_theirs = subscribers
-            .get(key)
-            .is_some_and(|entry| entry.subscriber.id == id);
-        if is_theirs {
-            subscribers.remove(key);
-        }
-        names.remove(&id);
+    async fn finish(mut self, table: &Arc<SubscriberTable>) -> Result<(), PortError> {
+        self.start(table).await?;
+        self.wait().await
     }
 
-    fn forget_subscribers_except(&self, kept: &HashSet<SubscriberId>) {
-        let names = self.names.pin();
-        let gone: Vec<_> = names
-            .keys()
-            .filter(|id| !kept.contains(id))
-            .copied()
-            .collect();
-        for id in gone {
-            self.forget_subscriber(id);
+    async fn wait(&mut self) -> Result<(), PortError> {
+        match self.running.take() {
+            Some(running) => running
+                .await
+                .map_err(|error| PortError::new("putting subscribers into memory", error)),
+            None => Ok(()),
         }
     }
 }

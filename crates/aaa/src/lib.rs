@@ -28,6 +28,7 @@ pub mod session_table;
 mod signing;
 pub mod socket;
 pub mod spooling;
+mod subscriber_table;
 mod tally;
 pub mod trouble;
 pub mod verifier;

@@ -379,6 +379,14 @@ async fn apply<R: Registry>(
 ) -> Result<(), PortError> {
     let applied = context.directory.apply(registry, changes).await?;
     context.metrics.add(Count::ChangeApplied, applied as u64);
+    if changes.contains(&Change::Everything) {
+        context.metrics.count(Count::DirectoryReload);
+        info!(
+            subscribers = context.directory.subscriber_count(),
+            nas = context.directory.nas_count(),
+            "Loaded the directory again"
+        );
+    }
     Ok(())
 }
 

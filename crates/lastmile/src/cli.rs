@@ -21,6 +21,7 @@ use error::CliError;
 mod change;
 mod config_check;
 mod context;
+mod directory;
 mod doctor;
 mod error;
 mod import;
@@ -110,6 +111,9 @@ enum Command {
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
+    /// What servers keep in memory
+    #[command(subcommand)]
+    Directory(directory::DirectoryCommand),
     /// Who is online, and who was
     #[command(subcommand)]
     Session(session::SessionCommand),
@@ -228,6 +232,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
+        Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
         Command::Log(command) => log::run(&mut context, command).await,

@@ -26,7 +26,7 @@ use sqlite::SqliteFeed;
 /// Changes that one call returns.
 const BATCH_MAX: usize = 1_024;
 /// Entries that are told apart; beyond it, loading everything is cheaper.
-const ENTRIES_MAX: usize = 65_536;
+pub(crate) const ENTRIES_MAX: usize = 1 << 17;
 /// How long a change of another process may go unnoticed when nothing wakes the reader.
 const FALLBACK_POLL: Duration = Duration::from_secs(1);
 

@@ -30,6 +30,8 @@ const SQLITE_ATTEMPTS: u32 = 500;
 pub(crate) const SQLITE_WRITER_CACHE: &str = "-32768";
 /// 16 MiB of journal before it is folded in: a page that many commits touch is written once.
 pub(crate) const SQLITE_CHECKPOINT_PAGES: &str = "4096";
+/// Rows that a reading connection may be ahead of who takes them; fewer would wake both for a few.
+const SQLITE_ROWS_AHEAD: usize = 2_048;
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// For statements whose arrays are as long as a batch and whose rows are found by their keys,
 /// however empty the tables were when the plan was made.
@@ -150,7 +152,11 @@ pub(crate) fn sqlite_reader(path: &Path, connections: u32) -> DatabaseConnection
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(sqlite_options(path).pragma("query_only", "ON"));
+        .connect_lazy_with(
+            sqlite_options(path)
+                .row_buffer_size(SQLITE_ROWS_AHEAD)
+                .pragma("query_only", "ON"),
+        );
     SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
 }
 

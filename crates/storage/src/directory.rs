@@ -3,22 +3,38 @@
 //! A row that cannot be read is left out and logged: one damaged subscriber must not keep everyone
 //! else from logging in.
 
-use domain::id::{PlanId, SubscriberId};
+use domain::change::Change;
+use domain::id::{PlanId, SubscriberId, TenantId};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Value};
 use tracing::error;
-use uuid::Uuid;
 
-use crate::entity::{nas as nas_entity, plan as plan_entity, subscriber as subscriber_entity};
+use crate::bulk::select_in;
+use crate::column::loaded_count;
+use crate::entity::{nas as nas_entity, plan as plan_entity};
 use crate::error::StoreError;
 use crate::store::Store;
-use crate::{nas, plan, subscriber};
+use crate::{nas, plan};
+use reading::{COLUMNS, Reading};
 
-/// Ids in one query.
-const IDS_PER_QUERY: usize = 1_024;
+mod reading;
+
+/// Plans in one query.
+const PLANS_PER_QUERY: usize = 1_024;
 const PAGE_ROWS_MAX: u32 = 20_000;
+/// Rows that are unsealed together, while the next ones are read.
+const ROWS_PER_QUERY: u32 = 2_048;
+
+/// How much there is for a node to load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectoryExtent {
+    pub subscribers: u64,
+    pub plans: u64,
+    pub nas: u64,
+    pub open_sessions: u64,
+}
 
 impl Store {
     /// Every router of every tenant.
@@ -40,30 +56,45 @@ impl Store {
         after: Option<SubscriberId>,
         limit: u32,
     ) -> Result<Vec<Subscriber>, StoreError> {
-        let mut after = after.map(|id| id.as_uuid());
+        // No id is less than this one.
+        let mut after = after.map_or(uuid::Uuid::nil(), |id| id.as_uuid());
+        let mut left = limit.clamp(1, PAGE_ROWS_MAX);
+        let mut reading = Reading::new(self.keys());
+        let sql = format!("SELECT {COLUMNS} FROM subscriber WHERE id > $1 ORDER BY id LIMIT $2");
         loop {
-            let mut select = subscriber_entity::Entity::find()
-                .order_by_asc(subscriber_entity::Column::Id)
-                .limit(u64::from(limit.clamp(1, PAGE_ROWS_MAX)));
-            if let Some(after) = after {
-                select = select.filter(subscriber_entity::Column::Id.gt(after));
+            let rows_max = left.min(ROWS_PER_QUERY);
+            let values = [after.into(), i64::from(rows_max).into()];
+            let statement = self.dialect().statement(sql.as_str(), values);
+            let rows = self.reader().query_all_raw(statement).await?;
+            let is_last = rows.len() < rows_max as usize;
+            if let Some(last) = rows.last() {
+                after = reading::id(last)?;
+                reading.push(rows).await?;
             }
-            let models = select.all(self.reader()).await?;
-            let page = readable(&models, |model| subscriber::unsealed(model, self.keys()));
-            match models.last() {
+            left -= rows_max;
+            if is_last {
+                return reading.finish().await;
+            }
+            if left == 0 {
+                let page = reading.finish().await?;
+                if !page.is_empty() {
+                    return Ok(page);
+                }
                 // A page of damaged rows only is not the end.
-                Some(last) if page.is_empty() => after = Some(last.id),
-                Some(_) | None => return Ok(page),
+                reading = Reading::new(self.keys());
+                left = limit.clamp(1, PAGE_ROWS_MAX);
             }
         }
     }
 
     /// These plans; one that is missing was removed.
     pub async fn directory_plans(&self, ids: &[PlanId]) -> Result<Vec<Plan>, StoreError> {
-        let ids = ids.iter().map(|id| id.as_uuid()).collect();
-        let models = self
-            .rows_with_ids::<plan_entity::Entity>(plan_entity::Column::Id, ids)
-            .await?;
+        let mut models = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(PLANS_PER_QUERY) {
+            let ids = chunk.iter().map(|id| id.as_uuid());
+            let select = plan_entity::Entity::find().filter(plan_entity::Column::Id.is_in(ids));
+            models.extend(select.all(self.reader()).await?);
+        }
         Ok(readable(&models, plan::plan))
     }
 
@@ -72,39 +103,54 @@ impl Store {
         &self,
         ids: &[SubscriberId],
     ) -> Result<Vec<Subscriber>, StoreError> {
-        let ids = ids.iter().map(|id| id.as_uuid()).collect();
-        let models = self
-            .rows_with_ids::<subscriber_entity::Entity>(subscriber_entity::Column::Id, ids)
-            .await?;
-        Ok(readable(&models, |model| {
-            subscriber::unsealed(model, self.keys())
-        }))
+        let head = format!("SELECT {COLUMNS} FROM subscriber WHERE id IN");
+        let mut reading = Reading::new(self.keys());
+        for chunk in ids.chunks(ROWS_PER_QUERY as usize) {
+            let ids: Vec<Value> = chunk.iter().map(|id| id.as_uuid().into()).collect();
+            let rows = select_in(self.reader(), &head, &ids, "").await?;
+            reading.push(rows).await?;
+        }
+        reading.finish().await
     }
 
-    async fn rows_with_ids<E: EntityTrait>(
-        &self,
-        id: E::Column,
-        ids: Vec<Uuid>,
-    ) -> Result<Vec<E::Model>, DbErr> {
-        let mut models = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(IDS_PER_QUERY) {
-            let select = E::find().filter(id.is_in(chunk.iter().copied()));
-            models.extend(select.all(self.reader()).await?);
-        }
-        Ok(models)
+    /// Has every node load everything anew.
+    pub async fn directory_reload(&self) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        write.note(TenantId::DEFAULT, Change::Everything);
+        write.commit().await
+    }
+
+    /// Counts what a node loads, of every tenant.
+    pub async fn directory_extent(&self) -> Result<DirectoryExtent, StoreError> {
+        const SQL: &str = "SELECT (SELECT COUNT(*) FROM subscriber) AS subscribers, \
+            (SELECT COUNT(*) FROM plan) AS plans, (SELECT COUNT(*) FROM nas) AS nas, \
+            (SELECT COUNT(*) FROM session_open) AS open_sessions";
+        let statement = self.dialect().statement(SQL, []);
+        let row = self.reader().query_one_raw(statement).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("a row of counts".into()))?;
+        let count = |column: &str| row.try_get("", column).map(loaded_count);
+        Ok(DirectoryExtent {
+            subscribers: count("subscribers")?,
+            plans: count("plans")?,
+            nas: count("nas")?,
+            open_sessions: count("open_sessions")?,
+        })
     }
 }
 
 fn readable<Model, T>(models: &[Model], read: impl Fn(&Model) -> Result<T, StoreError>) -> Vec<T> {
     let mut values = Vec::with_capacity(models.len());
     for model in models {
-        match read(model) {
-            Ok(value) => values.push(value),
-            Err(damage) => {
-                let source = std::error::Error::source(&damage).map(ToString::to_string);
-                error!(source, "Left out of the directory: {damage}");
-            }
-        }
+        values.extend(readable_or_told(read(model)));
     }
     values
+}
+
+/// The value, or nothing when it cannot be read and that was logged.
+fn readable_or_told<T>(read: Result<T, StoreError>) -> Option<T> {
+    read.inspect_err(|damage| {
+        let source = std::error::Error::source(damage).map(ToString::to_string);
+        error!(source, "Left out of the directory: {damage}");
+    })
+    .ok()
 }

@@ -102,6 +102,8 @@ impl SealedColumn {
     }
 
     fn context(self, row: Uuid) -> String {
-        format!("{}.{}:{row}", self.table, self.column)
+        let mut text = Uuid::encode_buffer();
+        let row: &str = row.hyphenated().encode_lower(&mut text);
+        [self.table, ".", self.column, ":", row].concat()
     }
 }

@@ -15,6 +15,7 @@ use sea_orm::{
     Select, SelectTwo, SqlErr,
 };
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 use crate::column::RowName;
 use crate::entity::plan;
@@ -262,21 +263,85 @@ pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -
     }
 }
 
-/// The whole subscriber with the credential, for the node that checks it.
-pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Subscriber, StoreError> {
-    let row = row_name(model);
-    let plain = SUBSCRIBER_CREDENTIAL.unseal(keys, model.id, &model.credential)?;
-    let kind = credential_kind(model)?;
-    Ok(Subscriber {
-        id: Id::from_uuid(model.id),
-        tenant: Id::from_uuid(model.tenant),
-        username: row.parse("username", &model.username)?,
-        credential: credential(kind, plain).ok_or_else(|| row.corrupt("credential"))?,
-        plan: Id::from_uuid(model.plan),
-        status: status(model)?,
-        expires_at: model.expires_at.map(Timestamp::from_micros),
-        addresses: addresses(model)?,
-    })
+/// What a row says, borrowed from wherever it was read.
+#[derive(Clone, Copy)]
+pub(crate) struct StoredSubscriber<'r> {
+    pub(crate) id: Uuid,
+    pub(crate) tenant: Uuid,
+    pub(crate) username: &'r str,
+    pub(crate) credential_kind: &'r str,
+    pub(crate) credential: &'r [u8],
+    pub(crate) plan: Uuid,
+    pub(crate) status: &'r str,
+    pub(crate) expires_at: Option<i64>,
+    pub(crate) ipv4: Option<&'r str>,
+    pub(crate) ipv6_prefix: Option<&'r str>,
+    pub(crate) ipv6_delegated: Option<&'r str>,
+}
+
+impl<'r> From<&'r Model> for StoredSubscriber<'r> {
+    fn from(model: &'r Model) -> Self {
+        Self {
+            id: model.id,
+            tenant: model.tenant,
+            username: &model.username,
+            credential_kind: &model.credential_kind,
+            credential: &model.credential,
+            plan: model.plan,
+            status: &model.status,
+            expires_at: model.expires_at,
+            ipv4: model.ipv4.as_deref(),
+            ipv6_prefix: model.ipv6_prefix.as_deref(),
+            ipv6_delegated: model.ipv6_delegated.as_deref(),
+        }
+    }
+}
+
+impl StoredSubscriber<'_> {
+    /// The whole subscriber with the credential, for the node that checks it.
+    pub(crate) fn unsealed(self, keys: &KeyRing) -> Result<Subscriber, StoreError> {
+        let row = self.row_name();
+        let plain = SUBSCRIBER_CREDENTIAL.unseal(keys, self.id, self.credential)?;
+        let kind = self.credential_kind()?;
+        Ok(Subscriber {
+            id: Id::from_uuid(self.id),
+            tenant: Id::from_uuid(self.tenant),
+            username: row.parse("username", self.username)?,
+            credential: credential(kind, plain).ok_or_else(|| row.corrupt("credential"))?,
+            plan: Id::from_uuid(self.plan),
+            status: self.status()?,
+            expires_at: self.expires_at.map(Timestamp::from_micros),
+            addresses: self.addresses()?,
+        })
+    }
+
+    fn credential_kind(self) -> Result<CredentialKind, StoreError> {
+        CredentialKind::parse(self.credential_kind)
+            .ok_or_else(|| self.row_name().corrupt("credential_kind"))
+    }
+
+    fn status(self) -> Result<SubscriberStatus, StoreError> {
+        [SubscriberStatus::Active, SubscriberStatus::Disabled]
+            .into_iter()
+            .find(|status| status.as_str() == self.status)
+            .ok_or_else(|| self.row_name().corrupt("status"))
+    }
+
+    fn addresses(self) -> Result<StaticAddresses, StoreError> {
+        let row = self.row_name();
+        Ok(StaticAddresses {
+            ipv4: row.find_parsed("ipv4", self.ipv4)?,
+            ipv6_prefix: row.find_parsed("ipv6_prefix", self.ipv6_prefix)?,
+            ipv6_delegated: row.find_parsed("ipv6_delegated", self.ipv6_delegated)?,
+        })
+    }
+
+    const fn row_name(self) -> RowName {
+        RowName {
+            table: "subscriber",
+            id: self.id,
+        }
+    }
 }
 
 fn credential(kind: CredentialKind, plain: Secret) -> Option<Credential> {
@@ -356,48 +421,21 @@ fn patched_row(
 }
 
 fn summary((model, plan): &(Model, Option<plan::Model>)) -> Result<SubscriberSummary, StoreError> {
-    let row = row_name(model);
+    let stored = StoredSubscriber::from(model);
+    let row = stored.row_name();
     let plan = plan.as_ref().ok_or_else(|| row.corrupt("plan"))?;
     Ok(SubscriberSummary {
         id: Id::from_uuid(model.id),
         username: row.parse("username", &model.username)?,
-        credential_kind: credential_kind(model)?,
+        credential_kind: stored.credential_kind()?,
         plan: row.parse("plan", &plan.name)?,
         plan_id: Id::from_uuid(model.plan),
-        status: status(model)?,
+        status: stored.status()?,
         expires_at: model.expires_at.map(Timestamp::from_micros),
-        addresses: addresses(model)?,
+        addresses: stored.addresses()?,
         created_at: Timestamp::from_micros(model.created_at),
         updated_at: Timestamp::from_micros(model.updated_at),
     })
-}
-
-fn credential_kind(model: &Model) -> Result<CredentialKind, StoreError> {
-    CredentialKind::parse(&model.credential_kind)
-        .ok_or_else(|| row_name(model).corrupt("credential_kind"))
-}
-
-fn status(model: &Model) -> Result<SubscriberStatus, StoreError> {
-    [SubscriberStatus::Active, SubscriberStatus::Disabled]
-        .into_iter()
-        .find(|status| status.as_str() == model.status)
-        .ok_or_else(|| row_name(model).corrupt("status"))
-}
-
-fn addresses(model: &Model) -> Result<StaticAddresses, StoreError> {
-    let row = row_name(model);
-    Ok(StaticAddresses {
-        ipv4: row.find_parsed("ipv4", model.ipv4.as_deref())?,
-        ipv6_prefix: row.find_parsed("ipv6_prefix", model.ipv6_prefix.as_deref())?,
-        ipv6_delegated: row.find_parsed("ipv6_delegated", model.ipv6_delegated.as_deref())?,
-    })
-}
-
-const fn row_name(model: &Model) -> RowName {
-    RowName {
-        table: "subscriber",
-        id: model.id,
-    }
 }
 
 /// A value that another subscriber has, a plan that does not exist, or the error as it is.

@@ -9,6 +9,7 @@ use domain::subscriber::Subscriber;
 use sea_orm::{DbErr, Value};
 
 use crate::bulk::{Insert, select_in};
+use crate::change_feed::ENTRIES_MAX;
 use crate::entity::subscriber::Model;
 use crate::error::{StoreError, UniqueField};
 use crate::store::Store;
@@ -144,15 +145,25 @@ impl Store {
                 .run(write.connection(), values)
                 .await
                 .map_err(|error| chunk_refusal(error, chunk))?;
-            for one in chunk {
-                write.note(tenant, Change::Subscriber(one.id));
-            }
             done += chunk.len();
             progress(done);
+        }
+        for change in changes(&subscribers) {
+            write.note(tenant, change);
         }
         write.commit().await?;
         Ok(ImportReport { inserted })
     }
+}
+
+/// What the change feed says of an import: each subscriber, or one entry that stands for more than
+/// any reader tells apart.
+fn changes(subscribers: &[Subscriber]) -> Vec<Change> {
+    if ENTRIES_MAX < subscribers.len() {
+        return vec![Change::Everything];
+    }
+    let each = subscribers.iter().map(|one| Change::Subscriber(one.id));
+    each.collect()
 }
 
 fn check_repeated(rows: &[Model]) -> Result<(), ImportError> {
@@ -231,4 +242,32 @@ fn values(row: Model) -> [Value; 13] {
         row.created_at.into(),
         row.updated_at.into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::credential::Credential;
+    use domain::id::{PlanId, SubscriberId};
+    use domain::secret::Secret;
+    use domain::subscriber::{StaticAddresses, SubscriberStatus};
+
+    use super::*;
+
+    #[test]
+    fn more_subscribers_than_readers_tell_apart_are_one_change() {
+        let one = Subscriber {
+            id: SubscriberId::from_bytes([1; 16]),
+            tenant: TenantId::DEFAULT,
+            username: "ana".parse().expect("a valid user name"),
+            credential: Credential::Cleartext(Secret::from("kookaburra")),
+            plan: PlanId::from_bytes([2; 16]),
+            status: SubscriberStatus::Active,
+            expires_at: None,
+            addresses: StaticAddresses::default(),
+        };
+        let mut many = vec![one; ENTRIES_MAX];
+        assert_eq!(changes(&many).len(), ENTRIES_MAX);
+        many.extend(many.first().cloned());
+        assert_eq!(changes(&many), [Change::Everything]);
+    }
 }

@@ -1,5 +1,6 @@
 //! A registry in memory, and what the tests put into it.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
@@ -52,9 +53,10 @@ impl Registry for MemoryRegistry {
         after: Option<SubscriberId>,
         limit: u32,
     ) -> Result<Vec<Subscriber>, PortError> {
-        let all = copy_of(&self.subscribers).into_iter();
-        let page = all.filter(|subscriber| after.is_none_or(|after| after < subscriber.id));
-        Ok(page.take(limit as usize).collect())
+        let all = self.subscribers.lock().expect("no test panics with it");
+        let page = all.iter();
+        let page = page.filter(|subscriber| after.is_none_or(|after| after < subscriber.id));
+        Ok(page.take(limit as usize).cloned().collect())
     }
 
     async fn session_page(
@@ -71,10 +73,10 @@ impl Registry for MemoryRegistry {
     }
 
     async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
-        let all = copy_of(&self.subscribers).into_iter();
-        Ok(all
-            .filter(|subscriber| ids.contains(&subscriber.id))
-            .collect())
+        let ids: HashSet<_> = ids.iter().collect();
+        let all = self.subscribers.lock().expect("no test panics with it");
+        let found = all.iter().filter(|subscriber| ids.contains(&subscriber.id));
+        Ok(found.cloned().collect())
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) async fn run(context: &mut Context, args: ImportArgs) -> Result<(), C
         is_dry_run: args.dry_run.is_dry,
     };
     write(context, &store, sheet).await?;
+    // SQLite's journal of a large file is folded in now and not when the server opens it.
+    store.close().await;
     if context.output.is_for_programs() {
         context.output.document(&imported)?;
     } else {

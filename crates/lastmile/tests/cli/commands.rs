@@ -82,6 +82,22 @@ fn a_plan_keeps_its_terms() {
 }
 
 #[test]
+fn the_directory_is_counted_and_loaded_anew() {
+    let place = Place::with_subscriber();
+    place.done("nas add pop-1 --address 10.0.0.1");
+    let expected = json!({"subscribers": 1, "plans": 1, "nas": 1, "open_sessions": 0});
+    assert_eq!(place.json("directory show"), expected);
+    assert_eq!(place.json("directory reload"), expected);
+    let outcome = place.run("directory reload --dry-run");
+    assert!(outcome.is_success(), "{outcome:?}");
+    assert_eq!(
+        outcome.stderr,
+        "Dry run: The directory of every server would be marked for loading anew: \
+         subscribers 1, plans 1, NAS 1. Nothing is changed.\n"
+    );
+}
+
+#[test]
 fn a_subscriber_is_added_shown_changed_and_removed() {
     let place = Place::with_subscriber();
     place.done("plan add work");

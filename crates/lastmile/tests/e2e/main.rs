@@ -14,6 +14,7 @@ mod noise;
 mod outage;
 mod peers;
 mod postgres_faults;
+mod reload;
 mod retention;
 mod rough_line;
 mod scale;

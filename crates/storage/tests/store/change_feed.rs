@@ -204,14 +204,14 @@ async fn more_changes_than_can_be_told_apart_are_everything(database: Database) 
     let sql = match database.kind() {
         DatabaseKind::Sqlite => {
             "WITH RECURSIVE number (n) AS \
-             (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 70000) \
+             (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 140000) \
              INSERT INTO change (tenant, kind, key, at) \
              SELECT randomblob(16), 'subscriber', randomblob(16), n FROM number"
         }
         DatabaseKind::Postgres => {
             "INSERT INTO change (tenant, kind, key, at) \
              SELECT gen_random_uuid(), 'subscriber', gen_random_uuid(), n \
-             FROM generate_series(1, 70000) AS n"
+             FROM generate_series(1, 140000) AS n"
         }
     };
     database.execute(sql).await;

@@ -11,6 +11,7 @@ mod accounting_numbered;
 mod accounting_races;
 mod auth_log;
 mod change_feed;
+mod directory;
 mod fixture;
 mod import;
 mod key_ring;

@@ -1,0 +1,16 @@
+//! Hands out everything that the directory holds, for a copy of it.
+
+use domain::subscriber::Subscriber;
+
+use super::Directory;
+
+impl Directory {
+    /// Visits every subscriber that is known from the beginning to the end, in no order. Answers
+    /// and changes go on beside it.
+    pub fn try_for_each_subscriber<E>(
+        &self,
+        visit: impl FnMut(&Subscriber) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.subscribers.try_for_each(visit)
+    }
+}
