@@ -49,9 +49,7 @@ impl Store {
         }
         let oldest = match history {
             History::Sessions => "SELECT stopped_at FROM session_closed ORDER BY id LIMIT 1".into(),
-            History::AuthLog => "SELECT MIN((SELECT at FROM auth_log WHERE tenant = tenant.id \
-                                 ORDER BY auth_log.id LIMIT 1)) FROM tenant"
-                .into(),
+            History::AuthLog => "SELECT at FROM auth_log ORDER BY id LIMIT 1".into(),
             History::UsageHourly => format!("{USERS}) SELECT MIN(starts_at) FROM owner"),
         };
         let mut extent = self.extent(history.table()).await?;
@@ -94,8 +92,7 @@ impl Store {
                 vec![id_bound(before).into(), micros],
             ),
             (History::AuthLog, None) => (
-                "SELECT COUNT(*) FROM auth_log WHERE id < $1 AND tenant IN (SELECT id FROM tenant)"
-                    .into(),
+                "SELECT COUNT(*) FROM auth_log WHERE id < $1".into(),
                 vec![AuthId::new(before, [0; 10]).as_uuid().into()],
             ),
             (History::UsageHourly, None) => {
