@@ -62,8 +62,8 @@ pub struct Fold {
     lost: u64,
 }
 
-/// What decisions that are counted together have in common, as 128 bits under random seeds: equal
-/// by chance once in more decisions than are ever made.
+/// What decisions that are counted together have in common: user, NAS, method and kind of outcome,
+/// as 128 bits under random seeds, equal by chance once in more decisions than are ever made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Likeness([u64; 2]);
 
@@ -230,7 +230,6 @@ impl Fold {
             hasher.write_u128(conclusion.nas.as_uuid().as_u128());
             conclusion.method.hash(&mut hasher);
             outcome_kind(conclusion.outcome).hash(&mut hasher);
-            conclusion.calling_station.hash(&mut hasher);
             hasher.finish()
         }))
     }

@@ -111,14 +111,6 @@ fn what_differs_has_entries_of_its_own() {
         },
         Login { outcome: 1, ..ANA },
         Login { outcome: 2, ..ANA },
-        Login {
-            station: Some(2),
-            ..ANA
-        },
-        Login {
-            station: None,
-            ..ANA
-        },
     ];
     for other in others {
         let mut fold = Fold::with_limits(0, 100);
@@ -178,6 +170,17 @@ fn a_fold_that_was_cleared_is_as_new() {
     assert_eq!(folded(&mut fold, &logins), first);
 }
 
+/// A user may come from several devices.
+fn is_alike(left: Login, right: Login) -> bool {
+    Login {
+        station: None,
+        ..left
+    } == Login {
+        station: None,
+        ..right
+    }
+}
+
 fn login() -> impl Strategy<Value = Login> {
     let method = prop_oneof![Just(Method::Pap), Just(Method::Chap)];
     let station = proptest::option::of(0..2_u8);
@@ -212,9 +215,9 @@ proptest! {
         let single = single_max.min(entries_max).min(logins.len());
         if fold.others.is_empty() {
             for login in &logins[single..] {
-                let is_alike = |other: &&Login| *other == login;
+                let is_alike = |other: &&Login| is_alike(**other, *login);
                 let alike = logins[single..].iter().filter(is_alike).count();
-                let first = logins[single..].iter().position(|other| other == login);
+                let first = logins[single..].iter().position(|other| is_alike(&other));
                 let first = single + first.expect("it is one of them");
                 prop_assert!(entries.contains(&(first as u128, alike as u64)));
             }
