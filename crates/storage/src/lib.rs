@@ -25,6 +25,7 @@ pub mod plan;
 mod query;
 mod seal;
 pub mod session;
+pub mod snapshot;
 pub mod spool;
 pub mod store;
 pub mod subscriber;

@@ -73,6 +73,13 @@ struct KeyCheck {
     sealed: Vec<u8>,
 }
 
+impl OpenOptions {
+    /// The database, without user and password.
+    pub fn place(&self) -> Result<String, OpenError> {
+        Ok(Location::parse(&self.url, &self.data_dir)?.place())
+    }
+}
+
 impl StoreOptions {
     /// The part that says where the database is.
     pub fn database(&self) -> OpenOptions {
