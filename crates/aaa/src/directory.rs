@@ -20,6 +20,8 @@ use subtle::ConstantTimeEq;
 use crate::nas_table::{NasEntry, NasTable};
 use crate::port::{PortError, Registry};
 
+mod export;
+
 /// Subscribers read from the registry at a time.
 const PAGE: u32 = 10_000;
 

@@ -24,6 +24,7 @@ pub mod proof;
 pub mod reply;
 pub mod request;
 pub mod session_table;
+pub mod snapshot;
 pub mod socket;
 pub mod spooling;
 pub mod verifier;
