@@ -36,10 +36,15 @@ pub struct LogWriter<L> {
     pub store: Arc<L>,
     pub queue: mpsc::Receiver<Item>,
     pub metrics: Arc<Metrics>,
+    /// Entries that are being stored.
+    pub in_flight: u64,
 }
 
 impl<L: AuthLogStore> LogWriter<L> {
-    pub async fn run(mut self) {
+    /// After a panic it may be called again; what was being stored is lost and counted.
+    pub async fn run(&mut self) {
+        let lost = std::mem::take(&mut self.in_flight);
+        self.metrics.add(Count::AuthLogLost, lost);
         let mut items = Vec::with_capacity(BATCH);
         let mut is_failing = false;
         while self.queue.recv_many(&mut items, BATCH).await != 0 {
@@ -55,7 +60,7 @@ impl<L: AuthLogStore> LogWriter<L> {
         }
     }
 
-    async fn store_items(&self, items: &mut Vec<Item>, is_failing: &mut bool) {
+    async fn store_items(&mut self, items: &mut Vec<Item>, is_failing: &mut bool) {
         let mut entries = Vec::with_capacity(items.len());
         let mut knocks = Vec::new();
         for item in items.drain(..) {
@@ -65,7 +70,10 @@ impl<L: AuthLogStore> LogWriter<L> {
             }
         }
         let count = entries.len() as u64;
-        match self.store.append(&entries, &knocks).await {
+        self.in_flight = count;
+        let stored = self.store.append(&entries, &knocks).await;
+        self.in_flight = 0;
+        match stored {
             Ok(()) => {
                 self.metrics.add(Count::AuthLogWritten, count);
                 *is_failing = false;

@@ -1,7 +1,7 @@
 //! Everything outside of a node but the registry, in memory.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Stored};
@@ -17,16 +17,45 @@ use crate::registry::NOW;
 /// The Acct-Session-Id that the store does not take.
 pub(crate) const REFUSED: &str = "refused";
 
-pub(crate) struct TestClock(pub(crate) Instant);
+pub(crate) struct TestClock {
+    begun: Instant,
+    pub(crate) panics: Panics,
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            panics: Panics::default(),
+        }
+    }
+}
 
 impl Clock for TestClock {
     fn timestamp(&self) -> Timestamp {
-        let micros = i64::try_from(self.0.elapsed().as_micros()).expect("a short test");
+        let micros = i64::try_from(self.begun.elapsed().as_micros()).expect("a short test");
         Timestamp::from_micros(NOW.as_micros() + micros)
     }
 
     fn instant(&self) -> Instant {
+        self.panics.perhaps();
         Instant::now()
+    }
+}
+
+/// How often something that is used from now on panics first.
+#[derive(Debug, Default)]
+pub(crate) struct Panics(AtomicUsize);
+
+impl Panics {
+    pub(crate) fn once(&self) {
+        self.0.store(1, Relaxed);
+    }
+
+    fn perhaps(&self) {
+        if self.0.swap(0, Relaxed) != 0 {
+            std::panic::resume_unwind(Box::new("as the test wants it"));
+        }
     }
 }
 
@@ -94,10 +123,12 @@ fn stored(record: &AccountingRecord) -> Stored {
 pub(crate) struct MemoryLog {
     pub(crate) entries: Mutex<Vec<AuthLogEntry>>,
     pub(crate) knocks: Mutex<Vec<Knock>>,
+    pub(crate) panics: Panics,
 }
 
 impl AuthLogStore for MemoryLog {
     async fn append(&self, entries: &[AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+        self.panics.perhaps();
         let mut all = self.entries.lock().expect("nobody panicked");
         all.extend_from_slice(entries);
         let mut noted = self.knocks.lock().expect("nobody panicked");
@@ -106,12 +137,19 @@ impl AuthLogStore for MemoryLog {
     }
 }
 
-pub(crate) struct MemoryFeed(pub(crate) mpsc::Receiver<Result<Vec<Change>, PortError>>);
+pub(crate) struct MemoryFeed {
+    pub(crate) changes: mpsc::Receiver<Result<Vec<Change>, PortError>>,
+    /// After what was read is lost.
+    pub(crate) panics: Arc<Panics>,
+}
 
 impl ChangeFeed for MemoryFeed {
     async fn next(&mut self) -> Result<Vec<Change>, PortError> {
-        match self.0.recv().await {
-            Some(changes) => changes,
+        match self.changes.recv().await {
+            Some(changes) => {
+                self.panics.perhaps();
+                changes
+            }
             None => std::future::pending().await,
         }
     }

@@ -11,22 +11,44 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::health::NodeView;
+use super::health::{NodeView, ProcessView};
 
 /// OpenMetrics 1.0, which Prometheus reads.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Renders everything that is counted at this moment.
-pub(super) fn render(node: Option<NodeView>) -> Result<String, fmt::Error> {
+pub(super) fn render(process: ProcessView, node: Option<NodeView>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("lastmile");
     let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program that answers", version);
+    registry.register_collector(Box::new(ProcessCollector(process)));
     if let Some(node) = node {
         registry.register_collector(Box::new(NodeCollector(node)));
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+#[derive(Debug)]
+struct ProcessCollector(ProcessView);
+
+impl Collector for ProcessCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let ProcessView { restarts, traffic } = &self.0;
+        let refused = ConstCounter::new(traffic.refused());
+        let kind = refused.metric_type();
+        let help = "Web connections refused because there were too many";
+        let metric = encoder.encode_descriptor("http_connections_refused", help, None, kind)?;
+        refused.encode(metric)?;
+        let help = "Tasks started again after they had failed";
+        let mut restarted = encoder.encode_descriptor("task_restarts", help, None, kind)?;
+        for (name, count) in restarts.list() {
+            let counter = ConstCounter::new(count);
+            counter.encode(restarted.encode_family(&[("task", name)])?)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod duplicates;
 mod hashes;
 mod live_changes;
 mod noise;
+mod offline_start;
 mod outage;
 mod peers;
 mod scale;
