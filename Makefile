@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules
 PREFIX ?= /usr/local
 DESTDIR ?=
 # How long each fuzz target runs.
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 300
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
@@ -26,11 +26,11 @@ BUILD_PACKAGES := build-essential=cc
 TEST_PACKAGES := freeradius-utils=radclient tshark=tshark \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip
 
-.PHONY: help run test bench lint fuzz fmt build install clean
+.PHONY: help run test bench bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 run: need-build ## Start a server on ./data
 	cargo run --locked --release -- serve --data-dir ./data
@@ -43,6 +43,9 @@ test: need-test ## Formatting, lints, every test, and the examples in the docume
 
 bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, processor time, memory
 	scripts/bench.sh $(TARGET)/release/lastmile
+
+bench-growth: need-bench build ## Measure how it grows: a million subscribers, a year of sessions
+	BENCH_GROWTH=1 scripts/bench.sh $(TARGET)/release/lastmile
 
 lint: need-lint ## Formatting, lints, the house rules, and the licences and sources of dependencies
 	cargo fmt --all --check

@@ -6,20 +6,28 @@ import pathlib
 import subprocess
 import urllib.request
 
-from process import Server, is_bound, run, says
+from process import BenchError, Server, is_bound, run, says
 
 RATE = "25M/50M"
+# The routers of a storm: eight addresses, registered by their prefix.
+STORM_PREFIX = "127.0.0.8/29"
+STORM_ROUTERS = 8
+STORM_SOURCE = "127.0.0.8"
+# Sessions that live at a time, for accounting.
+SESSIONS = 1_000
 
 
 class Lastmile:
-    """The server on a database of its own."""
+    """The server on a database of its own, after so many sessions that were closed within a year."""
 
-    def __init__(self, binary, directory, users_file, secret, url):
+    def __init__(self, binary, directory, users_file, secret, url, history_rows=0):
         self.binary = binary
         self.directory = pathlib.Path(directory)
         self.directory.mkdir()
         self.users_file = users_file
         self.secret = secret
+        self.url = url
+        self.history_rows = history_rows
         # Nothing of the user's own configuration has a say.
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("LASTMILE_")
@@ -33,8 +41,17 @@ class Lastmile:
     def prepare(self):
         self.command("migrate")
         self.command("nas", "add", "bench", "--address", "127.0.0.1", "--secret", self.secret)
+        self.command("nas", "add", "storm", "--address", STORM_PREFIX, "--secret", self.secret)
         self.command("plan", "add", "bench", "--rate", RATE)
         self.command("subscriber", "import", str(self.users_file))
+        if not self.history_rows:
+            return
+        # Nothing else needs it.
+        import history
+        if self.url == "sqlite:":
+            history.fill_sqlite(self.directory / "data" / "lastmile.db", self.history_rows)
+        else:
+            history.fill_postgres(self.url, self.history_rows)
 
     def start(self, auth, acct, cores):
         settings = {
@@ -115,30 +132,44 @@ class Responder:
 class Generator:
     """The same load for every peer, on a core of its own."""
 
-    def __init__(self, binary, users_file, secret, core, outstanding, ports):
+    def __init__(self, binary, users_file, secret, core, ports):
         self.binary = binary
         self.core = core
-        self.closed_loop = ["--outstanding", str(outstanding), "--ports", str(ports)]
-        self.login = ["--secret", secret, "--users", str(users_file)]
+        self.ports = ["--ports", str(ports)]
+        self.login = ["--secret", secret, "--users", str(users_file), "--reply-policy", "optional"]
 
-    def volley(self, port, seconds):
-        return self.measure("echo", "--volley", f"127.0.0.1:{port}", "--seconds", str(seconds))
+    def volley(self, port, outstanding, seconds):
+        return self.measure(
+            "echo", "--volley", f"127.0.0.1:{port}", "--seconds", str(seconds),
+            *self.ports, "--outstanding", str(outstanding),
+        )
 
-    def load(self, auth, acct, mix, seconds):
+    def load(self, auth, acct, mix, outstanding, seconds, rate=None):
+        """A closed loop, or with a rate as many requests a second whatever is answered."""
         return self.measure(
             "load", *self.login, "--auth", f"127.0.0.1:{auth}", "--acct", f"127.0.0.1:{acct}",
-            "--mix", mix, "--seconds", str(seconds), "--timeout-ms", "3000",
-            "--reply-policy", "optional",
+            "--mix", mix, "--seconds", str(seconds), "--timeout-ms", "10000",
+            "--sessions", str(SESSIONS), *self.ports, "--outstanding", str(outstanding),
+            *([] if rate is None else ["--rate", str(rate)]),
+        )
+
+    def storm(self, auth, acct, subscribers, seconds):
+        return self.measure(
+            "storm", *self.login, "--auth", f"127.0.0.1:{auth}", "--acct", f"127.0.0.1:{acct}",
+            "--subscribers", str(subscribers), "--seconds", str(seconds),
+            "--routers", str(STORM_ROUTERS), "--source", STORM_SOURCE,
         )
 
     def measure(self, *arguments):
-        command = [self.binary, "lab", *arguments, *self.closed_loop, "--output", "json"]
+        command = [self.binary, "lab", *arguments, "--output", "json"]
         done = subprocess.run(
             command,
             stdout=subprocess.PIPE,
             preexec_fn=lambda: os.sched_setaffinity(0, {self.core}),
         )
         # A server that falls silent gives a report too, and an exit code that says so.
+        if not done.stdout:
+            raise BenchError(f"lastmile lab {arguments[0]} gave no report")
         return json.loads(done.stdout)
 
 

@@ -23,6 +23,7 @@ class Server:
     def __init__(self, command, cores, log, ready, env=None, cwd=None):
         self.log = pathlib.Path(log)
         self.name = pathlib.Path(command[0]).name
+        begin = time.monotonic()
         with self.log.open("wb") as out:
             self.child = subprocess.Popen(
                 command,
@@ -35,6 +36,7 @@ class Server:
             )
         try:
             self._wait(ready)
+            self.ready_seconds = time.monotonic() - begin
         except BaseException:
             self.stop()
             raise
@@ -45,7 +47,7 @@ class Server:
             if self.child.poll() is not None or deadline < time.monotonic():
                 tail = self.log.read_text(errors="replace")[-2_000:]
                 raise BenchError(f"{self.name} is not ready; its last words:\n{tail}")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
     @property
     def pid(self):
@@ -113,6 +115,11 @@ def tree_memory_bytes(pid):
 def peak_memory_bytes(pid):
     """The most that a process ever held in memory (VmHWM)."""
     return kibibytes(pathlib.Path(f"/proc/{pid}/status").read_text(), "VmHWM")
+
+
+def memory_bytes(pid):
+    """What a process holds in memory now (VmRSS)."""
+    return kibibytes(pathlib.Path(f"/proc/{pid}/status").read_text(), "VmRSS")
 
 
 def kibibytes(text, name):

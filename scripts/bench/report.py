@@ -5,10 +5,15 @@ import pathlib
 
 HEADINGS = [
     "row", "cores", "requests/s", "p50 ms", "p99 ms", "p99.9 ms",
-    "busy %", "CPU s/100k", "requests/CPU s", "peak MB", "lost",
+    "busy %", "gen %", "CPU s/100k", "requests/CPU s", "peak MB", "lost",
 ]
 
 RATIO_HEADINGS = ["ours", "theirs", "by", "ratio", "target", ""]
+
+LIMIT_HEADINGS = ["row", "of", "measured", "target", ""]
+
+# A generator that used more of its core held the server back.
+GENERATOR_CPU_SHARE_MAX = 0.95
 
 # What others may use of one core before a row is called disturbed.
 OTHERS_CPU_SHARE_MAX = 0.15
@@ -35,6 +40,40 @@ RATIOS = [
     ("lastmile-postgresql/accounting-two-cores", "freeradius-postgresql-tuned/accounting-two-cores", RATE, 4),
 ]
 
+# How it grows: throughput must stay.
+RATIOS += [
+    (f"lastmile-{database}{larger}", f"lastmile-{database}{smaller}", measure, 0.8)
+    for database in ("sqlite", "postgresql")
+    for larger, smaller, measure in (
+        ("-many/pap", "-few/pap", CPU),
+        ("-year/accounting", "/accounting", RATE),
+    )
+]
+
+# What a row must reach by itself: by which number, whether at least or at most, and how to show it.
+LEAST, MOST = "at least", "at most"
+LIMITS = [
+    ("lastmile-sqlite/accounting", RATE, LEAST, 25_000, ("{:,.0f}/s", 1)),
+    *(
+        (f"lastmile-{database}/{mix}", number, relation, bound, shown)
+        for database in ("sqlite", "postgresql")
+        for mix, number, relation, bound, shown in (
+            ("pap-half", "p99_us", MOST, 1_000, ("p99 {:,.2f} ms", 1_000)),
+            ("accounting-half", "p99_us", MOST, 10_000, ("p99 {:,.2f} ms", 1_000)),
+            ("storm", "p99_us", MOST, 50_000, ("p99 {:,.2f} ms", 1_000)),
+            ("storm", "missing", MOST, 0, ("{:,.0f} not back", 1)),
+        )
+    ),
+    *(
+        (f"lastmile-{database}-many/pap", number, MOST, bound, shown)
+        for database in ("sqlite", "postgresql")
+        for number, bound, shown in (
+            ("ready_seconds", 10, ("ready after {:,.1f} s", 1)),
+            ("memory_after_start_bytes", 700e6, ("{:,.0f} MB at start", 1e6)),
+        )
+    ),
+]
+
 
 def ratios(rows):
     """How many times as much we do, wherever both rows were measured."""
@@ -52,6 +91,28 @@ def ratios(rows):
     return found
 
 
+def limits(rows):
+    """How rows stand that must reach something by themselves."""
+    by_name = {row["row"]: row for row in rows if "error" not in row}
+    found = []
+    for name, measure, relation, bound, (form, unit) in LIMITS:
+        value = by_name.get(name, {}).get(measure)
+        if value is None:
+            continue
+        found.append({
+            "row": name, "measure": measure, "value": value, "relation": relation, "target": bound,
+            "is_met": bound <= value if relation == LEAST else value <= bound,
+            "shown": form.format(value / unit),
+            "shown_target": f"{relation} {bound / unit:,g}",
+        })
+    return found
+
+
+def limit_cells(limit):
+    is_met = "met" if limit["is_met"] else "not met"
+    return [limit["row"], limit["measure"], limit["shown"], limit["shown_target"], is_met]
+
+
 def cells(row):
     if "error" in row:
         return [row["row"], row["cores"], "failed", *[""] * (len(HEADINGS) - 3)]
@@ -60,7 +121,7 @@ def cells(row):
         row["cores"],
         f"{row[RATE]:,.0f}",
         *(f"{row[name] / 1_000:,.2f}" for name in ("p50_us", "p99_us", "p999_us")),
-        f"{row['server_cpu_share']:.0%}".removesuffix("%"),
+        *(f"{row[name]:.0%}".removesuffix("%") for name in ("server_cpu_share", "generator_cpu_share")),
         f"{row['server_cpu_seconds_per_100k']:,.3f}",
         f"{row[CPU]:,.0f}",
         f"{row['peak_memory_bytes'] / 1e6:,.0f}",
@@ -96,10 +157,12 @@ def markdown(headings, rows, left):
 
 def write(path, about, rows):
     """Prints the tables, and keeps everything in one JSON file and the tables in a document."""
-    compared = ratios(rows)
+    compared, reached = ratios(rows), limits(rows)
     tables = [(HEADINGS, [cells(row) for row in rows], 2)]
     if compared:
         tables.append((RATIO_HEADINGS, [ratio_cells(ratio) for ratio in compared], 3))
+    if reached:
+        tables.append((LIMIT_HEADINGS, [limit_cells(limit) for limit in reached], 2))
     print("\n\n".join(table(*each) for each in tables))
     for row in rows:
         for name, count in row.get("counters", {}).items():
@@ -113,7 +176,12 @@ def write(path, about, rows):
     ]
     if disturbed:
         print(f"\nOther programs were at work, so these rates are too low: {', '.join(disturbed)}")
-    result = {**about, "rows": rows, "ratios": compared}
+    bound = [
+        row["row"] for row in rows if GENERATOR_CPU_SHARE_MAX < row.get("generator_cpu_share", 0)
+    ]
+    if bound:
+        print(f"\nGenerator-bound, so the server could do more: {', '.join(bound)}")
+    result = {**about, "rows": rows, "ratios": compared, "limits": reached}
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n")

@@ -18,13 +18,16 @@ import tempfile
 
 import freeradius
 import lastmile
+import plan
 import postgres
 import report
+from plan import FEW, HALF, MANY, STORM, TWO_CORES, YEAR, number
 from process import (
     BenchError,
     cpu_seconds,
     ended_children_cpu_seconds,
     machine_cpu_seconds,
+    memory_bytes,
     peak_memory_bytes,
     run,
     wait_until_idle,
@@ -33,21 +36,9 @@ from process import (
 SERVER_CORE = 0
 GENERATOR_CORE = 1
 WARM_UP_SECONDS = 1
-LOGINS = ["pap", "chap", "mschapv2"]
-TWO_CORES = "accounting-two-cores"
-
-# Each peer with what it is asked, in the order of measurement.
-PEERS = {
-    "echo": ["volley"],
-    "responder": ["pap"],
-    "lastmile-sqlite": [*LOGINS, "accounting"],
-    "lastmile-postgresql": [*LOGINS, "accounting", TWO_CORES],
-    "freeradius-files": LOGINS,
-    "freeradius-sqlite": ["pap", "accounting"],
-    "freeradius-sqlite-tuned": ["pap", "accounting"],
-    "freeradius-postgresql": ["pap", "accounting", TWO_CORES],
-    "freeradius-postgresql-tuned": ["pap", "accounting", TWO_CORES],
-}
+# The least that a load at a rate may have under way, so that a stall does not hold it back.
+OPEN_OUTSTANDING_MIN = 1_000
+STORM_SUBSCRIBERS = 50_000
 
 
 class Bench:
@@ -58,15 +49,10 @@ class Bench:
         self.scratch = scratch
         self.settings = settings
         self.secret = secrets.token_hex(16)
-        self.users = [(f"bench{n:08}", f"secret-{n}") for n in range(1, settings["subscribers"] + 1)]
-        self.users_file = scratch / "users.csv"
-        with self.users_file.open("w") as out:
-            out.write("username,password,plan\n")
-            out.writelines(f"{name},{password},bench\n" for name, password in self.users)
-        self.generator = lastmile.Generator(
-            binary, self.users_file, self.secret, GENERATOR_CORE,
-            settings["outstanding"], settings["ports"],
-        )
+        self.users = users(settings["subscribers"])
+        self.generators = {}
+        # The requests a second of each row that was measured.
+        self.reached = {}
         self.cluster = None
         self.debian = None
 
@@ -84,18 +70,46 @@ class Bench:
             self.debian = freeradius.Debian(self.scratch / "debian")
         return self.debian
 
+    def population(self, name):
+        """How many subscribers a peer has."""
+        if name.endswith(FEW):
+            return self.settings["few"]
+        return self.settings["many" if name.endswith(MANY) else "subscribers"]
+
+    def users_file(self, count):
+        path = self.scratch / f"users-{count}.csv"
+        if not path.exists():
+            with path.open("w") as out:
+                out.write("username,password,plan\n")
+                out.writelines(f"{name},{password},bench\n" for name, password in users(count))
+        return path
+
+    def generator(self, name):
+        count = self.population(name)
+        if count not in self.generators:
+            self.generators[count] = lastmile.Generator(
+                self.binary, self.users_file(count), self.secret, GENERATOR_CORE,
+                self.settings["ports"],
+            )
+        return self.generators[count]
+
     def peer(self, name):
         directory = self.scratch / name
+        users_file = self.users_file(self.population(name))
         if name == "echo":
             return lastmile.Echo(self.binary, self.scratch)
         if name == "responder":
-            return lastmile.Responder(self.binary, self.scratch, self.users_file, self.secret)
-        if name == "lastmile-sqlite":
-            return lastmile.Lastmile(self.binary, directory, self.users_file, self.secret, "sqlite:")
-        if name == "lastmile-postgresql":
-            self.postgresql().create("lastmile")
-            url = self.cluster.url("lastmile")
-            return lastmile.Lastmile(self.binary, directory, self.users_file, self.secret, url)
+            return lastmile.Responder(self.binary, self.scratch, users_file, self.secret)
+        if name.startswith("lastmile-"):
+            url = "sqlite:"
+            if name.startswith("lastmile-postgresql"):
+                database = name.replace("-", "_")
+                self.postgresql().create(database)
+                url = self.cluster.url(database)
+            history_rows = self.settings["history_rows"] if name.endswith(YEAR) else 0
+            return lastmile.Lastmile(
+                self.binary, directory, users_file, self.secret, url, history_rows,
+            )
         common = (self.debian_files(), directory, self.users, self.secret)
         is_tuned = name.endswith("-tuned")
         if name == "freeradius-files":
@@ -117,17 +131,23 @@ class Bench:
             def cpu():
                 return cpu_seconds(server.pid) + (database.cpu_seconds() if database else 0)
 
-            self.load(mix, auth, acct, WARM_UP_SECONDS)
+            start = {
+                "ready_seconds": server.ready_seconds,
+                "memory_after_start_bytes": memory_bytes(server.pid),
+            }
+            if mix != STORM:
+                self.load(name, mix, auth, acct, WARM_UP_SECONDS)
             wait_until_idle(cpu)
             others = machine_cpu_seconds() - ended_children_cpu_seconds()
             before = cpu()
-            result = self.load(mix, auth, acct, self.settings["seconds"])
+            result = self.load(name, mix, auth, acct, self.settings["seconds"])
             at_end = cpu()
             others = machine_cpu_seconds() - ended_children_cpu_seconds() - others
             wait_until_idle(cpu)
-            row = self.row(result, cpu() - before)
+            row = {**self.row(result, cpu() - before), **start}
             row["server_cpu_seconds_under_load"] = at_end - before
             row["server_cpu_share"] = (at_end - before) / result["elapsed_seconds"]
+            row["generator_cpu_share"] = result["cpu_seconds"] / result["elapsed_seconds"]
             others -= at_end - before
             row["others_cpu_share"] = max(0, others) / result["elapsed_seconds"]
             row["peak_memory_bytes"] = peak_memory_bytes(server.pid)
@@ -135,15 +155,29 @@ class Bench:
                 row["database_memory_bytes"] = database.memory_bytes()
             if isinstance(peer, lastmile.Lastmile):
                 row["counters"] = peer.counters()
+            self.reached[f"{name}/{mix}"] = row["throughput_per_second"]
             return row
         finally:
             server.stop()
 
-    def load(self, mix, auth, acct, seconds):
+    def load(self, name, mix, auth, acct, seconds):
+        generator = self.generator(name)
         if mix == "volley":
-            return self.generator.volley(auth, seconds)
-        mix = "accounting" if mix == TWO_CORES else mix
-        return self.generator.load(auth, acct, mix, seconds)
+            return generator.volley(auth, self.settings["outstanding"], seconds)
+        if mix == STORM:
+            subscribers = min(STORM_SUBSCRIBERS, self.population(name))
+            return generator.storm(auth, acct, subscribers, self.settings["storm_seconds"])
+        rate, base = None, plan.base(mix)
+        kind = "accounting_outstanding" if base.startswith("accounting") else "outstanding"
+        outstanding = self.settings[kind]
+        if mix.endswith(HALF):
+            reached = self.reached.get(f"{name}/{base}")
+            if reached is None:
+                raise BenchError(f"half of {name}/{base} is unknown, because that row failed")
+            rate = max(1, int(reached / 2))
+            outstanding = max(outstanding, OPEN_OUTSTANDING_MIN)
+        asked = "accounting" if base == TWO_CORES else base
+        return generator.load(auth, acct, asked, outstanding, seconds, rate)
 
     def row(self, result, cpu):
         counts = result.get("counts", {})
@@ -152,21 +186,34 @@ class Bench:
         answers = counts.get("answers", result.get("answers")) - rejected
         if answers <= 0:
             raise BenchError(f"no request was answered as it should be; {rejected} were rejected")
-        latency = result["latency"]
+        # A storm has a latency for logins and one for Starts: the slower of the two counts.
+        latencies = [result["latency"]] if "latency" in result else [
+            exchange["latency"] for exchange in result["exchanges"]
+        ]
         return {
             "requests": answers,
             "elapsed_seconds": result["elapsed_seconds"],
             "throughput_per_second": answers / result["elapsed_seconds"],
-            **{name: latency[name] for name in ("p50_us", "p90_us", "p99_us", "p999_us", "max_us")},
+            **{
+                name: max(latency[name] for latency in latencies)
+                for name in ("p50_us", "p99_us", "p999_us", "max_us")
+            },
             "server_cpu_seconds": cpu,
             "server_cpu_seconds_per_100k": cpu / answers * 100_000,
             # A row so short that the clock of the kernel did not tick has no rate.
             "requests_per_cpu_second": answers / cpu if cpu else 0,
             "lost": counts.get("lost", result.get("lost", 0)) + rejected,
             "rejected": rejected,
-            "retransmits": counts.get("retransmits", 0),
-            "bad_authenticators": counts.get("bad_authenticators", 0),
+            **{
+                name: counts.get(name, 0)
+                for name in ("retransmits", "bad_authenticators", "late", "unsent")
+            },
+            **({"missing": result["subscribers"] - result["returned"]} if "returned" in result else {}),
         }
+
+
+def users(count):
+    return [(f"bench{n:08}", f"secret-{n}") for n in range(1, count + 1)]
 
 
 def free_udp_ports(count):
@@ -178,27 +225,6 @@ def free_udp_ports(count):
     finally:
         for each in sockets:
             each.close()
-
-
-def number(name, default):
-    text = os.environ.get(name, "") or str(default)
-    if not text.isdigit() or not int(text):
-        raise BenchError(f"{name} is '{text}': give a number from 1")
-    return int(text)
-
-
-def chosen_rows():
-    """The rows that BENCH_ROWS names, by peer or by peer and mix; all without it."""
-    every = [(peer, mix) for peer, mixes in PEERS.items() for mix in mixes]
-    wanted = [name.strip() for name in os.environ.get("BENCH_ROWS", "").split(",") if name.strip()]
-    known = {name for peer, mix in every for name in (peer, f"{peer}/{mix}")}
-    for name in wanted:
-        if name not in known:
-            raise BenchError(f"BENCH_ROWS names '{name}'; there are: {', '.join(sorted(known))}")
-    return [
-        (peer, mix) for peer, mix in every
-        if not wanted or peer in wanted or f"{peer}/{mix}" in wanted
-    ]
 
 
 def machine():
@@ -259,9 +285,14 @@ def main(binary, results):
         "subscribers": number("BENCH_SUBSCRIBERS", 100_000),
         "seconds": number("BENCH_SECONDS", 5),
         "outstanding": number("BENCH_OUTSTANDING", 100),
+        "accounting_outstanding": number("BENCH_ACCOUNTING_OUTSTANDING", 1_000),
         "ports": number("BENCH_PORTS", 4),
+        "storm_seconds": number("BENCH_STORM_SECONDS", 60),
+        "few": number("BENCH_FEW", 1_000),
+        "many": number("BENCH_MANY", 1_000_000),
+        "history_rows": number("BENCH_HISTORY_ROWS", 5_000_000),
     }
-    rows = chosen_rows()
+    rows = plan.chosen_rows()
     parent = os.environ.get("BENCH_DIR") or "/var/tmp"
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="lastmile-bench.", dir=parent))
     # PostgreSQL has a user of its own, which must get through.

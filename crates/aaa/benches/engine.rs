@@ -1,30 +1,37 @@
-//! A login from the datagram to the answer and its log entry, with 100,000 subscribers in memory.
+//! A request from the datagram to the answer and its log entry, with 100,000 subscribers in memory.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aaa::directory::Directory;
-use aaa::engine::{Context, Engine, Moment, Received, Role};
+use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
+use aaa::inbox::Completion;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
+use criterion::measurement::Measurement;
 use criterion::{Criterion, Throughput};
 use domain::id::SubscriberId;
 use domain::nas::NasSettings;
 use domain::plan::PlanTerms;
 use domain::subscriber::Subscriber;
-use radius::attribute::kind;
-use radius::password::chap;
+use radius::attribute::{kind, microsoft};
+use radius::password::{chap, mschap};
 
+use crate::cpu_time::CpuTime;
 use crate::registry::{MemoryRegistry, NOW, PASSWORD, address, nas, plan, subscriber};
 use crate::request::Request;
 
+#[path = "support/cpu_time.rs"]
+mod cpu_time;
 #[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/support/registry.rs"]
 mod registry;
-#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/support/request.rs"]
 mod request;
+#[expect(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/engine/variant.rs"]
+mod variant;
 
 const SUBSCRIBERS: u32 = 100_000;
 const SOURCE: &str = "192.0.2.1";
@@ -32,53 +39,74 @@ const PORTS: u16 = 8;
 /// An identifier may be used again with another authenticator, and is then not a repetition.
 const ROUNDS: u8 = 2;
 
-type Proof = fn(Request) -> Request;
+/// Datagrams that a worker takes from its socket at a time.
+const BATCH: usize = 64;
+
+type Build = fn(Request, &str) -> Request;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = Criterion::default()
+        .with_measurement(CpuTime)
+        .configure_from_args();
     let directory = Arc::new(directory());
-    let mut group = criterion.benchmark_group("authenticate");
-    group.throughput(Throughput::Elements(1));
-    let proofs: [(&str, Proof); 2] = [("pap", pap), ("chap", chap)];
-    for (name, proof) in proofs {
-        let datagrams = datagrams(proof);
+    let builds: [(&str, Build); 4] = [
+        ("authenticate/pap", pap),
+        ("authenticate/chap", chap),
+        ("authenticate/mschapv2", ms_chap_v2),
+        ("account/interim", interim),
+    ];
+    for (name, build) in builds {
+        let datagrams = datagrams(build);
         let mut engine = engine(Arc::clone(&directory));
         let mut next = datagrams.iter().cycle();
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let (peer, octets) = next.next().expect("a cycle has no end");
-                serve(&mut engine, *peer, octets)
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(1));
+        group.bench_function("engine", |bencher| {
+            bencher.iter_custom(|requests| {
+                let started = CpuTime.start();
+                let mut left = usize::try_from(requests).expect("a count fits");
+                while 0 < left {
+                    let count = left.min(BATCH);
+                    serve(&mut engine, next.by_ref().take(count), count);
+                    left -= count;
+                }
+                CpuTime.end(started)
             });
         });
+        group.finish();
     }
-    group.finish();
     criterion.final_summary();
 }
 
-/// What a worker does with one datagram; gives the length of the answer.
-fn serve(engine: &mut Engine, peer: SocketAddr, octets: &[u8]) -> usize {
+/// What a worker does with the datagrams of one batch.
+fn serve<'a>(engine: &mut Engine, datagrams: impl Iterator<Item = &'a Datagram>, count: usize) {
     let now = Moment {
         instant: Instant::now(),
         timestamp: NOW,
     };
-    let received = Received {
-        listener: 0,
-        role: Role::Authentication,
-        peer,
-        local: None,
-        waited: Duration::ZERO,
-        octets,
-    };
-    engine.handle_datagram(&received, now);
+    for datagram in datagrams {
+        let received = Received {
+            listener: 0,
+            role: datagram.role,
+            peer: datagram.peer,
+            local: None,
+            waited: Duration::ZERO,
+            octets: &datagram.octets,
+        };
+        engine.handle_datagram(&received, now);
+    }
     while let Some(effect) = engine.poll_effect() {
-        drop(effect);
+        match effect {
+            Effect::Store { ticket, .. } => {
+                engine.handle_completion(Completion::Stored(ticket), now);
+            }
+            Effect::Verify { .. } => {}
+        }
     }
     let outbox = engine.take_outbox();
-    let length = outbox.first().map_or(0, |outgoing| outgoing.octets.len());
-    assert!(0 < length, "every login is answered");
+    assert_eq!(outbox.len(), count, "every request is answered");
     engine.recycle(outbox);
     engine.handle_timeout(now.instant);
-    length
 }
 
 fn engine(directory: Arc<Directory>) -> Engine {
@@ -123,32 +151,60 @@ fn user_name(number: u32) -> String {
     format!("bench{number:08}")
 }
 
-/// Logins of users who are far apart, from every port under every identifier.
-fn datagrams(proof: Proof) -> Vec<(SocketAddr, Vec<u8>)> {
+struct Datagram {
+    role: Role,
+    peer: SocketAddr,
+    octets: Vec<u8>,
+}
+
+/// Requests of users who are far apart, from every port under every identifier.
+fn datagrams(build: Build) -> Vec<Datagram> {
     let mut datagrams = Vec::new();
     for round in 0..ROUNDS {
         for port in 0..PORTS {
             for identifier in 0..=u8::MAX {
                 let number = u32::from(port) << 8 | u32::from(identifier);
-                let user = number.wrapping_mul(2_654_435_761) % SUBSCRIBERS;
-                let request = Request::access(user_name(user))
+                let user = user_name(number.wrapping_mul(2_654_435_761) % SUBSCRIBERS);
+                let request = build(Request::access(&user).authenticator(round), &user)
                     .identifier(identifier)
-                    .authenticator(round)
                     .with(kind::CALLING_STATION_ID, b"02:00:5E:00:00:01")
-                    .with(kind::CALLED_STATION_ID, b"service1");
-                let peer = SocketAddr::new(address(SOURCE), 50_000 + port);
-                datagrams.push((peer, proof(request).octets()));
+                    .with(kind::CALLED_STATION_ID, b"service1")
+                    // What tells the rounds apart where the authenticator is a signature.
+                    .with(kind::NAS_PORT, &[0, 0, 0, round]);
+                datagrams.push(Datagram {
+                    role: request.role,
+                    peer: SocketAddr::new(address(SOURCE), 50_000 + port),
+                    octets: request.octets(),
+                });
             }
         }
     }
     datagrams
 }
 
-fn pap(request: Request) -> Request {
+fn pap(request: Request, _: &str) -> Request {
     request.pap(PASSWORD)
 }
 
-fn chap(request: Request) -> Request {
+fn chap(request: Request, _: &str) -> Request {
     let response = chap::respond(1, &request.authenticator, PASSWORD.as_bytes());
     request.with(kind::CHAP_PASSWORD, &response)
+}
+
+fn ms_chap_v2(request: Request, user: &str) -> Request {
+    let nt_hash = mschap::nt_hash(PASSWORD);
+    let response = mschap::v2_respond(1, &[4; 16], &[5; 16], user.as_bytes(), &nt_hash);
+    request
+        .with_vendor(microsoft::MS_CHAP_CHALLENGE, &[4; 16])
+        .with_vendor(microsoft::MS_CHAP2_RESPONSE, &response)
+}
+
+fn interim(_: Request, user: &str) -> Request {
+    Request::accounting(3, "81000001")
+        .with(kind::USER_NAME, user.as_bytes())
+        .with(kind::FRAMED_IP_ADDRESS, &[100, 64, 0, 7])
+        .with(kind::ACCT_SESSION_TIME, &[0, 0, 14, 16])
+        .with(kind::ACCT_INPUT_OCTETS, &[1, 2, 3, 4])
+        .with(kind::ACCT_OUTPUT_OCTETS, &[5, 6, 7, 8])
+        .with(kind::NAS_PORT_ID, b"ether2")
 }

@@ -195,6 +195,11 @@ const TEXT_OCTETS_MAX: usize = 253;
 /// Text that is safe to store and show: what is not UTF-8 or is a control character is replaced,
 /// and what then passes 253 octets is cut.
 pub fn printable(raw: &[u8]) -> CompactString {
+    if raw.len() <= TEXT_OCTETS_MAX
+        && let Some(text) = attribute::printable(raw)
+    {
+        return text.into();
+    }
     let mut text = replace_unprintable(CompactString::from_utf8_lossy(raw));
     text.truncate(text.floor_char_boundary(TEXT_OCTETS_MAX));
     text

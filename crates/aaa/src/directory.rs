@@ -41,8 +41,8 @@ pub struct PlanCell(ArcSwapOption<Plan>);
 
 impl PlanCell {
     /// The plan, unless it is not known here.
-    pub fn load(&self) -> Option<Arc<Plan>> {
-        self.0.load_full()
+    pub fn load(&self) -> arc_swap::Guard<Option<Arc<Plan>>> {
+        self.0.load()
     }
 }
 

@@ -4,24 +4,47 @@
 //! when its authenticator and length are the same too. Entries live for [`LIFETIME`] and their
 //! buffers are used again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 
 /// How long a reply is remembered: RFC 5080 §2.2.2 says 5 to 30 seconds.
 pub const LIFETIME: Duration = Duration::from_secs(10);
 
-/// Requests remembered by one worker. When all are under way, new requests are dropped.
-pub const ENTRIES_MAX: usize = 65_536;
+/// Requests remembered by one worker: those of 512 sockets of routers, which have 256 identifiers
+/// each, in some 50 MB. When all are under way, new requests are dropped.
+pub const ENTRIES_MAX: usize = 131_072;
 
 /// What identifies a request from one sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     pub listener: u8,
     pub peer: SocketAddr,
     /// The address that the request came to, when the socket has several.
     pub local: Option<IpAddr>,
     pub identifier: u8,
+}
+
+/// In three steps, where the derived one takes a dozen.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(bits_of(self.peer.ip()));
+        state.write_u128(self.local.map_or(0, bits_of));
+        let [high, low] = self.peer.port().to_be_bytes();
+        let rest = [high, low, self.listener, self.identifier];
+        state.write_u32(u32::from_be_bytes(rest));
+    }
+}
+
+fn bits_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()),
+        IpAddr::V6(address) => address.to_bits(),
+    }
 }
 
 /// A request's content, as far as it tells one request from the next under the same key.
@@ -71,7 +94,10 @@ struct Entry {
 /// The requests of the last seconds and their replies.
 #[derive(Debug)]
 pub struct DuplicateCache {
-    by_key: HashMap<Key, u32>,
+    /// Where in `entries` each key is.
+    by_key: HashTable<u32>,
+    /// Seeded anew in each process, so that nobody can choose senders that collide.
+    hasher: RandomState,
     entries: Vec<Entry>,
     free: Vec<u32>,
     deadlines: VecDeque<(Instant, Ticket)>,
@@ -84,7 +110,8 @@ impl DuplicateCache {
     pub fn new(entries_max: usize, epoch: u32) -> Self {
         Self {
             epoch,
-            by_key: HashMap::new(),
+            by_key: HashTable::new(),
+            hasher: RandomState::default(),
             entries: Vec::new(),
             free: Vec::new(),
             deadlines: VecDeque::new(),
@@ -94,7 +121,7 @@ impl DuplicateCache {
 
     /// Looks a verified request up and remembers it when it is new.
     pub fn admit(&mut self, key: Key, fingerprint: Fingerprint, now: Instant) -> Lookup<'_> {
-        if let Some(&index) = self.by_key.get(&key) {
+        if let Some(index) = self.find(&key) {
             let entry = &self.entries[index as usize];
             if entry.fingerprint != fingerprint {
                 // The sender uses the identifier for its next request: the old one is given up.
@@ -188,8 +215,22 @@ impl DuplicateCache {
             None => self.evict_answered()?,
         };
         self.entries[index as usize].key = key;
-        self.by_key.insert(key, index);
+        let Self {
+            by_key,
+            hasher,
+            entries,
+            ..
+        } = self;
+        by_key.insert_unique(hasher.hash_one(key), index, |index| {
+            hasher.hash_one(entries[*index as usize].key)
+        });
         Some(index)
+    }
+
+    fn find(&self, key: &Key) -> Option<u32> {
+        let is_theirs = |index: &u32| self.entries[*index as usize].key == *key;
+        let hash = self.hasher.hash_one(key);
+        self.by_key.find(hash, is_theirs).copied()
     }
 
     /// Frees the oldest answered entry before its time. Looks at a bounded number of entries.
@@ -241,7 +282,10 @@ impl DuplicateCache {
     }
 
     fn release(&mut self, key: Key, index: u32) {
-        self.by_key.remove(&key);
+        let hash = self.hasher.hash_one(key);
+        if let Ok(place) = self.by_key.find_entry(hash, |known| *known == index) {
+            place.remove();
+        }
         self.entries[index as usize].state = State::Free;
         self.free.push(index);
     }

@@ -8,39 +8,44 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrayvec::ArrayVec;
 use domain::access::{
     self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
     RejectReason, Verdict,
 };
 use domain::accounting::AccountingRecord;
-use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
+use domain::auth_log::{AuthOutcome, Knock};
 use domain::id::AuthId;
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
 use domain::secret::Secret;
 use domain::time::Timestamp;
-use radius::authenticator::{
-    MessageAuthenticatorCheck, verify_message_authenticator, verify_request_authenticator,
-};
+use radius::authenticator::MessageAuthenticatorCheck;
 use radius::code::Code;
 use radius::packet::Packet;
+use radius::signer::Unsigned;
+use radius::verifier::{Authenticity, SIDE_BY_SIDE, Verifiable, Verifier};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tracing::warn;
 
 use crate::accounting::{self, Unrecordable};
+use crate::arrivals::Arrivals;
+use crate::auth_log::fold::{self, Conclusion, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
 use crate::inbox::Completion;
 use crate::knock::KnockList;
 use crate::metrics::{Count, Drop, Metrics};
-use crate::nas_table::NasEntry;
+use crate::nas_table::{NasEntry, NasTable};
 use crate::outbox::Outbox;
 use crate::overload;
 use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept};
 use crate::request::{self, AccessFacts};
 use crate::session_table::{Device, SessionTable};
+use crate::signing::{Purpose, Signing};
+use crate::tally::Tally;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +95,10 @@ impl udp::send::Outgoing for Outgoing {
 
 /// What has to be done outside.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every effect is a record, and the packet path must not box each"
+)]
 pub enum Effect {
     /// Make the record durable, then complete the ticket.
     Store {
@@ -102,7 +111,6 @@ pub enum Effect {
         password: Secret,
         ticket: Ticket,
     },
-    Log(AuthLogEntry),
 }
 
 /// What the engine shares with the rest of the node, and its settings.
@@ -113,6 +121,14 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// How long an Access-Reject is held back.
     pub reject_delay: Duration,
+}
+
+/// A packet of a router that is known.
+struct Request<'a> {
+    received: Received<'a>,
+    now: Moment,
+    nas: &'a Arc<NasEntry>,
+    packet: Packet<'a>,
 }
 
 /// A request that waits for the verifier, kept so that it can be read again.
@@ -126,15 +142,19 @@ struct Waiting {
 /// The state of one worker.
 pub struct Engine {
     context: Context,
+    arrivals: Arrivals,
+    verifier: Verifier,
     cache: DuplicateCache,
     /// Rejects that are held back, in the order of their deadlines.
     delayed: VecDeque<(Instant, Ticket)>,
     waiting: HashMap<Ticket, Waiting>,
     effects: VecDeque<Effect>,
+    log: Fold,
     outbox: Outbox,
     knocks: KnockList,
     storing: usize,
-    reply: Vec<u8>,
+    tally: Tally,
+    signing: Signing,
     scratch: Vec<u8>,
     random: StdRng,
 }
@@ -143,50 +163,41 @@ impl Engine {
     /// A new engine; `seed` is random and different for each, `epoch` counts its restarts.
     pub fn new(context: Context, seed: [u8; 32], epoch: u32) -> Self {
         Self {
+            tally: Tally::new(Arc::clone(&context.metrics)),
             context,
+            arrivals: Arrivals::default(),
+            verifier: Verifier::default(),
             cache: DuplicateCache::new(ENTRIES_MAX, epoch),
             delayed: VecDeque::new(),
             waiting: HashMap::new(),
             effects: VecDeque::new(),
+            log: Fold::new(fold::entries_max(1)),
             outbox: Outbox::default(),
             knocks: KnockList::default(),
             storing: 0,
-            reply: Vec::new(),
+            signing: Signing::default(),
             scratch: Vec::new(),
             random: StdRng::from_seed(seed),
         }
     }
 
-    /// Takes one datagram from a socket.
+    /// Takes one datagram from a socket. It is looked at with the next ones, or when anything else
+    /// is asked of the engine.
     pub fn handle_datagram(&mut self, received: &Received<'_>, now: Moment) {
-        let Some(nas) = self.context.directory.find_nas(received.peer.ip()) else {
-            return self.note_knock(received.peer.ip(), now);
-        };
-        let Ok(packet) = Packet::parse(received.octets) else {
-            return self.drop(Drop::Malformed);
-        };
-        if overload::is_too_late(&packet, received.waited) {
-            return self.drop(Drop::TooLate);
-        }
-        match (received.role, packet.code()) {
-            (_, Code::StatusServer) => self.handle_status(received, &packet, &nas, now),
-            (Role::Authentication, Code::AccessRequest) => {
-                self.handle_access(received, &packet, nas, now);
-            }
-            (Role::Accounting, Code::AccountingRequest) => {
-                self.handle_accounting(received, &packet, &nas, now);
-            }
-            _ => self.drop(Drop::UnexpectedCode),
+        self.arrivals.push(received, now);
+        if self.arrivals.is_full() {
+            self.handle_arrivals();
         }
     }
 
     /// Takes the news that something outside is done.
     pub fn handle_completion(&mut self, completion: Completion, now: Moment) {
+        self.settle();
         match completion {
             Completion::Stored(ticket) => {
                 self.count_stored(ticket);
                 if self.cache.find_key(ticket).is_some() {
-                    self.context.metrics.count(Count::AccountingResponse);
+                    self.tally.count(Count::AccountingResponse);
                     self.send_prepared(ticket);
                 }
             }
@@ -199,6 +210,7 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle();
         while let Some(&(due, ticket)) = self.delayed.front() {
             if now < due {
                 break;
@@ -211,6 +223,7 @@ impl Engine {
 
     /// Sends at once what is held back: the worker is about to stop.
     pub fn flush_delayed(&mut self) {
+        self.settle();
         while let Some((_, ticket)) = self.delayed.pop_front() {
             self.send_prepared(ticket);
         }
@@ -224,12 +237,22 @@ impl Engine {
                 self.waiting.remove(&ticket);
                 self.abandon(ticket, Drop::VerifierFull);
             }
-            Effect::Log(_) => self.context.metrics.count(Count::AuthLogLost),
         }
+        self.tally.publish();
     }
 
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.handle_arrivals();
+        let effect = self.effects.pop_front();
+        if effect.is_none() {
+            self.tally.publish();
+        }
+        effect
+    }
+
+    /// The decisions since they were last taken out.
+    pub const fn log_mut(&mut self) -> &mut Fold {
+        &mut self.log
     }
 
     /// Unknown senders, when it is time to report them.
@@ -239,6 +262,8 @@ impl Engine {
 
     /// What waits to be sent, in order. Hand it back to [`Engine::recycle`] when it is sent.
     pub fn take_outbox(&mut self) -> Vec<Outgoing> {
+        self.settle();
+        self.tally.publish();
         self.outbox.take()
     }
 
@@ -261,59 +286,117 @@ impl Engine {
         self.storing
     }
 
+    /// Does what was left for later, so that nothing waits for another datagram.
+    fn settle(&mut self) {
+        self.handle_arrivals();
+        self.sign();
+    }
+
+    fn handle_arrivals(&mut self) {
+        if self.arrivals.is_empty() {
+            return;
+        }
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        self.handle_together(&arrivals);
+        arrivals.clear();
+        self.arrivals = arrivals;
+    }
+
+    fn handle_together(&mut self, arrivals: &Arrivals) {
+        let routers = self.context.directory.nas_table();
+        let mut requests = ArrayVec::<_, SIDE_BY_SIDE>::new();
+        for (received, now) in arrivals.iter() {
+            match open(&routers, received, now) {
+                Ok(request) => requests.push(request),
+                Err(Drop::UnknownNas) => self.note_knock(received.peer.ip(), now),
+                Err(why) => self.drop(why),
+            }
+        }
+        let signed: ArrayVec<_, SIDE_BY_SIDE> = requests.iter().map(Request::verifiable).collect();
+        let found = self.verifier.verify(&signed);
+        for (request, authenticity) in requests.iter().zip(found) {
+            self.handle_request(request, authenticity);
+        }
+    }
+
+    fn handle_request(&mut self, request: &Request<'_>, authenticity: Authenticity) {
+        let Request {
+            received,
+            now,
+            nas,
+            packet,
+        } = request;
+        match (received.role, packet.code()) {
+            (_, Code::StatusServer) => {
+                self.handle_status(received, packet, nas, authenticity, *now)
+            }
+            (Role::Authentication, Code::AccessRequest) => {
+                self.handle_access(received, packet, nas, authenticity, *now);
+            }
+            (Role::Accounting, Code::AccountingRequest) => {
+                self.handle_accounting(received, packet, nas, authenticity, *now);
+            }
+            _ => self.drop(Drop::UnexpectedCode),
+        }
+    }
+
     fn handle_status(
         &mut self,
         received: &Received<'_>,
         packet: &Packet<'_>,
         nas: &NasEntry,
+        authenticity: Authenticity,
         now: Moment,
     ) {
-        match verify_message_authenticator(packet, nas.nas.secret.expose()) {
+        match authenticity.message_authenticator {
             MessageAuthenticatorCheck::Valid => {}
             MessageAuthenticatorCheck::Absent => {
                 return self.drop(Drop::MessageAuthenticatorMissing);
             }
             MessageAuthenticatorCheck::Invalid => return self.complain_of_secret(nas, now),
         }
-        self.context.metrics.count(Count::StatusServer);
+        self.tally.count(Count::StatusServer);
         // RFC 5997 §4.2: what answers depends on the port.
         let code = match received.role {
             Role::Authentication => Code::AccessAccept,
             Role::Accounting => Code::AccountingResponse,
         };
-        if reply::write_status(&mut self.reply, packet, &nas.nas, code).is_err() {
+        let reply = self.signing.buffer_mut();
+        if reply::write_status(reply, packet, nas, code).is_err() {
             return self.drop(Drop::ReplyTooLarge);
         }
-        self.context.metrics.count(Count::StatusReply);
-        self.outbox.push(key_of(received, packet), &self.reply);
+        self.tally.count(Count::StatusReply);
+        let key = key_of(received, packet);
+        self.outbox.push(key, self.signing.buffer_mut());
     }
 
     fn handle_access(
         &mut self,
         received: &Received<'_>,
         packet: &Packet<'_>,
-        nas: Arc<NasEntry>,
+        nas: &Arc<NasEntry>,
+        authenticity: Authenticity,
         now: Moment,
     ) {
         let facts = AccessFacts::read(packet);
-        if !self.is_authentic(packet, &facts, &nas, now) {
+        if !self.is_authentic(authenticity.message_authenticator, &facts, nas, now) {
             return;
         }
-        self.context.metrics.count(Count::AccessRequest);
+        self.tally.count(Count::AccessRequest);
         let Some(ticket) = self.admit(received, packet, now) else {
             return;
         };
         self.count_misfits(packet);
         let Some(username) = read_username(&facts) else {
             let decision = access::refuse(RejectReason::MalformedUserName);
-            return self.conclude(ticket, packet, &facts, &nas, None, &decision, None, now);
+            return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
         };
-        let Some(entry) = self.find_subscriber(&nas, &username) else {
-            return self.refuse_unknown(ticket, packet, &facts, &nas, now);
+        let Some(entry) = self.find_subscriber(nas, &username) else {
+            return self.refuse_unknown(ticket, packet, &facts, nas, now);
         };
         match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
-                self.decide(ticket, packet, &facts, &nas, &entry, proof, None, now);
+                self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
             }
             Checked::MsChap(answer) => {
                 let proof = Proof::Verified {
@@ -323,7 +406,7 @@ impl Engine {
                     ticket,
                     packet,
                     &facts,
-                    &nas,
+                    nas,
                     &entry,
                     proof,
                     Some(&answer),
@@ -334,7 +417,7 @@ impl Engine {
                 let password = Secret::new(password.expose());
                 let waiting = Waiting {
                     octets: packet.as_bytes().into(),
-                    nas,
+                    nas: Arc::clone(nas),
                     entry: Arc::clone(&entry),
                 };
                 self.waiting.insert(ticket, waiting);
@@ -377,7 +460,7 @@ impl Engine {
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         now: Moment,
     ) {
         let request = access_request(nas, facts, proof::unchecked(facts));
@@ -389,13 +472,12 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         packet: &Packet<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
+        authenticity: Authenticity,
         now: Moment,
     ) {
-        let secret = nas.nas.secret.expose();
-        let check = verify_message_authenticator(packet, secret);
-        if !verify_request_authenticator(packet, secret)
-            || check == MessageAuthenticatorCheck::Invalid
+        if !authenticity.is_authenticator_right
+            || authenticity.message_authenticator == MessageAuthenticatorCheck::Invalid
         {
             self.drop(Drop::RequestAuthenticatorInvalid);
             return complain(
@@ -404,7 +486,7 @@ impl Engine {
                 "Accounting-Request with a wrong authenticator: the shared secrets differ",
             );
         }
-        self.context.metrics.count(Count::AccountingRequest);
+        self.tally.count(Count::AccountingRequest);
         let Some(ticket) = self.admit(received, packet, now) else {
             return;
         };
@@ -425,10 +507,11 @@ impl Engine {
                 return self.abandon(ticket, Drop::AccountingUnsupported);
             }
         };
-        if reply::write_accounting_response(&mut self.reply, packet, &nas.nas).is_err() {
+        let reply = self.signing.buffer_mut();
+        let Ok(unsigned) = reply::write_accounting_response(reply, packet) else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
-        }
-        self.cache.prepare(ticket, &self.reply);
+        };
+        self.sign_later(ticket, Purpose::Keep, unsigned, nas);
         self.storing += 1;
         self.effects.push_back(Effect::Store { record, ticket });
     }
@@ -436,12 +519,12 @@ impl Engine {
     /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
     fn is_authentic(
         &mut self,
-        packet: &Packet<'_>,
+        check: MessageAuthenticatorCheck,
         facts: &AccessFacts<'_>,
         nas: &NasEntry,
         now: Moment,
     ) -> bool {
-        match verify_message_authenticator(packet, nas.nas.secret.expose()) {
+        match check {
             MessageAuthenticatorCheck::Valid => {
                 // EAP always carries it, so it says nothing about the router's other requests.
                 if facts.eap_message.is_none() {
@@ -491,10 +574,10 @@ impl Engine {
         };
         match self.cache.admit(key, fingerprint, now.instant) {
             Lookup::New(ticket) => return Some(ticket),
-            Lookup::InProgress => self.context.metrics.count_drop(Drop::DuplicateInProgress),
-            Lookup::Full => self.context.metrics.count_drop(Drop::CacheFull),
+            Lookup::InProgress => self.tally.count_drop(Drop::DuplicateInProgress),
+            Lookup::Full => self.tally.count_drop(Drop::CacheFull),
             Lookup::Answered(reply) => {
-                self.context.metrics.count(Count::DuplicateAnswered);
+                self.tally.count(Count::DuplicateAnswered);
                 self.outbox.push(key, reply);
             }
         }
@@ -510,20 +593,21 @@ impl Engine {
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         entry: &SubscriberEntry,
         proof: Proof,
         ms_chap: Option<&MsChapAnswer>,
         now: Moment,
     ) {
         let subscriber = Some(entry);
-        let Some(plan) = entry.plan.load() else {
+        let plan = entry.plan.load();
+        let Some(plan) = &*plan else {
             let decision = access::refuse(RejectReason::PlanMissing);
             return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
         };
         let profile = AccessProfile {
             subscriber: &entry.subscriber,
-            plan: &plan,
+            plan,
         };
         let presence = match plan.terms.session_limit {
             Some(_) => {
@@ -550,7 +634,7 @@ impl Engine {
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        nas: &Arc<NasEntry>,
         entry: Option<&SubscriberEntry>,
         decision: &Decision<'_>,
         ms_chap: Option<&MsChapAnswer>,
@@ -566,46 +650,82 @@ impl Engine {
                     ms_chap,
                     salts,
                 };
-                reply::write_accept(&mut self.reply, packet, &nas.nas, facts, &accept)
+                reply::write_accept(self.signing.buffer_mut(), packet, nas, facts, &accept)
             }
             Verdict::Reject(reason) => {
                 let challenge = self.draw();
-                let Self { reply, scratch, .. } = self;
-                reply::write_reject(reply, scratch, packet, &nas.nas, facts, *reason, challenge)
+                let Self {
+                    signing, scratch, ..
+                } = self;
+                let reply = signing.buffer_mut();
+                reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
             }
         };
-        if written.is_err() {
+        let Ok(unsigned) = written else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
-        }
-        self.cache.prepare(ticket, &self.reply);
+        };
         let outcome = match decision.verdict {
             Verdict::Accept(_) => {
-                self.context.metrics.count(Count::AccessAccept);
-                self.send_prepared(ticket);
+                self.tally.count(Count::AccessAccept);
+                self.sign_later(ticket, Purpose::Send, unsigned, nas);
                 AuthOutcome::Accepted
             }
             Verdict::Reject(reason) => {
-                self.context.metrics.count(Count::AccessReject);
-                self.hold_back(ticket, now);
+                self.tally.count(Count::AccessReject);
+                let purpose = Purpose::HoldBack(now.instant);
+                self.sign_later(ticket, purpose, unsigned, nas);
                 AuthOutcome::Rejected(reason)
             }
         };
-        self.effects.push_back(Effect::Log(AuthLogEntry {
+        self.log.note(&Conclusion {
             id: auth,
             at: now.timestamp,
             tenant: nas.nas.tenant,
             nas: nas.nas.id,
             subscriber: entry.map(|entry| entry.subscriber.id),
-            username: accounting::printable(facts.user_name.unwrap_or_default()),
+            user_name: facts.user_name.unwrap_or_default(),
             method: facts.method().unwrap_or(Method::None),
             outcome,
-            trace: decision.trace.clone(),
-            calling_station: facts.calling_station.map(Into::into),
-            called_station: facts.called_station.map(Into::into),
-        }));
+            trace: &decision.trace,
+            calling_station: facts.calling_station,
+            called_station: facts.called_station,
+        });
     }
 
-    fn hold_back(&mut self, ticket: Ticket, now: Moment) {
+    /// Leaves the signature for when several replies are written, or nothing else is to be done.
+    fn sign_later(
+        &mut self,
+        ticket: Ticket,
+        purpose: Purpose,
+        unsigned: Unsigned,
+        nas: &Arc<NasEntry>,
+    ) {
+        self.signing.push(ticket, purpose, unsigned, nas);
+        if self.signing.is_full() {
+            self.sign();
+        }
+    }
+
+    /// Signs what is written, and sends it, holds it back or keeps it.
+    fn sign(&mut self) {
+        if self.signing.is_empty() {
+            return;
+        }
+        self.signing.sign();
+        let mut place = 0;
+        while let Some((ticket, purpose, reply)) = self.signing.find(place) {
+            self.cache.prepare(ticket, reply);
+            match purpose {
+                Purpose::Send => self.send_prepared(ticket),
+                Purpose::HoldBack(since) => self.hold_back(ticket, since),
+                Purpose::Keep => {}
+            }
+            place += 1;
+        }
+        self.signing.clear();
+    }
+
+    fn hold_back(&mut self, ticket: Ticket, since: Instant) {
         if self.context.reject_delay.is_zero() {
             return self.send_prepared(ticket);
         }
@@ -615,7 +735,7 @@ impl Engine {
             self.send_prepared(oldest);
         }
         self.delayed
-            .push_back((now.instant + self.context.reject_delay, ticket));
+            .push_back((since + self.context.reject_delay, ticket));
     }
 
     fn send_prepared(&mut self, ticket: Ticket) {
@@ -643,11 +763,11 @@ impl Engine {
     fn note_knock(&mut self, source: IpAddr, now: Moment) {
         self.drop(Drop::UnknownNas);
         if self.knocks.note(source, now).is_err() {
-            self.context.metrics.count(Count::KnockLost);
+            self.tally.count(Count::KnockLost);
         }
     }
 
-    fn complain_of_secret(&self, nas: &NasEntry, now: Moment) {
+    fn complain_of_secret(&mut self, nas: &NasEntry, now: Moment) {
         self.drop(Drop::MessageAuthenticatorInvalid);
         complain(
             nas,
@@ -661,15 +781,15 @@ impl Engine {
         directory.find_subscriber(nas.nas.tenant, username.as_str())
     }
 
-    fn count_misfits(&self, packet: &Packet<'_>) {
+    fn count_misfits(&mut self, packet: &Packet<'_>) {
         let count = request::count_misfits(packet);
         if 0 < count {
-            self.context.metrics.add(Count::AttributeIgnored, count);
+            self.tally.add(Count::AttributeIgnored, count);
         }
     }
 
-    fn drop(&self, why: Drop) {
-        self.context.metrics.count_drop(why);
+    fn drop(&mut self, why: Drop) {
+        self.tally.count_drop(why);
     }
 
     fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
@@ -682,6 +802,33 @@ impl Engine {
     fn draw_salts(&mut self) -> [[u8; 2]; 2] {
         let [high, low] = self.draw();
         [[high, low], [high, low ^ 1]]
+    }
+}
+
+fn open<'a>(
+    routers: &'a NasTable,
+    received: Received<'a>,
+    now: Moment,
+) -> Result<Request<'a>, Drop> {
+    let nas = routers.find(received.peer.ip()).ok_or(Drop::UnknownNas)?;
+    let packet = Packet::parse(received.octets).map_err(|_| Drop::Malformed)?;
+    if overload::is_too_late(&packet, received.waited) {
+        return Err(Drop::TooLate);
+    }
+    Ok(Request {
+        received,
+        now,
+        nas,
+        packet,
+    })
+}
+
+impl Request<'_> {
+    fn verifiable(&self) -> Verifiable<'_> {
+        Verifiable {
+            request: self.packet,
+            secret: &self.nas.secret,
+        }
     }
 }
 

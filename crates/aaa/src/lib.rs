@@ -5,6 +5,7 @@
 //! [`port`].
 
 pub mod accounting;
+mod arrivals;
 pub mod auth_log;
 pub mod directory;
 pub mod duplicate;
@@ -24,8 +25,11 @@ pub mod proof;
 pub mod reply;
 pub mod request;
 pub mod session_table;
+mod signing;
 pub mod snapshot;
 pub mod socket;
 pub mod spooling;
+mod tally;
+pub mod trouble;
 pub mod verifier;
 pub mod worker;

@@ -86,6 +86,7 @@ pub enum Count {
     KernelDrop,
     AttributeIgnored,
     AuthLogWritten,
+    AuthLogCoalesced,
     AuthLogLost,
     KnockLost,
     JournalBatch,
@@ -107,7 +108,7 @@ pub enum Count {
 }
 
 impl Count {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -122,6 +123,7 @@ impl Count {
         Self::KernelDrop,
         Self::AttributeIgnored,
         Self::AuthLogWritten,
+        Self::AuthLogCoalesced,
         Self::AuthLogLost,
         Self::KnockLost,
         Self::JournalBatch,
@@ -159,6 +161,7 @@ impl Count {
             Self::KernelDrop => "kernel_drops",
             Self::AttributeIgnored => "attributes_ignored",
             Self::AuthLogWritten => "auth_log_written",
+            Self::AuthLogCoalesced => "auth_log_coalesced",
             Self::AuthLogLost => "auth_log_lost",
             Self::KnockLost => "knocks_lost",
             Self::JournalBatch => "journal_batches",
@@ -198,8 +201,11 @@ impl Count {
             Self::KernelDrop => "Datagrams that the kernel dropped because a socket was full",
             Self::AttributeIgnored => "Attributes of the wrong size that were ignored",
             Self::AuthLogWritten => "Authentication log entries stored",
+            Self::AuthLogCoalesced => {
+                "Decisions counted in the authentication log entry of another one like them"
+            }
             Self::AuthLogLost => {
-                "Authentication log entries lost because the log could not keep up"
+                "Decisions lost to the authentication log: refused, or too late at the stop"
             }
             Self::KnockLost => "Unknown senders not noted because too many knocked at once",
             Self::JournalBatch => "Accounting transactions committed to the database",
@@ -238,7 +244,11 @@ impl Metrics {
     }
 
     pub fn count_drop(&self, drop: Drop) {
-        self.drops[drop as usize].fetch_add(1, Relaxed);
+        self.add_drops(drop, 1);
+    }
+
+    pub fn add_drops(&self, drop: Drop, amount: u64) {
+        self.drops[drop as usize].fetch_add(amount, Relaxed);
     }
 
     pub fn count(&self, count: Count) {

@@ -8,6 +8,7 @@ use domain::nas::{MessageAuthenticatorPolicy, Nas};
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
+use radius::secret::PreparedSecret;
 
 /// At most one complaint a minute for each NAS, so that a misconfigured router cannot flood the
 /// log.
@@ -17,6 +18,7 @@ const COMPLAINT_SECONDS: i64 = 60;
 #[derive(Debug)]
 pub struct NasEntry {
     pub nas: Nas,
+    pub secret: PreparedSecret,
     has_sent_message_authenticator: AtomicBool,
     complained_at: AtomicI64,
 }
@@ -24,6 +26,7 @@ pub struct NasEntry {
 impl NasEntry {
     pub fn new(nas: Nas) -> Self {
         Self {
+            secret: PreparedSecret::new(nas.secret.expose()),
             nas,
             has_sent_message_authenticator: AtomicBool::new(false),
             complained_at: AtomicI64::new(i64::MIN),

@@ -15,7 +15,8 @@ use rand::Rng;
 use tokio::sync::{Mutex, mpsc};
 use tracing::{error, info};
 
-use crate::auth_log::{self, LogWriter};
+use crate::auth_log::LogWriter;
+use crate::auth_log::handover::{self, Handover};
 use crate::directory::Directory;
 use crate::engine::{Context, Role};
 use crate::inbox::{self, Inbox, Outlet};
@@ -228,28 +229,23 @@ where
         let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
         let stop = Arc::new(AtomicBool::new(false));
         let (journal_queue, journal_receiver) = mpsc::channel(journal::QUEUE);
-        let (log_queue, log_receiver) = mpsc::channel(auth_log::QUEUE);
+        let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
         let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
         let crew = Crew {
             context: context.clone(),
             journal: journal_queue,
-            log: log_queue,
             verifier,
             clock,
             stop: Arc::clone(&stop),
         };
-        let (outlets, threads) = crew.start(sets).map_err(StartError::Thread)?;
+        let (outlets, threads) = crew.start(sets, handovers).map_err(StartError::Thread)?;
         let journal = Journal {
             store: Arc::clone(&spooling),
             queue: journal_receiver,
             outlets: outlets.clone(),
         };
-        let log = LogWriter {
-            store: log,
-            queue: log_receiver,
-            metrics: Arc::clone(&context.metrics),
-            in_flight: 0,
-        };
+        let metrics = Arc::clone(&context.metrics);
+        let log = LogWriter::new(log, intake, outlets.clone(), metrics);
         let follower = Follower {
             context: context.clone(),
             registry,
@@ -298,7 +294,6 @@ fn restartable<W: Send + 'static>(
 struct Crew {
     context: Context,
     journal: mpsc::Sender<journal::Entry>,
-    log: mpsc::Sender<auth_log::Item>,
     verifier: Verifier,
     clock: Arc<dyn Clock>,
     stop: Arc<AtomicBool>,
@@ -306,11 +301,15 @@ struct Crew {
 
 impl Crew {
     /// Starts a worker for each set of listeners; all of them or none.
-    fn start(self, sets: Vec<Vec<Listener>>) -> io::Result<(Vec<Outlet>, Vec<JoinHandle<()>>)> {
+    fn start(
+        self,
+        sets: Vec<Vec<Listener>>,
+        handovers: Vec<Handover>,
+    ) -> io::Result<(Vec<Outlet>, Vec<JoinHandle<()>>)> {
         let mut outlets = Vec::new();
         let mut threads = Vec::new();
-        for (index, listeners) in sets.into_iter().enumerate() {
-            match self.start_worker(index, listeners) {
+        for (index, (listeners, log)) in sets.into_iter().zip(handovers).enumerate() {
+            match self.start_worker(index, listeners, log) {
                 Ok((outlet, thread)) => {
                     outlets.push(outlet);
                     threads.push(thread);
@@ -328,6 +327,7 @@ impl Crew {
         &self,
         index: usize,
         listeners: Vec<Listener>,
+        log: Handover,
     ) -> io::Result<(Outlet, JoinHandle<()>)> {
         let (outlet, inbox): (Outlet, Inbox) = inbox::channel()?;
         let worker = Worker {
@@ -337,7 +337,7 @@ impl Crew {
             inbox,
             outlet: outlet.clone(),
             journal: self.journal.clone(),
-            log: self.log.clone(),
+            log,
             verifier: self.verifier.clone(),
             clock: Arc::clone(&self.clock),
             stop: Arc::clone(&self.stop),

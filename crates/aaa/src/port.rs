@@ -21,14 +21,14 @@ pub trait Clock: Send + Sync + 'static {
     fn instant(&self) -> Instant;
 }
 
-/// Something outside did not work. The text is for the operator's log and holds no secret.
+/// Something outside did not work. The text, with its causes, is for the operator's log and holds
+/// no secret.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing}")]
+#[error("{line}")]
 pub struct PortError {
-    doing: String,
+    /// What was being done and why it failed: loggers that write objects show no causes.
+    line: String,
     is_outage: bool,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl PortError {
@@ -36,10 +36,21 @@ impl PortError {
         doing: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
+        let mut line = doing.into();
+        let source = source.into();
+        let mut cause: Option<&dyn std::error::Error> = Some(&*source);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some libraries repeat the cause in their own message.
+            if !line.ends_with(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
+            cause = error.source();
+        }
         Self {
-            doing: doing.into(),
+            line,
             is_outage: false,
-            source: source.into(),
         }
     }
 
@@ -154,9 +165,11 @@ pub trait Spool: Send + Sync + 'static {
 
 /// Keeps the authentication log and the list of unknown senders.
 pub trait AuthLogStore: Send + Sync + 'static {
+    /// Stores all or none. An entry that was stored before, when nobody saw the end of it, is not
+    /// stored again.
     fn append(
         &self,
-        entries: &[AuthLogEntry],
+        entries: &[&AuthLogEntry],
         knocks: &[Knock],
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
@@ -182,4 +195,21 @@ pub trait SnapshotDraft {
     ) -> Result<(), PortError>;
     /// Puts the copy in the place of the one before it; when this returns, it is durable.
     fn finish(self) -> Result<(), PortError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("refused: {0}")]
+    struct Refused(#[source] std::fmt::Error);
+
+    #[test]
+    fn a_failure_tells_its_causes_in_one_line_and_nothing_twice() {
+        let problem = PortError::outage("storing accounting", Refused(std::fmt::Error));
+        let cause = std::fmt::Error.to_string();
+        let expected = format!("storing accounting: refused: {cause}");
+        assert_eq!(problem.to_string(), expected);
+    }
 }

@@ -1,16 +1,17 @@
-//! Writes the replies: Message-Authenticator first where it is defined, Proxy-State last and in order.
+//! Writes the replies, most of them to be signed later: Message-Authenticator first where it is defined, Proxy-State last and in order.
 
 use domain::access::{Grants, Method, RejectReason};
 use domain::id::AuthId;
-use domain::nas::Nas;
 use radius::attribute::{kind, microsoft, vendor};
 use radius::code::Code;
 use radius::packet::Packet;
 use radius::password::mppe;
 use radius::password::mschap::{self, FailureCode};
+use radius::signer::Unsigned;
 use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
 
 use crate::encode::{self, RequestedService};
+use crate::nas_table::NasEntry;
 use crate::proof::MsChapAnswer;
 use crate::request::AccessFacts;
 
@@ -52,23 +53,27 @@ pub struct Accept<'a> {
 pub fn write_accept(
     buffer: &mut Vec<u8>,
     packet: &Packet<'_>,
-    nas: &Nas,
+    nas: &NasEntry,
     facts: &AccessFacts<'_>,
     accept: &Accept<'_>,
-) -> Result<(), WriteError> {
-    let secret = nas.secret.expose();
+) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessAccept, packet.identifier());
     writer.push_message_authenticator()?;
     if let Some(answer) = accept.ms_chap {
-        write_ms_chap(&mut writer, packet, secret, answer, accept.salts)?;
+        write_ms_chap(&mut writer, packet, nas, answer, accept.salts)?;
     }
     let requested = RequestedService {
         service_type: facts.service_type,
         framed_protocol: facts.framed_protocol,
     };
-    encode::write_grants(&mut writer, nas.settings.vendor, accept.grants, requested)?;
+    encode::write_grants(
+        &mut writer,
+        nas.nas.settings.vendor,
+        accept.grants,
+        requested,
+    )?;
     writer.push(kind::CLASS, &class_of(accept.auth))?;
-    finish(writer, packet, secret)
+    finish(writer, packet)
 }
 
 /// Writes an Access-Reject into `buffer`: only what RFC 2865 §5.44 and RFC 3579 §3.3 allow.
@@ -76,11 +81,10 @@ pub fn write_reject(
     buffer: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
     packet: &Packet<'_>,
-    nas: &Nas,
     facts: &AccessFacts<'_>,
     reason: RejectReason,
     challenge: [u8; 16],
-) -> Result<(), WriteError> {
+) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessReject, packet.identifier());
     writer.push_message_authenticator()?;
     if let Some(eap) = facts.eap_message {
@@ -88,7 +92,7 @@ pub fn write_reject(
         // no Reply-Message beside it.
         let identifier = eap.get(1).copied().unwrap_or(0);
         writer.push(kind::EAP_MESSAGE, &[EAP_FAILURE, identifier, 0, 4])?;
-        return finish(writer, packet, nas.secret.expose());
+        return finish(writer, packet);
     }
     writer.push_text(kind::REPLY_MESSAGE, reason.reply_message())?;
     match facts.method() {
@@ -112,19 +116,21 @@ pub fn write_reject(
         }
         Ok(Method::Pap | Method::Chap | Method::Eap | Method::None) | Err(_) => {}
     }
-    finish(writer, packet, nas.secret.expose())
+    finish(writer, packet)
 }
 
 /// Writes the answer to Status-Server (RFC 5997 §3).
 pub fn write_status(
     buffer: &mut Vec<u8>,
     packet: &Packet<'_>,
-    nas: &Nas,
+    nas: &NasEntry,
     code: Code,
 ) -> Result<(), WriteError> {
     let mut writer = PacketWriter::new(buffer, code, packet.identifier());
     writer.push_message_authenticator()?;
-    finish(writer, packet, nas.secret.expose())
+    push_proxy_state(&mut writer, packet)?;
+    writer.finish_reply(packet.authenticator(), &nas.secret);
+    Ok(())
 }
 
 /// Writes an Accounting-Response, without Message-Authenticator: no RFC defines it there, and
@@ -133,32 +139,31 @@ pub fn write_status(
 pub fn write_accounting_response(
     buffer: &mut Vec<u8>,
     packet: &Packet<'_>,
-    nas: &Nas,
-) -> Result<(), WriteError> {
+) -> Result<Unsigned, WriteError> {
     let writer = PacketWriter::new(buffer, Code::AccountingResponse, packet.identifier());
-    finish(writer, packet, nas.secret.expose())
+    finish(writer, packet)
 }
 
-fn finish(
-    mut writer: PacketWriter<'_>,
-    packet: &Packet<'_>,
-    secret: &[u8],
-) -> Result<(), WriteError> {
-    // RFC 2865 §5.33: all of them, unchanged and in order.
-    for state in packet.find_all(kind::PROXY_STATE) {
-        writer.push(kind::PROXY_STATE, state)?;
-    }
-    writer.finish_reply(packet.authenticator(), secret);
-    Ok(())
+fn finish(mut writer: PacketWriter<'_>, packet: &Packet<'_>) -> Result<Unsigned, WriteError> {
+    push_proxy_state(&mut writer, packet)?;
+    Ok(writer.finish_unsigned(packet.authenticator()))
+}
+
+/// RFC 2865 §5.33: all of them, unchanged and in order.
+fn push_proxy_state(writer: &mut PacketWriter<'_>, packet: &Packet<'_>) -> Result<(), WriteError> {
+    packet
+        .find_all(kind::PROXY_STATE)
+        .try_for_each(|state| writer.push(kind::PROXY_STATE, state))
 }
 
 fn write_ms_chap(
     writer: &mut PacketWriter<'_>,
     packet: &Packet<'_>,
-    secret: &[u8],
+    nas: &NasEntry,
     answer: &MsChapAnswer,
     salts: [[u8; 2]; 2],
 ) -> Result<(), WriteError> {
+    let secret = nas.nas.secret.expose();
     match answer {
         MsChapAnswer::V1 { keys } => {
             let value = mppe::encrypt_v1_keys(keys, packet.authenticator(), secret);

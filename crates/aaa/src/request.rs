@@ -36,8 +36,8 @@ impl<'a> AccessFacts<'a> {
                 kind::CHAP_CHALLENGE => first(&mut facts.chap_challenge, Some(value)),
                 kind::EAP_MESSAGE => first(&mut facts.eap_message, Some(value)),
                 kind::NAS_IDENTIFIER => first(&mut facts.nas_identifier, Some(value)),
-                kind::CALLING_STATION_ID => first(&mut facts.calling_station, printable(value)),
-                kind::CALLED_STATION_ID => first(&mut facts.called_station, printable(value)),
+                kind::CALLING_STATION_ID => first(&mut facts.calling_station, station(value)),
+                kind::CALLED_STATION_ID => first(&mut facts.called_station, station(value)),
                 kind::SERVICE_TYPE => first(&mut facts.service_type, attribute::integer(value)),
                 kind::FRAMED_PROTOCOL => {
                     first(&mut facts.framed_protocol, attribute::integer(value));
@@ -126,8 +126,8 @@ fn first<T>(slot: &mut Option<T>, value: Option<T>) {
     }
 }
 
-fn printable(value: &[u8]) -> Option<&str> {
-    attribute::text(value).filter(|text| !text.is_empty() && !text.contains(char::is_control))
+fn station(value: &[u8]) -> Option<&str> {
+    attribute::printable(value).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::follow::{Notice, follow_spooled, follow_stored};
 use crate::metrics::{Count, Metrics};
 use crate::port::{AccountingStore, Parcel, PortError, Spool, Stored};
 use crate::session_table::SessionTable;
+use crate::trouble::Trouble;
 
 /// How long a commit may take that a router waits for.
 pub const COMMIT_PATIENCE: Duration = Duration::from_secs(3);
@@ -82,6 +83,10 @@ pub struct SpoolState {
     is_spooling: AtomicBool,
     is_draining: AtomicBool,
     depth: AtomicU64,
+    /// The database does not store accounting.
+    pub database: Trouble,
+    /// Neither it nor the spool does, and nothing is acknowledged.
+    pub refusal: Trouble,
 }
 
 impl SpoolState {
@@ -162,6 +167,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             }
             Err(problem) => return Err(problem),
         };
+        self.state.refusal.end();
         self.metrics.count(Count::JournalBatch);
         self.metrics.add(Count::JournalRecord, records.len() as u64);
         self.follow(records, &stored, Notice::First);
@@ -331,8 +337,14 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             Ok(stored) => stored,
             Err(late) => Err(PortError::outage("storing accounting in time", late)),
         };
-        if stored.is_err() {
-            self.metrics.count(Count::JournalFailure);
+        match &stored {
+            Ok(_) => self.state.database.end(),
+            Err(problem) => {
+                self.metrics.count(Count::JournalFailure);
+                if problem.is_outage() {
+                    self.state.database.begin(problem);
+                }
+            }
         }
         stored
     }
@@ -343,7 +355,12 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         origin: Origin,
         records: &[AccountingRecord],
     ) -> Result<(), PortError> {
-        self.spool_used(self.spool.append(origin, records).await)?;
+        let appended = self.spool_used(self.spool.append(origin, records).await);
+        if let Err(problem) = &appended {
+            self.state.refusal.begin(problem);
+        }
+        appended?;
+        self.state.refusal.end();
         intake.spooled += records.len() as u64;
         self.metrics.add(Count::SpoolAdded, records.len() as u64);
         follow_spooled(&self.sessions, records);

@@ -18,7 +18,7 @@ use udp::BATCH;
 use udp::receive::{Now, ReceiveBuffer, Receiver};
 use udp::send::Sender;
 
-use crate::auth_log;
+use crate::auth_log::handover::Handover;
 use crate::engine::{Context, Effect, Engine, Moment, Received};
 use crate::inbox::{Inbox, Outlet};
 use crate::journal;
@@ -46,7 +46,7 @@ pub struct Worker {
     /// Its own outlet, for those who work for it.
     pub outlet: Outlet,
     pub journal: mpsc::Sender<journal::Entry>,
-    pub log: mpsc::Sender<auth_log::Item>,
+    pub log: Handover,
     pub verifier: Verifier,
     pub clock: Arc<dyn Clock>,
     pub stop: Arc<AtomicBool>,
@@ -71,11 +71,15 @@ impl Worker {
     /// Serves until it is told to stop. A panic costs the requests under way, not the worker.
     pub fn run(self) {
         let mut epoch = 0;
+        let mut log = self.log.fold();
         loop {
             let seed = self.epoch_seed(epoch);
             let mut engine = Engine::new(self.context.clone(), seed, epoch);
-            match catch_unwind(AssertUnwindSafe(|| self.serve(&mut engine))) {
-                Ok(()) => return,
+            *engine.log_mut() = log;
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.serve(&mut engine)));
+            log = engine.log_mut().take(self.log.fold());
+            match outcome {
+                Ok(()) => return self.log.finish(&mut log),
                 Err(_) => {
                     self.context.metrics.count(Count::WorkerRestart);
                     error!(
@@ -214,10 +218,7 @@ impl Worker {
     fn advance(&self, engine: &mut Engine, sender: &mut Sender, now: Moment) {
         engine.handle_timeout(now.instant);
         if let Some(knocks) = engine.poll_knocks(now.instant) {
-            let count = knocks.len() as u64;
-            if self.log.try_send(auth_log::Item::Knocks(knocks)).is_err() {
-                self.context.metrics.add(Count::KnockLost, count);
-            }
+            self.log.report(knocks);
         }
         self.flush(engine, sender);
     }
@@ -229,6 +230,7 @@ impl Worker {
                 engine.refuse(*refused);
             }
         }
+        self.log.offer(engine.log_mut());
         let outbox = engine.take_outbox();
         // Replies of one batch that leave by the same socket and address go out together.
         for batch in outbox
@@ -281,15 +283,6 @@ impl Worker {
                         ticket,
                     })
                 })
-            }
-            Effect::Log(entry) => {
-                let item = auth_log::Item::Entry(entry);
-                self.log
-                    .try_send(item)
-                    .map_err(|refused| match refused.into_inner() {
-                        auth_log::Item::Entry(entry) => Box::new(Effect::Log(entry)),
-                        auth_log::Item::Knocks(_) => unreachable!("an entry was sent"),
-                    })
             }
         }
     }

@@ -8,7 +8,6 @@ use std::net::Ipv4Addr;
 
 use arrayvec::ArrayVec;
 use ipnet::Ipv6Net;
-use serde::{Deserialize, Serialize};
 
 use crate::credential::HashScheme;
 use crate::plan::Plan;
@@ -31,8 +30,7 @@ pub struct AccessRequest {
 }
 
 /// How a user tried to prove who they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     Pap,
     Chap,
@@ -135,35 +133,19 @@ pub struct Grants<'a> {
 }
 
 /// Why access was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "reason")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectReason {
     UnknownUser,
     MalformedUserName,
     Disabled,
-    Expired {
-        at: Timestamp,
-    },
-    WrongPassword {
-        method: Method,
-    },
-    MethodNeedsCleartext {
-        method: Method,
-        #[serde(with = "scheme_text")]
-        stored: HashScheme,
-    },
-    MalformedCredential {
-        method: Method,
-    },
-    UnsupportedMethod {
-        method: Method,
-    },
+    Expired { at: Timestamp },
+    WrongPassword { method: Method },
+    MethodNeedsCleartext { method: Method, stored: HashScheme },
+    MalformedCredential { method: Method },
+    UnsupportedMethod { method: Method },
     NoCredential,
     NasIdentifierDiffers,
-    SessionLimit {
-        open: u32,
-        limit: u16,
-    },
+    SessionLimit { open: u32, limit: u16 },
     PlanMissing,
 }
 
@@ -245,8 +227,7 @@ impl fmt::Display for RejectReason {
 pub type Trace = ArrayVec<TraceStep, { TraceStep::STEPS_MAX }>;
 
 /// One rule and how it came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "rule")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TraceStep {
     SubscriberFound,
     SubscriberActive,
@@ -436,37 +417,6 @@ fn grants<'a>(
             None => terms.pool.as_ref().map(|pool| pool.as_str()),
         },
         session_limit: terms.session_limit.map(|limit| limit.as_sessions()),
-    }
-}
-
-/// Stores a hash scheme by its name.
-mod scheme_text {
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use crate::credential::HashScheme;
-
-    const ALL: [HashScheme; 5] = [
-        HashScheme::Bcrypt,
-        HashScheme::Argon2,
-        HashScheme::Sha256Crypt,
-        HashScheme::Sha512Crypt,
-        HashScheme::Nt,
-    ];
-
-    pub(super) fn serialize<S: Serializer>(
-        scheme: &HashScheme,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(scheme.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<HashScheme, D::Error> {
-        let raw = String::deserialize(deserializer)?;
-        ALL.into_iter()
-            .find(|scheme| scheme.as_str() == raw)
-            .ok_or_else(|| de::Error::custom("unknown password hash scheme"))
     }
 }
 
@@ -733,26 +683,5 @@ mod tests {
         assert_eq!(pool_of(&subscriber).as_deref(), Some("pppoe"));
         subscriber.addresses.ipv4 = Some([10, 0, 0, 7].into());
         assert_eq!(pool_of(&subscriber), None);
-    }
-
-    #[test]
-    fn trace_survives_storage() {
-        let request = AccessRequest {
-            proof: Proof::Unusable {
-                method: Method::Chap,
-                stored: HashScheme::Argon2,
-            },
-            ..VERIFIED
-        };
-        let subscriber = subscriber();
-        let plan = plan(PlanTerms::default());
-        let profile = AccessProfile {
-            subscriber: &subscriber,
-            plan: &plan,
-        };
-        let trace = decide(Some(profile), request, Presence::default(), NOW).trace;
-        let json = serde_json::to_string(&trace).expect("a trace is plain data");
-        let back: Trace = serde_json::from_str(&json).expect("it was written by us");
-        assert_eq!(back, trace);
     }
 }

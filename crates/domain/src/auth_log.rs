@@ -2,26 +2,36 @@
 
 use compact_str::CompactString;
 
-use crate::access::{Method, RejectReason, Trace};
+use crate::access::{Method, RejectReason};
+use crate::auth_log::shorthand::TraceText;
 use crate::id::{AuthId, NasId, SubscriberId, TenantId};
 use crate::time::Timestamp;
 
-/// One decision as it is kept.
+pub mod shorthand;
+
+/// One decision as it is kept, or several that came out alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthLogEntry {
-    /// Also the value in Class, so that sessions lead back to their authentication.
+    /// Also the value in Class, so that sessions lead back to their authentication. Of several
+    /// decisions it is that of the first.
     pub id: AuthId,
+    /// When the first decision was made.
     pub at: Timestamp,
     pub tenant: TenantId,
     pub nas: NasId,
     pub subscriber: Option<SubscriberId>,
-    /// As received, made printable and cut to 253 octets.
-    pub username: CompactString,
+    /// As received, made printable and cut to 253 octets. Absent when the entry stands for
+    /// several users.
+    pub username: Option<CompactString>,
     pub method: Method,
     pub outcome: AuthOutcome,
-    pub trace: Trace,
+    pub trace: TraceText,
     pub calling_station: Option<CompactString>,
     pub called_station: Option<CompactString>,
+    /// Decisions that this entry stands for, at least 1.
+    pub count: u64,
+    /// When the last decision was made.
+    pub last_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

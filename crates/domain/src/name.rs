@@ -43,7 +43,10 @@ impl Username {
         if let Some(at) = raw.iter().position(|byte| !byte.is_ascii_graphic()) {
             return Err(UsernameError::BadByte { at });
         }
-        let mut folded = CompactString::from_utf8_lossy(raw);
+        let mut folded = CompactString::from_utf8(raw).map_err(|error| {
+            let at = error.valid_up_to();
+            UsernameError::BadByte { at }
+        })?;
         folded.make_ascii_lowercase();
         Ok(Self(folded))
     }

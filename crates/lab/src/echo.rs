@@ -19,6 +19,7 @@ use udp::send::{Outgoing, Sender};
 
 pub use udp::socket::Socket;
 
+use crate::cpu::cpu_time;
 use crate::line::LineError;
 use crate::load::report::Latency;
 
@@ -56,6 +57,8 @@ pub struct VolleyReport {
     pub elapsed_seconds: f64,
     /// Echoes in a second.
     pub throughput_per_second: f64,
+    /// Seconds of processor time that this end used.
+    pub cpu_seconds: f64,
     /// Datagrams that came back.
     pub answers: u64,
     /// Datagrams that did not.
@@ -109,6 +112,7 @@ pub fn volley(options: &VolleyOptions) -> Result<VolleyReport, LineError> {
     let ports = options.ports.clamp(1, PORTS_MAX);
     let open = || listen(SocketAddr::new(unspecified, 0)).map(|port| (port, Receiver::new()));
     let mut sockets = (0..ports).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
+    let cpu_before = cpu_time();
     let mut rally = Rally::new(options.duration);
     let outstanding = options.outstanding.clamp(1, OUTSTANDING_MAX);
     let mut batch = Batch::new();
@@ -137,7 +141,9 @@ pub fn volley(options: &VolleyOptions) -> Result<VolleyReport, LineError> {
             wait(sockets.iter().map(|(socket, _)| socket));
         }
     }
-    Ok(rally.into_report())
+    let mut report = rally.into_report();
+    report.cpu_seconds = cpu_time().saturating_sub(cpu_before).as_secs_f64();
+    Ok(report)
 }
 
 /// A volley without its sockets: each datagram carries the time at which it was thrown.
@@ -209,6 +215,7 @@ impl Rally {
             } else {
                 0.0
             },
+            cpu_seconds: 0.0,
             answers,
             lost: self.under_way,
             latency: Latency {
@@ -308,6 +315,7 @@ impl fmt::Display for VolleyReport {
         let Self {
             elapsed_seconds,
             throughput_per_second,
+            cpu_seconds: _,
             answers,
             lost,
             latency,

@@ -1,7 +1,10 @@
-//! A bad line: datagrams lost, doubled and overtaken, repeatably from a seed; no socket.
+//! A bad line: datagrams lost, doubled, overtaken and delayed, repeatably from a seed; no socket.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -16,6 +19,8 @@ pub struct Faults {
     pub duplication: Rate,
     /// Datagrams that are held back until the next one has passed.
     pub reordering: Rate,
+    /// The longest time that a datagram takes; each takes a random part of it.
+    pub delay: Duration,
 }
 
 /// A share of all datagrams, from 0 to 0.9, so that a run always ends.
@@ -50,6 +55,14 @@ impl Rate {
     }
 }
 
+impl Faults {
+    /// Whether nothing goes wrong.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl FromStr for Rate {
     type Err = RateError;
 
@@ -69,12 +82,18 @@ impl fmt::Display for Rate {
     }
 }
 
+/// Datagrams that one direction of a bad line has on their way at most; more are lost.
+const UNDER_WAY_MAX: usize = 65_536;
+
 /// One direction of a bad line. At most one datagram is held back at a time.
 #[derive(Debug)]
 pub(crate) struct BadLine {
     faults: Faults,
     random: StdRng,
     held: Option<Vec<u8>>,
+    /// Soonest first, with a number that keeps the order of those that arrive at once.
+    under_way: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
+    number: u64,
 }
 
 /// What became of a datagram.
@@ -97,29 +116,58 @@ impl BadLine {
             faults,
             random,
             held: None,
+            under_way: BinaryHeap::new(),
+            number: 0,
         }
     }
 
-    /// Puts a datagram in; what comes out, in order, is appended to `out`: at most three.
-    pub(crate) fn push(&mut self, datagram: &[u8], out: &mut Vec<Vec<u8>>) -> Passage {
-        if self.happens(self.faults.loss) {
+    /// Puts a datagram in; [`Self::pop`] gives what comes out.
+    pub(crate) fn push(&mut self, datagram: &[u8], now: Instant) -> Passage {
+        if UNDER_WAY_MAX <= self.under_way.len() || self.happens(self.faults.loss) {
             return Passage::Lost;
         }
         if self.held.is_none() && self.happens(self.faults.reordering) {
             self.held = Some(datagram.to_vec());
             return Passage::Held;
         }
-        out.push(datagram.to_vec());
+        self.dispatch(datagram.to_vec(), now);
         let is_doubled = self.happens(self.faults.duplication);
         if is_doubled {
-            out.push(datagram.to_vec());
+            self.dispatch(datagram.to_vec(), now);
         }
-        out.extend(self.held.take());
+        if let Some(held) = self.held.take() {
+            self.dispatch(held, now);
+        }
         if is_doubled {
             Passage::Doubled
         } else {
             Passage::Passed
         }
+    }
+
+    /// The next datagram that has arrived.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if now < self.next_arrival()? {
+            return None;
+        }
+        let Reverse((_, _, datagram)) = self.under_way.pop()?;
+        Some(datagram)
+    }
+
+    /// When the next datagram arrives, if one is under way.
+    pub(crate) fn next_arrival(&self) -> Option<Instant> {
+        self.under_way.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    fn dispatch(&mut self, datagram: Vec<u8>, now: Instant) {
+        let delay = if self.faults.delay.is_zero() {
+            Duration::ZERO
+        } else {
+            self.random.random_range(Duration::ZERO..=self.faults.delay)
+        };
+        self.number += 1;
+        self.under_way
+            .push(Reverse((now + delay, self.number, datagram)));
     }
 
     fn happens(&mut self, rate: Rate) -> bool {
@@ -150,21 +198,30 @@ mod tests {
     }
 
     fn line(loss: f64, duplication: f64, reordering: f64) -> BadLine {
+        slow_line(loss, duplication, reordering, Duration::ZERO)
+    }
+
+    fn slow_line(loss: f64, duplication: f64, reordering: f64, delay: Duration) -> BadLine {
         let rate = |share| Rate::new(share).unwrap();
         let faults = Faults {
             loss: rate(loss),
             duplication: rate(duplication),
             reordering: rate(reordering),
+            delay,
         };
         BadLine::new(faults, random::generator(Some(7)))
     }
 
+    fn arrived(line: &mut BadLine, now: Instant) -> Vec<u8> {
+        std::iter::from_fn(|| line.pop(now)).flatten().collect()
+    }
+
     fn pass(line: &mut BadLine, count: u8) -> Vec<u8> {
-        let mut out = Vec::new();
+        let now = Instant::now();
         for number in 0..count {
-            line.push(&[number], &mut out);
+            line.push(&[number], now);
         }
-        out.concat()
+        arrived(line, now)
     }
 
     #[test]
@@ -192,6 +249,35 @@ mod tests {
         for (at, number) in passed.iter().enumerate() {
             assert!(at.abs_diff(usize::from(*number)) <= 1, "{passed:?}");
         }
+    }
+
+    #[test]
+    fn slow_line_gives_everything_back_in_time_and_out_of_order() {
+        let delay = Duration::from_millis(10);
+        let mut line = slow_line(0.0, 0.0, 0.0, delay);
+        let begin = Instant::now();
+        for number in 0..100 {
+            line.push(&[number], begin);
+        }
+        let mut passed = arrived(&mut line, begin + delay / 2);
+        assert!((20..80).contains(&passed.len()), "{passed:?}");
+        let next = line.next_arrival().unwrap();
+        assert!(begin + delay / 2 < next && next <= begin + delay);
+        passed.extend(arrived(&mut line, begin + delay));
+        assert!(!passed.is_sorted());
+        passed.sort_unstable();
+        assert_eq!(passed, (0..100).collect::<Vec<u8>>());
+        assert_eq!(line.next_arrival(), None);
+    }
+
+    #[test]
+    fn line_that_is_full_loses() {
+        let mut line = slow_line(0.0, 0.0, 0.0, Duration::from_secs(1));
+        let now = Instant::now();
+        for _ in 0..UNDER_WAY_MAX {
+            assert_eq!(line.push(&[], now), Passage::Passed);
+        }
+        assert_eq!(line.push(&[], now), Passage::Lost);
     }
 
     #[test]

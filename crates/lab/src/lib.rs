@@ -1,6 +1,7 @@
-//! The other side of the wire: a NAS with one subscriber's life, probes, and a load generator.
+//! The other side of the wire: a NAS with one subscriber's life, probes, load, and a reconnect storm.
 
 pub mod auth;
+mod cpu;
 pub mod credentials;
 pub mod echo;
 mod exchange;
@@ -15,3 +16,4 @@ pub mod reply;
 pub mod request;
 pub mod responder;
 pub mod router;
+pub mod storm;

@@ -1,6 +1,5 @@
 //! The socket under an exchange: one source port, one server, and the faults in between.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -86,7 +85,6 @@ pub(crate) struct Line {
     server: SocketAddr,
     requests: BadLine,
     replies: BadLine,
-    arrived: VecDeque<Vec<u8>>,
     buffer: Vec<u8>,
     random: StdRng,
 }
@@ -108,7 +106,6 @@ impl Line {
             server,
             requests: bad_line(),
             replies: bad_line(),
-            arrived: VecDeque::new(),
             buffer: vec![0; LENGTH_MAX],
             random,
         })
@@ -152,10 +149,14 @@ impl Line {
             transmission: exchange.transmissions(),
             octets: request.len(),
         });
-        let mut passing = Vec::new();
-        let passage = self.requests.push(request, &mut passing);
+        let passage = self.requests.push(request, Instant::now());
         observe_passage(Direction::Request, passage, observe);
-        for datagram in passing {
+        self.send_arrived(observe)
+    }
+
+    /// Sends what has come to the end of the bad line.
+    fn send_arrived(&mut self, observe: &mut dyn FnMut(LineEvent)) -> Result<(), LineError> {
+        while let Some(datagram) = self.requests.pop(Instant::now()) {
             match self.socket.send(&datagram) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
@@ -176,9 +177,15 @@ impl Line {
         wait: Duration,
         observe: &mut dyn FnMut(LineEvent),
     ) -> Result<Option<Vec<u8>>, LineError> {
-        if let Some(datagram) = self.arrived.pop_front() {
+        self.send_arrived(observe)?;
+        let now = Instant::now();
+        if let Some(datagram) = self.replies.pop(now) {
             return Ok(Some(datagram));
         }
+        let arrivals = [self.requests.next_arrival(), self.replies.next_arrival()];
+        let wait = arrivals.into_iter().flatten().fold(wait, |wait, arrival| {
+            wait.min(arrival.saturating_duration_since(now))
+        });
         let server = self.server;
         let failed = |source| LineError::Receive { server, source };
         self.socket
@@ -186,11 +193,10 @@ impl Line {
             .map_err(failed)?;
         match self.socket.recv(&mut self.buffer) {
             Ok(length) => {
-                let mut passing = Vec::new();
-                let passage = self.replies.push(&self.buffer[..length], &mut passing);
+                let now = Instant::now();
+                let passage = self.replies.push(&self.buffer[..length], now);
                 observe_passage(Direction::Reply, passage, observe);
-                self.arrived.extend(passing);
-                Ok(self.arrived.pop_front())
+                Ok(self.replies.pop(now))
             }
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 observe(LineEvent::PortClosed);

@@ -1,21 +1,28 @@
-//! A closed-loop load: so many requests on their way, each answer verified and measured and followed by the next.
+//! A load: requests as fast as they are answered or at a rate, each answer verified and measured.
 
 mod batch;
 mod generator;
 pub mod ledger;
+pub(crate) mod life;
 mod lives;
 pub mod mix;
+mod mixed;
 pub mod options;
 mod port;
 pub mod report;
+pub(crate) mod script;
+pub(crate) mod share;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Instant;
 
-use crate::load::generator::Share;
-use crate::load::options::{Limit, LoadError, LoadOptions, part};
+use crate::load::mixed::Mixed;
+use crate::load::options::{LoadError, LoadOptions};
 use crate::load::report::{LoadReport, Measurement};
+use crate::load::script::Script;
+use crate::load::share::Share;
 use crate::random;
 
 /// Runs a load to its end: its limit, or a silent server.
@@ -28,15 +35,32 @@ pub fn run_until(options: &LoadOptions, stop: &AtomicBool) -> Result<LoadReport,
     options.check()?;
     let run = options.run.clone().unwrap_or_else(random_run);
     let shares: Vec<Share> = (0..options.threads)
-        .map(|thread| share(options, &run, thread))
+        .map(|thread| Share::new(options, &run, thread))
         .collect();
+    let begin = Instant::now();
+    let measured = run_shares(options, &shares, begin, stop, |share| {
+        Mixed::new(options, share, begin)
+    })?;
+    Ok(measured.into_report(run, options.seed))
+}
+
+/// Runs a thread for each share, with a script for each, and adds up what they measured.
+pub(crate) fn run_shares<'s, S: Script>(
+    options: &LoadOptions,
+    shares: &'s [Share],
+    begin: Instant,
+    stop: &AtomicBool,
+    script: impl Fn(&'s Share) -> S + Sync,
+) -> Result<Measurement, LoadError> {
+    let run_one = |share: &'s Share| worker::run(options, share, script(share), begin, stop);
+    let run_one = &run_one;
     let measurements = thread::scope(|scope| {
         let (first, others) = shares.split_first().expect("there is at least one thread");
         let others: Vec<_> = others
             .iter()
-            .map(|share| scope.spawn(|| worker::run(options, share, stop)))
+            .map(|share| scope.spawn(move || run_one(share)))
             .collect();
-        let mut measurements = vec![worker::run(options, first, stop)];
+        let mut measurements = vec![run_one(first)];
         for other in others {
             let measured = other
                 .join()
@@ -49,33 +73,10 @@ pub fn run_until(options: &LoadOptions, stop: &AtomicBool) -> Result<LoadReport,
     for measurement in measurements {
         sum.merge(measurement?);
     }
-    Ok(sum.into_report(run, options.seed))
+    Ok(sum)
 }
 
-fn share(options: &LoadOptions, run: &str, thread: usize) -> Share {
-    let threads = options.threads;
-    let of = |whole| part(whole, threads, thread);
-    Share {
-        thread,
-        outstanding: of(options.outstanding),
-        ports: of(options.ports),
-        sessions: of(options.sessions),
-        requests_max: match options.limit {
-            Limit::Duration(_) => u64::MAX,
-            Limit::Requests(requests) => {
-                let (threads, thread) = (threads as u64, thread as u64);
-                requests / threads + u64::from(thread < requests % threads)
-            }
-        },
-        session_prefix: if threads == 1 {
-            run.to_owned()
-        } else {
-            format!("{run}{thread:02x}")
-        },
-    }
-}
-
-fn random_run() -> String {
+pub(crate) fn random_run() -> String {
     let number = u32::from_be_bytes(random::octets(&mut random::generator(None)));
     format!("{number:08x}")
 }

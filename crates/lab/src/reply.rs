@@ -98,15 +98,22 @@ impl Expectation<'_> {
             }
         };
         verify(reply, self.identifier, self.authenticator, self.secret)?;
-        if !self.is_answered_by(reply.code()) {
-            return Err(ReplyFault::Code);
-        }
+        self.check_code(reply)?;
         let first = reply.attributes().next().map(|attribute| attribute.kind);
         let is_first = first == Some(kind::MESSAGE_AUTHENTICATOR);
         if self.effective_policy() == ReplyPolicy::MessageAuthenticatorFirst && !is_first {
             return Err(ReplyFault::MessageAuthenticatorNotFirst);
         }
         Ok(())
+    }
+
+    /// Whether the reply is one to such a request, whoever sent it.
+    pub(crate) fn check_code(&self, reply: &Packet<'_>) -> Result<(), ReplyFault> {
+        if self.is_answered_by(reply.code()) {
+            Ok(())
+        } else {
+            Err(ReplyFault::Code)
+        }
     }
 
     fn effective_policy(&self) -> ReplyPolicy {

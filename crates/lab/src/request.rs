@@ -116,6 +116,18 @@ impl Nonces {
 }
 
 impl Event {
+    /// Every one, in the order of a session's life.
+    pub const ALL: [Self; 3] = [Self::Start, Self::Interim, Self::Stop];
+
+    /// The place in [`Self::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Start => 0,
+            Self::Interim => 1,
+            Self::Stop => 2,
+        }
+    }
+
     /// The value of Acct-Status-Type.
     const fn status_type(self) -> u32 {
         match self {

@@ -1,14 +1,15 @@
 //! The simplest imaginable RADIUS server: what is left of a machine's rate after the cryptography.
 //!
 //! It verifies the Message-Authenticator, decrypts the PAP password, compares it with one from a
-//! map, and signs the answer. It stores nothing and must never face a real router.
+//! map, and signs an answer of the attributes that a PPPoE login gets from lastmile. It stores
+//! nothing and must never face a real router.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::AtomicBool;
 
 use domain::secret::Secret;
-use radius::attribute::kind;
+use radius::attribute::{kind, mikrotik, vendor};
 use radius::authenticator::{
     MessageAuthenticatorCheck, verify_message_authenticator, verify_request_authenticator,
 };
@@ -19,6 +20,13 @@ use radius::writer::{PacketWriter, WriteError};
 
 use crate::credentials::Credentials;
 use crate::echo::{self, Socket};
+
+const SERVICE_TYPE_FRAMED: u32 = 2;
+const FRAMED_PROTOCOL_PPP: u32 = 1;
+const INTERIM_SECONDS: u32 = 300;
+const RATE_LIMIT: &[u8] = b"25M/50M";
+/// As long as a Class that leads back to a login.
+const CLASS: [u8; 20] = *b"lab:0123456789abcdef";
 
 /// A server of PAP, and of accounting that it forgets.
 pub struct Responder {
@@ -81,6 +89,13 @@ impl Responder {
         let mut writer = PacketWriter::new(answer, code, request.identifier());
         if code != Code::AccountingResponse {
             writer.push_message_authenticator()?;
+        }
+        if code == Code::AccessAccept {
+            writer.push_integer(kind::SERVICE_TYPE, SERVICE_TYPE_FRAMED)?;
+            writer.push_integer(kind::FRAMED_PROTOCOL, FRAMED_PROTOCOL_PPP)?;
+            writer.push_integer(kind::ACCT_INTERIM_INTERVAL, INTERIM_SECONDS)?;
+            writer.push_vendor(vendor::MIKROTIK, mikrotik::RATE_LIMIT, RATE_LIMIT)?;
+            writer.push(kind::CLASS, &CLASS)?;
         }
         writer.finish_reply(request.authenticator(), secret);
         Ok(())
@@ -149,6 +164,28 @@ mod tests {
     #[test]
     fn accounting_is_answered() {
         assert_eq!(counts("accounting", "rosa").accounting_responses, 200);
+    }
+
+    #[test]
+    fn accept_grants_what_a_server_would() {
+        let secret = Secret::from("shared");
+        let responder = Responder::new(secret.clone(), &[user("rosa")]);
+        let mut request = Vec::new();
+        let mut writer = PacketWriter::new(&mut request, Code::AccessRequest, 1);
+        writer.push_message_authenticator().unwrap();
+        writer.push_text(kind::USER_NAME, "ana").unwrap();
+        let mut hidden = [0; PASSWORD_LENGTH_MAX];
+        let hidden = pap::encrypt(b"rosa", secret.expose(), &[7; 16], &mut hidden).unwrap();
+        writer.push(kind::USER_PASSWORD, hidden).unwrap();
+        writer.finish_access_request(&[7; 16], secret.expose());
+        let mut answer = Vec::new();
+        responder.answer(&request, &mut answer).unwrap();
+        let answer = Packet::parse(&answer).unwrap();
+        assert_eq!(answer.code(), Code::AccessAccept);
+        assert_eq!(answer.find(kind::CLASS), Some(CLASS.as_slice()));
+        let rate = answer.find_vendor(vendor::MIKROTIK, mikrotik::RATE_LIMIT);
+        assert_eq!(rate, Some(RATE_LIMIT));
+        assert_eq!(answer.attributes().count(), 6);
     }
 
     #[test]

@@ -16,10 +16,12 @@ use tracing::{error, info};
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::late_store::LateStore;
+use crate::serve::disk::Disk;
 use crate::serve::health::Health;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
 
+mod disk;
 mod health;
 mod housekeeping;
 mod http;
@@ -143,7 +145,8 @@ async fn start_http(
     supervisor: &mut Supervisor,
 ) -> Option<SocketAddr> {
     let (report, mut listening) = watch::channel(None);
-    let health = Health::new(store.clone(), supervisor.restarts(), node);
+    let disk = Disk::new(&app.config.data_dir);
+    let health = Health::new(store.clone(), disk, supervisor.restarts(), node);
     let address = app.config.http_listen;
     supervisor.start_restarting("http", move || {
         http::run(address, health.clone(), report.clone())

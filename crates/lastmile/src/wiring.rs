@@ -177,7 +177,7 @@ impl Spool for NodeSpool {
 }
 
 impl AuthLogStore for NodeStore {
-    async fn append(&self, entries: &[AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+    async fn append(&self, entries: &[&AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
         let done = self.open()?.auth_log_append(entries, knocks).await;
         done.map_err(|error| fail("writing the authentication log", error))
     }
@@ -223,7 +223,11 @@ fn parcel(parcel: storage::spool::Parcel) -> Parcel {
 }
 
 fn fail(doing: &str, error: StoreError) -> PortError {
-    if error.is_outage() {
+    if error.is_disk_full() {
+        // The rest follows by itself.
+        let doing = format!("{doing}: the disk of the database is full, free some space on it");
+        PortError::outage(doing, error)
+    } else if error.is_outage() {
         PortError::outage(doing, error)
     } else {
         PortError::new(doing, error)

@@ -143,6 +143,14 @@ pub fn text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
 }
 
+/// Reads a `text` value without control characters.
+#[must_use]
+pub fn printable(value: &[u8]) -> Option<&str> {
+    let text = text(value)?;
+    let is_plain = value.iter().all(|octet| (0x20..0x7f).contains(octet));
+    (is_plain || !text.contains(char::is_control)).then_some(text)
+}
+
 /// Private enterprise numbers of the vendors whose attributes access networks use.
 pub mod vendor {
     /// Cisco.

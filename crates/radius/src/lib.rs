@@ -7,10 +7,14 @@ pub mod client;
 pub mod code;
 pub mod data_type;
 pub mod dictionary;
+mod digest;
 pub mod packet;
 pub mod password;
+pub mod secret;
+pub mod signer;
 pub mod tunnel_password;
 pub mod value;
+pub mod verifier;
 pub mod writer;
 
 /// The example of `README.md`, compiled and run.

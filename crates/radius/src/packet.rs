@@ -1,6 +1,7 @@
 //! A datagram as a checked view: header, attributes, nothing copied.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::attribute::Attributes;
 use crate::code::Code;
@@ -9,6 +10,8 @@ use crate::code::Code;
 pub const LENGTH_MIN: usize = 20;
 /// Octets of the longest packet (RFC 2865 §3).
 pub const LENGTH_MAX: usize = 4096;
+/// Where the Authenticator field is (RFC 2865 §3).
+pub(crate) const AUTHENTICATOR: Range<usize> = 4..LENGTH_MIN;
 /// Attributes that one packet may carry; more is an attack, not a subscriber.
 pub const ATTRIBUTES_MAX: usize = 256;
 
@@ -18,7 +21,11 @@ pub struct Packet<'a> {
     code: Code,
     authenticator: &'a [u8; 16],
     bytes: &'a [u8],
+    kinds: KindSet,
 }
+
+/// The kinds of attributes that a packet has, a bit each.
+type KindSet = [u64; 4];
 
 /// Why a datagram is not a RADIUS packet; RFC 2865 §3 has all of them discarded silently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +67,7 @@ impl<'a> Packet<'a> {
         let Some(code) = Code::from_u8(header[0]) else {
             return Err(ParseError::UnknownCode { code: header[0] });
         };
-        check_attributes(bytes)?;
+        let kinds = check_attributes(bytes)?;
         let authenticator = header
             .last_chunk()
             .expect("a header of 20 octets ends with 16");
@@ -68,6 +75,7 @@ impl<'a> Packet<'a> {
             code,
             authenticator,
             bytes,
+            kinds,
         })
     }
 
@@ -101,6 +109,12 @@ impl<'a> Packet<'a> {
         Attributes::new(self.bytes.get(LENGTH_MIN..).unwrap_or_default())
     }
 
+    /// Whether the packet has an attribute of this kind.
+    #[must_use]
+    pub const fn has(&self, kind: u8) -> bool {
+        self.kinds[kind as usize / 64] >> (kind % 64) & 1 == 1
+    }
+
     /// The value of the first attribute of this kind.
     #[must_use]
     pub fn find(&self, kind: u8) -> Option<&'a [u8]> {
@@ -109,7 +123,10 @@ impl<'a> Packet<'a> {
 
     /// The values of all attributes of this kind in order.
     pub fn find_all(&self, kind: u8) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.attributes()
+        let attributes = self.has(kind).then(|| self.attributes());
+        attributes
+            .into_iter()
+            .flatten()
             .filter(move |attribute| attribute.kind == kind)
             .map(|attribute| attribute.value)
     }
@@ -145,14 +162,16 @@ impl fmt::Debug for Packet<'_> {
     }
 }
 
-fn check_attributes(packet: &[u8]) -> Result<(), ParseError> {
+fn check_attributes(packet: &[u8]) -> Result<KindSet, ParseError> {
     let mut at = LENGTH_MIN;
+    let mut kinds = KindSet::default();
     for _ in 0..ATTRIBUTES_MAX {
         match packet.get(at..) {
-            None | Some([]) => return Ok(()),
+            None | Some([]) => return Ok(kinds),
             Some([kind, length, ..])
                 if *kind != 0 && 2 <= *length && at + usize::from(*length) <= packet.len() =>
             {
+                kinds[usize::from(kind / 64)] |= 1 << (kind % 64);
                 at += usize::from(*length);
             }
             Some(_) => return Err(ParseError::AttributeMalformed { at }),
@@ -161,6 +180,6 @@ fn check_attributes(packet: &[u8]) -> Result<(), ParseError> {
     if at < packet.len() {
         Err(ParseError::AttributesTooMany)
     } else {
-        Ok(())
+        Ok(kinds)
     }
 }

@@ -3,22 +3,21 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::attribute::kind;
-use crate::authenticator::{message_authenticator, packet_authenticator};
 use crate::code::Code;
-use crate::packet::{LENGTH_MAX, LENGTH_MIN};
+use crate::packet::{AUTHENTICATOR, LENGTH_MAX, LENGTH_MIN};
+use crate::secret::SharedSecret;
+use crate::signer::Unsigned;
 
 /// Octets of the longest attribute value (RFC 2865 §5).
 pub const VALUE_LENGTH_MAX: usize = 253;
 /// Octets of the longest value of a vendor's sub-attribute (RFC 2865 §5.26).
 pub const VENDOR_VALUE_LENGTH_MAX: usize = VALUE_LENGTH_MAX - 6;
 
-const AUTHENTICATOR_AT: usize = 4;
-
 /// A packet being written: attributes are appended in order, a `finish_*` function signs it.
 #[derive(Debug)]
 pub struct PacketWriter<'b> {
     buffer: &'b mut Vec<u8>,
-    message_authenticator_at: Option<usize>,
+    unsigned: Unsigned,
 }
 
 /// Why an attribute was not appended; the packet is as it was before.
@@ -52,7 +51,7 @@ impl<'b> PacketWriter<'b> {
         buffer.resize(LENGTH_MIN, 0);
         Self {
             buffer,
-            message_authenticator_at: None,
+            unsigned: Unsigned::default(),
         }
     }
 
@@ -148,38 +147,46 @@ impl<'b> PacketWriter<'b> {
     ///
     /// Call it before any other `push_*` function: first in the packet is where it protects best (CVE-2024-3596).
     pub fn push_message_authenticator(&mut self) -> Result<(), WriteError> {
-        if self.message_authenticator_at.is_some() {
+        if self.unsigned.message_authenticator_at.is_some() {
             return Err(WriteError::MessageAuthenticatorRepeated);
         }
         let value_at = self.buffer.len() + 2;
         self.push(kind::MESSAGE_AUTHENTICATOR, &[0; 16])?;
-        self.message_authenticator_at = Some(value_at);
+        self.unsigned.message_authenticator_at = Some(value_at);
         Ok(())
     }
 
     /// Signs a reply to the request with this authenticator (RFC 2865 §3, RFC 3579 §3.2).
-    pub fn finish_reply(mut self, request_authenticator: &[u8; 16], secret: &[u8]) {
-        self.write_length();
-        self.write_message_authenticator(request_authenticator, secret);
-        let authenticator = packet_authenticator(self.buffer, request_authenticator, secret);
-        self.write_authenticator(&authenticator);
+    pub fn finish_reply(
+        self,
+        request_authenticator: &[u8; 16],
+        secret: &(impl SharedSecret + ?Sized),
+    ) {
+        self.finish_signed(request_authenticator, secret);
+    }
+
+    /// Ends a reply to the request with this authenticator without a signature: a [`crate::signer::Signer`] signs it.
+    pub fn finish_unsigned(mut self, request_authenticator: &[u8; 16]) -> Unsigned {
+        self.finish_header(request_authenticator);
+        self.unsigned
     }
 
     /// Signs an Access-Request or Status-Server, whose authenticator is 16 unpredictable octets (RFC 2865 §3).
     ///
     /// User-Password is encrypted with the same authenticator, so the caller draws it.
-    pub fn finish_access_request(mut self, authenticator: &[u8; 16], secret: &[u8]) {
-        self.write_length();
-        self.write_message_authenticator(authenticator, secret);
-        self.write_authenticator(authenticator);
+    pub fn finish_access_request(
+        mut self,
+        authenticator: &[u8; 16],
+        secret: &(impl SharedSecret + ?Sized),
+    ) {
+        self.finish_header(authenticator);
+        self.unsigned
+            .write_message_authenticator(self.buffer, secret);
     }
 
     /// Signs an Accounting, CoA or Disconnect request (RFC 2866 §3, RFC 5176 §2.3 and §3.4).
-    pub fn finish_accounting_request(mut self, secret: &[u8]) {
-        self.write_length();
-        self.write_message_authenticator(&[0; 16], secret);
-        let authenticator = packet_authenticator(self.buffer, &[0; 16], secret);
-        self.write_authenticator(&authenticator);
+    pub fn finish_accounting_request(self, secret: &(impl SharedSecret + ?Sized)) {
+        self.finish_signed(&[0; 16], secret);
     }
 
     /// Octets that are left for attributes, their headers included.
@@ -216,20 +223,15 @@ impl<'b> PacketWriter<'b> {
         }
     }
 
-    fn write_length(&mut self) {
+    fn finish_signed(mut self, authenticator: &[u8; 16], secret: &(impl SharedSecret + ?Sized)) {
+        self.finish_header(authenticator);
+        self.unsigned.sign(self.buffer, secret);
+    }
+
+    fn finish_header(&mut self, authenticator: &[u8; 16]) {
         let length = u16::try_from(self.buffer.len()).expect("a packet has at most 4096 octets");
-        self.buffer[2..AUTHENTICATOR_AT].copy_from_slice(&length.to_be_bytes());
-    }
-
-    fn write_message_authenticator(&mut self, authenticator: &[u8; 16], secret: &[u8]) {
-        if let Some(value_at) = self.message_authenticator_at {
-            let value = message_authenticator(self.buffer, value_at, authenticator, secret);
-            self.buffer[value_at..value_at + value.len()].copy_from_slice(&value);
-        }
-    }
-
-    fn write_authenticator(&mut self, authenticator: &[u8; 16]) {
-        self.buffer[AUTHENTICATOR_AT..LENGTH_MIN].copy_from_slice(authenticator);
+        self.buffer[2..AUTHENTICATOR.start].copy_from_slice(&length.to_be_bytes());
+        self.buffer[AUTHENTICATOR].copy_from_slice(authenticator);
     }
 }
 

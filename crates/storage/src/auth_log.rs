@@ -3,35 +3,24 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use compact_str::CompactString;
-use domain::access::{Method, Trace};
+use domain::auth_log::shorthand::write_reason;
 use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
-use domain::id::{AuthId, NasId, SubscriberId, TenantId};
-use domain::name::{Name, Username};
+use domain::id::AuthId;
 use domain::time::Timestamp;
 use ipnet::IpNet;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 use serde::Serialize;
 
 use crate::bulk::{Insert, execute_in};
-use crate::column::{Row, find_stored_text, loaded_count, stored_count, stored_text};
+use crate::column::{find_stored_text, loaded_count, stored_count};
 use crate::error::StoreError;
-use crate::page::Page;
-use crate::query::Query;
 use crate::store::Store;
 use crate::write::{ATTEMPTS_MAX, Write};
 
+pub mod list;
+
 /// Sources that are remembered; beyond it the one that has been silent longest is forgotten.
 const KNOCKS_MAX: u32 = 1_000;
-
-const METHODS: [Method; 6] = [
-    Method::Pap,
-    Method::Chap,
-    Method::MsChapV1,
-    Method::MsChapV2,
-    Method::Eap,
-    Method::None,
-];
 
 /// An entry is appended once, however often the writer has to try.
 const ENTRIES: Insert<'static> = Insert {
@@ -43,42 +32,16 @@ const ENTRIES: Insert<'static> = Insert {
         "nas",
         "subscriber",
         "username",
-        "username_key",
         "method",
-        "is_accepted",
         "reason",
         "trace",
         "calling_station",
         "called_station",
+        "count",
+        "last_at",
     ],
-    on_conflict: "ON CONFLICT (tenant, id) DO NOTHING",
+    on_conflict: "ON CONFLICT (id) DO NOTHING",
 };
-
-/// Which entries to list; everything that is set must hold.
-#[derive(Clone, Debug, Default)]
-pub struct AuthLogFilter {
-    pub username: Option<Username>,
-    pub nas: Option<Name>,
-    pub is_accepted: Option<bool>,
-    pub since: Option<Timestamp>,
-}
-
-/// One decision as it was kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthLogRow {
-    pub id: AuthId,
-    pub at: Timestamp,
-    pub username: String,
-    /// Name of the router, or its id when nothing else is known of it.
-    pub nas: String,
-    pub nas_id: NasId,
-    pub subscriber: Option<SubscriberId>,
-    pub method: Method,
-    pub outcome: AuthOutcome,
-    pub trace: Trace,
-    pub calling_station: Option<CompactString>,
-    pub called_station: Option<CompactString>,
-}
 
 /// An unregistered address that tried to speak RADIUS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,7 +56,7 @@ impl Store {
     /// Appends decisions and knocks, all or none.
     pub async fn auth_log_append(
         &self,
-        entries: &[AuthLogEntry],
+        entries: &[&AuthLogEntry],
         knocks: &[Knock],
     ) -> Result<(), StoreError> {
         let mut attempt = 1;
@@ -105,46 +68,14 @@ impl Store {
         }
     }
 
-    /// Decisions, newest first.
-    pub async fn auth_log_list(
-        &self,
-        tenant: TenantId,
-        filter: &AuthLogFilter,
-        page: &Page<AuthId>,
-    ) -> Result<Vec<AuthLogRow>, StoreError> {
-        let mut query = Query::new(
-            self.dialect(),
-            "SELECT l.*, n.name AS nas_name FROM auth_log l LEFT JOIN nas_name n ON n.nas = l.nas",
-        );
-        query.and("l.tenant = ?", [tenant.as_uuid().into()]);
-        if let Some(username) = &filter.username {
-            query.and("l.username_key = ?", [username.as_str().into()]);
-        }
-        if let Some(nas) = &filter.nas {
-            query.and(
-                "l.nas IN (SELECT nas FROM nas_name WHERE tenant = ? AND name_key = ?)",
-                [tenant.as_uuid().into(), nas.key().into()],
-            );
-        }
-        if let Some(is_accepted) = filter.is_accepted {
-            query.and("l.is_accepted = ?", [i64::from(is_accepted).into()]);
-        }
-        if let Some(since) = filter.since {
-            query.and("l.at >= ?", [since.as_micros().into()]);
-        }
-        if let Some(after) = page.after {
-            query.and("l.id < ?", [after.as_uuid().into()]);
-        }
-        query.end(&format!("ORDER BY l.id DESC LIMIT {}", page.limit()));
-        let rows = query.all(self.reader()).await?;
-        rows.iter().map(read_entry).collect()
-    }
-
-    /// Removes entries from before an instant; says how many.
-    pub async fn auth_log_prune(&self, before: Timestamp) -> Result<u64, StoreError> {
+    /// Removes entries from before an instant, at most `limit`; says how many.
+    pub async fn auth_log_prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let write = self.write().await?;
-        // Ids grow with time, so the primary key finds the old entries.
-        let sql = "DELETE FROM auth_log WHERE id < $1 AND tenant IN (SELECT id FROM tenant)";
+        // Ids grow with time, so their index finds the old entries.
+        let sql = format!(
+            "DELETE FROM auth_log WHERE number IN \
+             (SELECT number FROM auth_log WHERE id < $1 ORDER BY id LIMIT {limit})"
+        );
         let values = [AuthId::new(before, [0; 10]).as_uuid().into()];
         let statement = write.dialect().statement(sql, values);
         let result = write.connection().execute_raw(statement).await?;
@@ -179,12 +110,15 @@ impl Store {
 
     async fn append_once(
         &self,
-        entries: &[AuthLogEntry],
+        entries: &[&AuthLogEntry],
         knocks: &[Knock],
     ) -> Result<(), StoreError> {
         let write = self.write().await?;
         ENTRIES
-            .run(write.connection(), entries.iter().map(entry_values))
+            .run(
+                write.connection(),
+                entries.iter().copied().map(entry_values),
+            )
             .await?;
         if !knocks.is_empty() {
             remember_knocks(&write, knocks).await?;
@@ -256,62 +190,23 @@ async fn remember_knocks(write: &Write, knocks: &[Knock]) -> Result<(), DbErr> {
 }
 
 fn entry_values(entry: &AuthLogEntry) -> [Value; 13] {
-    let (is_accepted, reason) = match &entry.outcome {
-        AuthOutcome::Accepted => (true, None),
-        AuthOutcome::Rejected(reason) => (false, Some(json(reason))),
+    let reason = match entry.outcome {
+        AuthOutcome::Accepted => None,
+        AuthOutcome::Rejected(reason) => Some(write_reason(reason).to_string()),
     };
-    let username = stored_text(&entry.username);
     [
         entry.id.as_uuid().into(),
         entry.at.as_micros().into(),
         entry.tenant.as_uuid().into(),
         entry.nas.as_uuid().into(),
         entry.subscriber.map(|id| id.as_uuid()).into(),
-        username.as_str().into(),
-        username.to_ascii_lowercase().into(),
+        find_stored_text(entry.username.as_deref()).into(),
         entry.method.as_str().into(),
-        i64::from(is_accepted).into(),
         reason.into(),
-        json(&entry.trace).into(),
+        entry.trace.as_str().into(),
         find_stored_text(entry.calling_station.as_deref()).into(),
         find_stored_text(entry.called_station.as_deref()).into(),
+        stored_count(entry.count).into(),
+        entry.last_at.as_micros().into(),
     ]
-}
-
-fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("reasons and traces are plain data")
-}
-
-fn read_entry(result: &QueryResult) -> Result<AuthLogRow, StoreError> {
-    let row = Row::new("auth_log", result)?;
-    let name = row.name();
-    let nas_id: NasId = row.id_of("nas")?;
-    let nas: Option<String> = row.raw("nas_name")?;
-    let method: String = row.raw("method")?;
-    let trace: String = row.raw("trace")?;
-    let reason: Option<String> = row.raw("reason")?;
-    let outcome = match reason {
-        None => AuthOutcome::Accepted,
-        Some(reason) => serde_json::from_str(&reason)
-            .map(AuthOutcome::Rejected)
-            .map_err(|_| name.corrupt("reason"))?,
-    };
-    Ok(AuthLogRow {
-        id: row.id(),
-        at: row.time("at")?,
-        username: row.raw("username")?,
-        nas: nas.unwrap_or_else(|| nas_id.to_string()),
-        nas_id,
-        subscriber: row.find_id_of("subscriber")?,
-        method: METHODS
-            .into_iter()
-            .find(|known| known.as_str() == method)
-            .ok_or_else(|| name.corrupt("method"))?,
-        outcome,
-        trace: serde_json::from_str(&trace).map_err(|_| name.corrupt("trace"))?,
-        calling_station: row
-            .raw::<Option<String>>("calling_station")?
-            .map(Into::into),
-        called_station: row.raw::<Option<String>>("called_station")?.map(Into::into),
-    })
 }

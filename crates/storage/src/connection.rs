@@ -134,14 +134,21 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
         .map_err(|source| read_only(path, source))?;
     let writer = connect_sqlite_writer(path)
         .await
-        .map_err(|source| OpenError::Unreadable {
-            place: path.display().to_string(),
-            source: source.into(),
-        })?;
+        .map_err(|source| unreadable(path, source.into()))?;
     Ok(Connections {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         reader: sqlite_reader(path, SQLITE_READERS),
     })
+}
+
+/// A disk without room for the journal's index is no reason to look for a backup.
+fn unreadable(path: &Path, source: DatabaseError) -> OpenError {
+    let place = path.display().to_string();
+    if source.is_disk_full() {
+        OpenError::DiskFull { place, source }
+    } else {
+        OpenError::Unreadable { place, source }
+    }
 }
 
 /// The first connections to a new file turn its journal into a WAL one after the other, and SQLite

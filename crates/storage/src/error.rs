@@ -116,7 +116,30 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the disk of the database has no room.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Unavailable(error) | Self::Refused(error) => error.is_disk_full(),
+            Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::InUse { .. }
+            | Self::Corrupt { .. }
+            | Self::Sealed { .. } => false,
+        }
+    }
+}
+
 impl DatabaseError {
+    /// SQLSTATE 53100, or SQLITE_FULL, 13, or the index of SQLite's journal that could not grow
+    /// (SQLITE_IOERR_SHMSIZE, 4874).
+    pub(crate) fn is_disk_full(&self) -> bool {
+        find_sqlx(&self.0)
+            .and_then(SqlxError::as_database_error)
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| matches!(&*code, "53100" | "13" | "4874"))
+    }
+
     /// Whether SQLite found its file damaged (11), or no database at all (26).
     pub(crate) fn is_file_damaged(&self) -> bool {
         find_sqlx(&self.0)
@@ -262,6 +285,12 @@ pub enum OpenError {
         #[source]
         source: DatabaseError,
     },
+    #[error("the disk of {place} is full: free some space on it")]
+    DiskFull {
+        place: String,
+        #[source]
+        source: DatabaseError,
+    },
     #[error("{} cannot be written: give this user write access, or choose another data directory", path.display())]
     ReadOnly {
         path: PathBuf,
@@ -301,7 +330,10 @@ impl OpenError {
     /// wrong with the configuration, the program or the key ring stays wrong.
     pub const fn is_outage(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Unreadable { .. } | Self::Failed { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Unreadable { .. }
+            | Self::DiskFull { .. }
+            | Self::Failed { .. } => true,
             Self::BadUrl { .. }
             | Self::ReadOnly { .. }
             | Self::ServerTooOld { .. }

@@ -94,6 +94,12 @@ pub enum SpoolError {
         #[source]
         source: io::Error,
     },
+    #[error("the disk of the accounting spool {} is full: free some space on it", path.display())]
+    DiskFull {
+        path: PathBuf,
+        #[source]
+        source: DatabaseError,
+    },
     #[error("the accounting spool {} cannot be used", path.display())]
     Failed {
         path: PathBuf,
@@ -353,10 +359,7 @@ async fn open_file(path: &Path, limits: SpoolLimits) -> Result<Spool, SpoolError
     create_sqlite_file(path)?;
     let pool = connect_sqlite_writer(path)
         .await
-        .map_err(|source| SpoolError::Failed {
-            path: path.into(),
-            source: source.into(),
-        })?;
+        .map_err(|source| failed(path, source))?;
     let connection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
     match prepare(&connection).await {
         Ok((found, _)) if VERSION < found => Err(SpoolError::Newer {
@@ -385,7 +388,10 @@ async fn prepare(connection: &DatabaseConnection) -> Result<(i64, Totals), DbErr
     if VERSION < found {
         return Ok((found, Totals::default()));
     }
-    connection.execute_unprepared(TABLES).await?;
+    // A disk that is full has no room even for what changes nothing.
+    if found < VERSION {
+        connection.execute_unprepared(TABLES).await?;
+    }
     let sums = "SELECT COALESCE(SUM(records), 0), COALESCE(SUM(bytes), 0) FROM parcel";
     let sums = Dialect::Sqlite.statement(sums, []);
     Ok((found, read_sums(connection.query_one_raw(sums).await?)?))
@@ -430,9 +436,11 @@ fn move_away(path: &Path, now: Timestamp) -> Result<PathBuf, SpoolError> {
     Ok(kept)
 }
 
-fn failed(path: &Path, source: DbErr) -> SpoolError {
-    SpoolError::Failed {
-        path: path.into(),
-        source: source.into(),
+fn failed(path: &Path, source: impl Into<DatabaseError>) -> SpoolError {
+    let (path, source) = (path.into(), source.into());
+    if source.is_disk_full() {
+        SpoolError::DiskFull { path, source }
+    } else {
+        SpoolError::Failed { path, source }
     }
 }

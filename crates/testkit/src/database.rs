@@ -15,6 +15,7 @@ use storage::migration;
 use storage::store::{OpenOptions, Store, StoreOptions};
 use tempfile::TempDir;
 
+use crate::cluster::Cluster;
 use crate::postgres::PostgresDatabase;
 
 /// The databases that every storage test runs on.
@@ -92,6 +93,11 @@ impl Database {
             }
             DatabaseKind::Postgres => Self::new(kind, Some(PostgresDatabase::migrated().await)),
         }
+    }
+
+    /// A database without tables on a server of the test's own.
+    pub async fn empty_on(cluster: &Cluster) -> Self {
+        Self::new(DatabaseKind::Postgres, Some(cluster.database().await))
     }
 
     fn new(kind: DatabaseKind, postgres: Option<PostgresDatabase>) -> Self {

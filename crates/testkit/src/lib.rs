@@ -1,7 +1,10 @@
 //! For tests only: databases, a running node and real peers.
 
+pub mod cluster;
 pub mod database;
 pub mod peer;
+pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod server;
+pub mod small_disk;

@@ -6,6 +6,7 @@ use std::process::Command;
 pub mod pyrad;
 pub mod radclient;
 pub mod relay;
+pub mod rough_line;
 pub mod tshark;
 
 /// A reply as a peer understood it.

@@ -4,6 +4,7 @@
 //! Each test process holds a shared lock on a file while it lives. A watchdog takes that lock when
 //! no test holds it, stops the server and removes its files, so that killed tests leave nothing.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -44,12 +45,19 @@ impl PostgresDatabase {
     pub async fn migrated() -> Self {
         let port = server_port();
         let template = template(port).await;
-        Self::create(port, Some(&template)).await
+        Self::create(port, &format!("TEMPLATE {template}")).await
     }
 
     /// A database without tables.
     pub async fn empty() -> Self {
-        Self::create(server_port(), None).await
+        Self::create_in(server_port(), None).await
+    }
+
+    /// A database without tables on any server of the tests, in a tablespace of it.
+    pub(crate) async fn create_in(port: u16, tablespace: Option<&str>) -> Self {
+        let place = tablespace.map(|name| format!(" TABLESPACE {name}"));
+        let options = format!("TEMPLATE template0{}", place.unwrap_or_default());
+        Self::create(port, &options).await
     }
 
     /// `postgres://…`, with a password that the server does not check.
@@ -81,10 +89,9 @@ impl PostgresDatabase {
         [output.stdout, decoded].concat()
     }
 
-    async fn create(port: u16, template: Option<&str>) -> Self {
+    async fn create(port: u16, options: &str) -> Self {
         let name = format!("test_{:032x}", rand::random::<u128>());
-        let template = template.unwrap_or("template0");
-        let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        let sql = format!("CREATE DATABASE {name} {options}");
         execute(port, &sql).await.expect("a database is created");
         Self {
             url: url(port, &name),
@@ -104,7 +111,7 @@ impl Drop for PostgresDatabase {
     }
 }
 
-fn url(port: u16, name: &str) -> String {
+pub(crate) fn url(port: u16, name: &str) -> String {
     format!("postgres://postgres:unchecked@127.0.0.1:{port}/{name}")
 }
 
@@ -248,25 +255,8 @@ fn start_server(base: &Path, cluster: &Path) -> io::Result<u16> {
         fs::remove_dir_all(cluster)?;
     }
     fs::create_dir(cluster)?;
-    if let Some(user) = server_user() {
-        let metadata = Command::new("id").args(["-u", user]).output()?;
-        let uid = String::from_utf8_lossy(&metadata.stdout)
-            .trim()
-            .parse()
-            .ok();
-        chown(cluster, uid, None)?;
-    }
-    fs::set_permissions(cluster, fs::Permissions::from_mode(0o700))?;
-    // Names sort by language here, as they do on most servers in the field.
-    run(as_server_user(&binary("initdb"))
-        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8"])
-        .args([
-            "--locale=C.UTF-8",
-            "--locale-provider=icu",
-            "--icu-locale=en",
-        ])
-        .args(["--no-sync", "--pgdata"])
-        .arg(cluster.join("data")))?;
+    give_to_server(cluster)?;
+    make_cluster(&cluster.join("data"))?;
     let mut attempt = 1;
     let port = loop {
         let port = free_port()?;
@@ -280,12 +270,50 @@ fn start_server(base: &Path, cluster: &Path) -> io::Result<u16> {
     Ok(port)
 }
 
+/// Gives a directory to the user that the server runs as, and to nobody else.
+pub(crate) fn give_to_server(directory: &Path) -> io::Result<()> {
+    if let Some(user) = server_user() {
+        let metadata = Command::new("id").args(["-u", user]).output()?;
+        let uid = String::from_utf8_lossy(&metadata.stdout)
+            .trim()
+            .parse()
+            .ok();
+        chown(directory, uid, None)?;
+    }
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+}
+
+pub(crate) fn make_cluster(data: &Path) -> io::Result<()> {
+    // Names sort by language here, as they do on most servers in the field.
+    run(as_server_user(&binary("initdb"))
+        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8"])
+        .args([
+            "--locale=C.UTF-8",
+            "--locale-provider=icu",
+            "--icu-locale=en",
+        ])
+        .args(["--no-sync", "--pgdata"])
+        .arg(data))
+}
+
+/// Options of the server. What only matters when the machine loses power is off.
+pub(crate) fn settings(port: u16) -> Vec<String> {
+    [
+        &format!("port={port}"),
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "full_page_writes=off",
+        "max_connections=300",
+        "max_wal_size=4GB",
+        "autovacuum_naptime=5min",
+    ]
+    .map(|setting| format!("--{setting}"))
+    .to_vec()
+}
+
 fn start_command(cluster: &Path, port: u16) -> Command {
-    let options = format!(
-        "-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-         -c fsync=off -c full_page_writes=off -c max_connections=300 \
-         -c max_wal_size=4GB -c autovacuum_naptime=5min"
-    );
+    let options = settings(port).join(" ");
     let mut command = as_server_user(&binary("pg_ctl"));
     command
         .args(["start", "--wait", "--timeout=60", "--options"])
@@ -332,7 +360,7 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// The program of the newest installed version.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let newest = versions
         .flatten()
@@ -358,15 +386,20 @@ fn server_user() -> Option<&'static str> {
 }
 
 fn as_server_user(program: &Path) -> Command {
-    let Some(user) = server_user() else {
+    if server_user().is_none() {
         return Command::new(program);
-    };
+    }
     let mut command = Command::new("setpriv");
+    command.args(server_user_options()).arg("--").arg(program);
     command
-        .arg(format!("--reuid={user}"))
-        .args(["--clear-groups", "--"])
-        .arg(program);
-    command
+}
+
+/// What makes `setpriv` run a program as the server's user.
+pub(crate) fn server_user_options() -> Vec<OsString> {
+    let Some(user) = server_user() else {
+        return Vec::new();
+    };
+    vec![format!("--reuid={user}").into(), "--clear-groups".into()]
 }
 
 fn quiet(command: &mut Command) -> &mut Command {

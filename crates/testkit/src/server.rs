@@ -1,6 +1,7 @@
 //! The real program as a child process: its commands, and its server with what it logs and serves.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +16,9 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::port::quiet_port;
 use crate::process::{self, Outcome};
+use crate::small_disk::SmallDisk;
 
 /// How long a command may take on a loaded machine.
 const COMMAND_TIME: Duration = Duration::from_secs(120);
@@ -32,6 +35,8 @@ pub struct Program {
     binary: PathBuf,
     data_dir: PathBuf,
     environment: BTreeMap<String, String>,
+    /// What comes before every command.
+    inside: Vec<OsString>,
 }
 
 /// A running server. It is killed when it is dropped.
@@ -93,7 +98,23 @@ impl Program {
             environment: environment
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
+            inside: Vec::new(),
         }
+    }
+
+    /// Runs it where a small disk is mounted.
+    #[must_use]
+    pub fn inside(mut self, disk: &SmallDisk) -> Self {
+        self.inside = disk.inside();
+        self
+    }
+
+    /// Keeps the RADIUS ports when the server is started again.
+    #[must_use]
+    pub fn on_quiet_ports(self) -> Self {
+        let address = || format!("127.0.0.1:{}", quiet_port());
+        self.with("LASTMILE_RADIUS__AUTH", &address())
+            .with("LASTMILE_RADIUS__ACCT", &address())
     }
 
     /// Adds or replaces an environment variable.
@@ -192,8 +213,11 @@ impl Program {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.env_clear().envs(&self.environment);
+        let mut words = self.inside.clone();
+        words.push(self.binary.clone().into_os_string());
+        let (program, before) = words.split_first().expect("there is at least the program");
+        let mut command = Command::new(program);
+        command.args(before).env_clear().envs(&self.environment);
         // A configuration file of whoever runs the tests must not be found.
         if let Some(parent) = self.data_dir.parent().filter(|parent| parent.is_dir()) {
             command.current_dir(parent);

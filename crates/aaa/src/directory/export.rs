@@ -11,7 +11,10 @@ impl Directory {
     /// The plans of this moment.
     pub fn plan_list(&self) -> Vec<Arc<Plan>> {
         let plans = self.plans.pin();
-        plans.values().filter_map(|cell| cell.load()).collect()
+        plans
+            .values()
+            .filter_map(|cell| cell.load().clone())
+            .collect()
     }
 
     /// Visits every subscriber that is known from the beginning to the end, in no order. Answers

@@ -168,13 +168,11 @@ impl Script {
 
     fn take_effects(&mut self) {
         while let Some(effect) = self.engine.poll_effect() {
-            match effect {
-                Effect::Log(entry) => self.log.push(entry),
-                effect @ (Effect::Store { .. } | Effect::Verify { .. }) => {
-                    self.effects.push(effect);
-                }
-            }
+            self.effects.push(effect);
         }
+        let log = self.engine.log_mut();
+        self.log.extend(log.entries().cloned());
+        log.clear();
     }
 }
 

@@ -127,10 +127,10 @@ pub(crate) struct MemoryLog {
 }
 
 impl AuthLogStore for MemoryLog {
-    async fn append(&self, entries: &[AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+    async fn append(&self, entries: &[&AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
         self.panics.perhaps();
         let mut all = self.entries.lock().expect("nobody panicked");
-        all.extend_from_slice(entries);
+        all.extend(entries.iter().copied().cloned());
         let mut noted = self.knocks.lock().expect("nobody panicked");
         noted.extend_from_slice(knocks);
         Ok(())

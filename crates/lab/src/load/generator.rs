@@ -1,106 +1,71 @@
-//! The closed loop without its sockets: which request comes next, what a reply means, what is late.
+//! A load without its sockets: when requests begin, what a reply means, what is sent again or given up.
 
 use std::time::{Duration, Instant};
 
 use radius::code::Code;
 use radius::packet::Packet;
 use radius::writer::WriteError;
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
 
-use crate::load::ledger::Ledger;
-use crate::load::lives::Lives;
+use crate::credentials::Credentials;
 use crate::load::mix::Kind;
 use crate::load::options::LoadOptions;
-use crate::load::port::{Lane, Port, Slot, Waiting, code_of, lane_of};
+use crate::load::port::{Port, Slot, Waiting, code_of, lane_of};
 use crate::load::report::Measurement;
-use crate::method::Method;
+use crate::load::script::{Script, Step};
 use crate::reply::{Expectation, ReplyFault};
-use crate::request::{Login, Nonces, Proof, Record, write_login, write_record};
-use crate::router::Session;
+use crate::request::Event;
 
-/// Sessions that logins take turns with; only their attributes matter.
-const LOGIN_SESSIONS: u32 = 256;
+/// A request that is sent this much after it was due is late.
+const LATE_MIN: Duration = Duration::from_millis(1);
 
 /// One thread's part of a load.
-pub(crate) struct Generator<'o> {
+pub(crate) struct Generator<'o, S> {
     options: &'o LoadOptions,
-    random: Xoshiro256PlusPlus,
-    lives: Lives,
-    login_sessions: Vec<Session>,
-    scratch: Vec<u8>,
-    /// Requests that may still be begun.
-    budget: u64,
+    pub(crate) script: S,
     pub(crate) measurement: Measurement,
     begin: Instant,
     last_answer: Instant,
+    /// When something was answered last, or there was nothing to answer.
+    last_life: Instant,
     /// When no more requests were to be begun.
     stopped: Option<Instant>,
 }
 
-/// One thread's share of the options.
-#[derive(Clone, Debug)]
-pub(crate) struct Share {
-    pub(crate) thread: usize,
-    pub(crate) outstanding: usize,
-    pub(crate) ports: usize,
-    pub(crate) sessions: usize,
-    pub(crate) requests_max: u64,
-    pub(crate) session_prefix: String,
-}
-
-impl<'o> Generator<'o> {
-    pub(crate) fn new(options: &'o LoadOptions, share: &Share, now: Instant) -> Self {
-        let session = |number| {
-            let session_id = format!("{}l{number:05x}", share.session_prefix);
-            Session::new(session_id, number)
-        };
+impl<'o, S: Script> Generator<'o, S> {
+    pub(crate) fn new(options: &'o LoadOptions, script: S, now: Instant) -> Self {
         Self {
             options,
-            random: Xoshiro256PlusPlus::seed_from_u64(
-                options.seed.wrapping_add(share.thread as u64),
-            ),
-            lives: Lives::new(
-                share.sessions.max(share.outstanding),
-                share.session_prefix.clone(),
-                options.users.len(),
-                options.interims,
-                options.ledger.then(Ledger::default),
-            ),
-            login_sessions: (0..LOGIN_SESSIONS).map(session).collect(),
-            scratch: Vec::new(),
-            budget: share.requests_max,
+            script,
             measurement: Measurement::new(),
             begin: now,
             last_answer: now,
+            last_life: now,
             stopped: None,
         }
     }
 
     /// Begins no more requests.
-    pub(crate) const fn stop(&mut self, now: Instant) {
-        self.budget = 0;
+    pub(crate) fn stop(&mut self, now: Instant) {
+        self.measurement.counts.unsent += self.script.stop(now);
         self.stopped = Some(now);
     }
 
-    /// Whether no more requests are begun.
-    pub(crate) const fn is_stopped(&self) -> bool {
-        self.budget == 0
+    /// Learns that nothing is on its way or due.
+    pub(crate) const fn rest(&mut self, now: Instant) {
+        self.last_life = now;
     }
 
-    /// How long ago the last believed answer came, or the run began.
+    /// For how long there has been something to answer and nothing was answered.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.last_answer)
+        now.saturating_duration_since(self.last_life)
     }
 
-    /// Begins requests until the port has no room or the budget is spent.
+    /// Begins what is due until the port has no room.
     pub(crate) fn refill(&mut self, port: &mut Port, now: Instant) -> Result<(), WriteError> {
-        while 0 < self.budget {
-            let Some(slot) = port.take_slot() else {
-                return Ok(());
-            };
-            self.begin_request(port, slot, now)?;
-            self.budget -= 1;
+        while port.has_room()
+            && let Some(step) = self.script.take(now)
+        {
+            self.begin_request(port, &step, now)?;
         }
         Ok(())
     }
@@ -135,7 +100,9 @@ impl<'o> Generator<'o> {
                 request: _,
             } => {
                 let authenticator = port.slots[usize::from(slot)].authenticator();
-                check(self.options, waiting, authenticator, &reply).err()
+                let user = &self.options.users[self.script.user(&waiting.step)];
+                let replies = counts.answers;
+                check(self.options, waiting, user, authenticator, &reply, replies).err()
             }
             Slot { .. } => return,
         };
@@ -143,7 +110,7 @@ impl<'o> Generator<'o> {
             None => {
                 lane.release(reply.identifier(), Some(reply.authenticator()));
                 if let Some(waiting) = port.clear_slot(slot) {
-                    self.learn_answer(&waiting, reply.code(), now);
+                    self.learn_answer(&waiting, &reply, now);
                 }
             }
             Some(_) if is_copy => counts.duplicates += 1,
@@ -160,7 +127,7 @@ impl<'o> Generator<'o> {
             if now.saturating_duration_since(waiting.sent) < self.options.timeout {
                 continue;
             }
-            let lane = lane_of(waiting.kind, port.lanes.len());
+            let lane = lane_of(waiting.step.kind, port.lanes.len());
             if waiting.transmissions < self.options.transmissions_max {
                 waiting.transmissions += 1;
                 waiting.sent = now;
@@ -169,24 +136,24 @@ impl<'o> Generator<'o> {
             } else {
                 port.lanes[lane].release(waiting.identifier, None);
                 if let Some(waiting) = port.clear_slot(slot) {
-                    self.give_up(&waiting);
+                    self.give_up(&waiting, now);
                 }
             }
         }
     }
 
     /// Gives up everything that is still on its way.
-    pub(crate) fn abandon(&mut self, port: &mut Port) {
+    pub(crate) fn abandon(&mut self, port: &mut Port, now: Instant) {
         for slot in 0..port.slots.len() as u16 {
             if let Some(waiting) = port.clear_slot(slot) {
-                self.give_up(&waiting);
+                self.give_up(&waiting, now);
             }
         }
     }
 
     pub(crate) fn into_measurement(mut self) -> Measurement {
         self.measurement.elapsed = self.elapsed();
-        self.measurement.ledger = self.lives.into_ledger();
+        self.measurement.ledger = self.script.into_ledger();
         self.measurement
     }
 
@@ -201,114 +168,58 @@ impl<'o> Generator<'o> {
     fn begin_request(
         &mut self,
         port: &mut Port,
-        slot: u16,
+        step: &Step,
         now: Instant,
     ) -> Result<(), WriteError> {
-        let kind = self.options.mix.pick(&mut self.random);
-        let lane_index = lane_of(kind, port.lanes.len());
-        let lane: &mut Lane = &mut port.lanes[lane_index];
+        let slot = port.take_slot().expect("the port has room");
+        let lane_index = lane_of(step.kind, port.lanes.len());
+        let lane = &mut port.lanes[lane_index];
         let identifier = lane.acquire(slot);
         lane.outgoing.push_back(slot);
-        let (user, life, proof) = match kind {
-            Kind::Login(method) => {
-                let user = self.random.random_range(0..self.options.users.len());
-                (user, None, self.write_login(identifier, method, user)?)
-            }
-            Kind::Accounting => {
-                let life = self.lives.take(&mut self.random);
-                (
-                    self.write_record(identifier, life)?,
-                    Some(life),
-                    Proof::None,
-                )
-            }
-        };
         let slot = &mut port.slots[usize::from(slot)];
-        slot.request.clear();
-        slot.request.extend_from_slice(&self.scratch);
+        let written = self.script.write(step, identifier, &mut slot.request)?;
         slot.waiting = Some(Waiting {
-            kind,
+            step: *step,
             identifier,
-            user,
-            life,
-            proof,
-            first_sent: now,
+            proof: written.proof,
+            event: written.event,
             sent: now,
             transmissions: 1,
         });
-        self.measurement.counts.requests += 1;
-        self.measurement.tally(kind).requests += 1;
+        let measurement = &mut self.measurement;
+        measurement.counts.requests += 1;
+        let is_late = LATE_MIN <= now.saturating_duration_since(step.due);
+        measurement.counts.late += u64::from(is_late);
+        measurement.for_each_tally(step.kind, written.event, |tally| tally.requests += 1);
         Ok(())
     }
 
-    fn write_login(
-        &mut self,
-        identifier: u8,
-        method: Method,
-        user: usize,
-    ) -> Result<Proof, WriteError> {
-        let nonces = Nonces::draw(&mut self.random);
-        let session = usize::from(nonces.identifier) % self.login_sessions.len();
-        let login = Login {
-            router: &self.options.router,
-            service: self.options.service,
-            session: &self.login_sessions[session],
-            user: &self.options.users[user],
-            method,
-            signing: self.options.signing,
-            secret: self.options.secret.expose(),
-        };
-        write_login(&mut self.scratch, identifier, &login, &nonces)
-    }
-
-    /// Writes the next record of a life; gives its user.
-    fn write_record(&mut self, identifier: u8, number: usize) -> Result<usize, WriteError> {
-        let life = self
-            .lives
-            .find(number)
-            .expect("the number was just taken from the population");
-        let user = life.user;
-        let user_name = self.options.users[user].user_name();
-        let record = Record {
-            router: &self.options.router,
-            service: self.options.service,
-            session: &life.session,
-            user_name,
-            event: life.event,
-            totals: life.totals,
-            classes: &[],
-            at: None,
-            signing: self.options.signing,
-            secret: self.options.secret.expose(),
-        };
-        write_record(&mut self.scratch, identifier, &record)?;
-        self.lives.attempt(number, user_name);
-        Ok(user)
-    }
-
-    fn learn_answer(&mut self, waiting: &Waiting, code: Code, now: Instant) {
-        self.last_answer = now;
-        let latency = now.saturating_duration_since(waiting.first_sent);
-        self.measurement.tally(waiting.kind).record(latency);
-        let counts = &mut self.measurement.counts;
+    fn learn_answer(&mut self, waiting: &Waiting, reply: &Packet<'_>, now: Instant) {
+        (self.last_answer, self.last_life) = (now, now);
+        let step = &waiting.step;
+        let latency = now.saturating_duration_since(step.due);
+        let measurement = &mut self.measurement;
+        measurement.for_each_tally(step.kind, waiting.event, |tally| tally.record(latency));
+        if waiting.event == Some(Event::Start) {
+            measurement.last_start = now.saturating_duration_since(self.begin);
+        }
+        let counts = &mut measurement.counts;
         counts.answers += 1;
-        match (waiting.kind, code) {
+        match (step.kind, reply.code()) {
             (Kind::Accounting, _) => counts.accounting_responses += 1,
             (Kind::Login(_), Code::AccessAccept) => counts.accepts += 1,
             (Kind::Login(_), Code::AccessChallenge) => counts.challenges += 1,
             (Kind::Login(_), _) => counts.rejects += 1,
         }
-        if let Some(life) = waiting.life {
-            self.lives.acknowledge(life, &mut self.random);
-        }
+        self.script.learn_answer(step, reply, now);
     }
 
-    fn give_up(&mut self, waiting: &Waiting) {
+    fn give_up(&mut self, waiting: &Waiting, now: Instant) {
+        let step = &waiting.step;
         self.measurement.counts.lost += 1;
-        self.measurement.tally(waiting.kind).lost += 1;
-        if let Some(life) = waiting.life {
-            self.lives.advance(life, &mut self.random);
-        }
+        self.measurement
+            .for_each_tally(step.kind, waiting.event, |tally| tally.lost += 1);
+        self.script.learn_loss(step, now);
     }
 
     const fn count_fault(&mut self, fault: ReplyFault) {
@@ -330,19 +241,24 @@ impl<'o> Generator<'o> {
 fn check(
     options: &LoadOptions,
     waiting: &Waiting,
+    user: &Credentials,
     authenticator: &[u8; 16],
     reply: &Packet<'_>,
+    replies_before: u64,
 ) -> Result<(), ReplyFault> {
-    Expectation {
-        request_code: code_of(waiting.kind),
+    let expectation = Expectation {
+        request_code: code_of(waiting.step.kind),
         identifier: waiting.identifier,
         authenticator,
         secret: options.secret.expose(),
         policy: options.reply_policy,
+    };
+    if !options.verify.is_due(replies_before) {
+        return expectation.check_code(reply);
     }
-    .check(reply)?;
+    expectation.check(reply)?;
     if reply.code() == Code::AccessAccept {
-        waiting.proof.check(reply, &options.users[waiting.user])?;
+        waiting.proof.check(reply, user)?;
     }
     Ok(())
 }

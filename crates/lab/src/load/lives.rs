@@ -5,35 +5,25 @@ use std::collections::VecDeque;
 use rand::{Rng, RngExt};
 
 use crate::load::ledger::Ledger;
-use crate::request::{Event, Totals};
+use crate::load::life::Life;
+use crate::request::Event;
 use crate::router::Session;
-
-/// Most octets that a session adds between two records; the second of two steps often passes 4 GiB.
-const INPUT_OCTETS_STEP_MAX: u64 = 1 << 28;
-const OUTPUT_OCTETS_STEP_MAX: u64 = 4 << 30;
-/// Session time between two records in seconds.
-const SECONDS_STEP: u32 = 300;
-
-/// One session and the record that is due or on its way.
-pub(crate) struct Life {
-    pub(crate) session: Session,
-    /// Place in the list of users.
-    pub(crate) user: usize,
-    pub(crate) event: Event,
-    pub(crate) totals: Totals,
-    interims: u32,
-    account: Option<usize>,
-}
 
 /// A population of sessions: whoever ends is replaced.
 pub(crate) struct Lives {
-    lives: Vec<Life>,
+    lives: Vec<Member>,
     ready: VecDeque<usize>,
     prefix: String,
     born: u32,
     users: usize,
     interims: u32,
     ledger: Option<Ledger>,
+}
+
+/// One of the population.
+struct Member {
+    life: Life,
+    interims: u32,
 }
 
 impl Lives {
@@ -62,34 +52,26 @@ impl Lives {
         if is_grown && let Some(number) = self.ready.pop_front() {
             return number;
         }
-        let life = self.bear(random);
-        self.lives.push(life);
+        let member = self.bear(random);
+        self.lives.push(member);
         self.lives.len() - 1
     }
 
     pub(crate) fn find(&self, number: usize) -> Option<&Life> {
-        self.lives.get(number)
+        self.lives.get(number).map(|member| &member.life)
     }
 
     /// Notes that the record is being sent; `user_name` is the name in it.
     pub(crate) fn attempt(&mut self, number: usize, user_name: &str) {
-        let (Some(life), Some(ledger)) = (self.lives.get_mut(number), self.ledger.as_mut()) else {
-            return;
-        };
-        if life.event == Event::Start {
-            life.account = ledger.open(&life.session.session_id, user_name);
-        }
-        if let Some(account) = life.account {
-            ledger.attempt(account, life.event, life.totals);
+        if let Some(member) = self.lives.get_mut(number) {
+            member.life.attempt(self.ledger.as_mut(), user_name);
         }
     }
 
     /// Notes that the record was answered, and goes on to the next.
     pub(crate) fn acknowledge(&mut self, number: usize, random: &mut impl Rng) {
-        if let (Some(life), Some(ledger)) = (self.lives.get(number), self.ledger.as_mut())
-            && let Some(account) = life.account
-        {
-            ledger.acknowledge(account, life.event, life.totals);
+        if let Some(member) = self.lives.get(number) {
+            member.life.acknowledge(self.ledger.as_mut());
         }
         self.advance(number, random);
     }
@@ -97,15 +79,15 @@ impl Lives {
     /// Goes on to the next record, whatever became of this one.
     pub(crate) fn advance(&mut self, number: usize, random: &mut impl Rng) {
         let replacement = match self.lives.get(number) {
-            Some(life) if life.event == Event::Stop => Some(self.bear(random)),
+            Some(member) if member.life.event == Event::Stop => Some(self.bear(random)),
             Some(_) | None => None,
         };
-        let Some(life) = self.lives.get_mut(number) else {
+        let Some(member) = self.lives.get_mut(number) else {
             return;
         };
         match replacement {
-            Some(replacement) => *life = replacement,
-            None => life.grow(self.interims, random),
+            Some(replacement) => *member = replacement,
+            None => member.grow(self.interims, random),
         }
         self.ready.push_back(number);
     }
@@ -114,31 +96,25 @@ impl Lives {
         self.ledger
     }
 
-    fn bear(&mut self, random: &mut impl Rng) -> Life {
+    fn bear(&mut self, random: &mut impl Rng) -> Member {
         self.born = self.born.wrapping_add(1);
-        Life {
-            session: Session::new(format!("{}{:06x}", self.prefix, self.born), self.born),
-            user: random.random_range(0..self.users),
-            event: Event::Start,
-            totals: Totals::default(),
+        let session = Session::new(format!("{}{:06x}", self.prefix, self.born), self.born);
+        Member {
+            life: Life::new(session, random.random_range(0..self.users)),
             interims: 0,
-            account: None,
         }
     }
 }
 
-impl Life {
+impl Member {
     fn grow(&mut self, interims_max: u32, random: &mut impl Rng) {
-        self.event = if self.interims < interims_max {
+        let event = if self.interims < interims_max {
             self.interims += 1;
             Event::Interim
         } else {
             Event::Stop
         };
-        let totals = &mut self.totals;
-        totals.seconds = totals.seconds.saturating_add(SECONDS_STEP);
-        totals.input_octets += random.random_range(1..=INPUT_OCTETS_STEP_MAX);
-        totals.output_octets += random.random_range(1..=OUTPUT_OCTETS_STEP_MAX);
+        self.life.grow(event, random);
     }
 }
 

@@ -102,6 +102,15 @@ impl Mix {
         Self { weights }
     }
 
+    /// These kinds, each as often as the others.
+    pub(crate) fn evenly(kinds: &[Kind]) -> Self {
+        let mut weights = [0; Kind::ALL.len()];
+        for kind in kinds {
+            weights[kind.index()] = 1;
+        }
+        Self { weights }
+    }
+
     /// The weight of a kind.
     #[must_use]
     pub const fn weight(&self, kind: Kind) -> u32 {

@@ -1,12 +1,15 @@
 //! What a load consists of and when it ends, and what does not make one.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use domain::secret::Secret;
 use radius::client::IdentifierPool;
 
 use crate::credentials::Credentials;
+use crate::fault::Faults;
 use crate::line::LineError;
 use crate::load::mix::Mix;
 use crate::reply::ReplyPolicy;
@@ -15,10 +18,14 @@ use crate::router::{Router, Service};
 
 /// Source ports of one run at most.
 pub const PORTS_MAX: usize = 1_024;
+/// Requests that a source port carries at a time: there are no more identifiers.
+pub const REQUESTS_PER_PORT: usize = IdentifierPool::SIZE;
 /// Threads of one run at most.
 pub const THREADS_MAX: usize = 64;
 /// Sessions that live at a time at most.
 pub const SESSIONS_MAX: usize = 1_000_000;
+/// Requests a second at most, over all threads.
+pub const RATE_MAX: usize = 10_000_000;
 
 /// What to send, how much of it and until when.
 #[derive(Clone, Debug)]
@@ -33,12 +40,14 @@ pub struct LoadOptions {
     pub users: Vec<Credentials>,
     /// Which requests.
     pub mix: Mix,
-    /// Requests that are on their way at a time, over all threads.
+    /// Requests that are on their way at a time, over all threads; at a rate, at most.
     pub outstanding: usize,
     /// Source ports, over all threads; each carries at most 256 requests at a time.
     pub ports: usize,
     /// Threads that share the work.
     pub threads: usize,
+    /// When the next request is begun.
+    pub pace: Pace,
     /// When no more requests are begun.
     pub limit: Limit,
     /// How long each transmission waits for its reply.
@@ -61,12 +70,74 @@ pub struct LoadOptions {
     pub signing: Signing,
     /// Which replies are believed.
     pub reply_policy: ReplyPolicy,
+    /// Which replies are verified.
+    pub verify: Verify,
     /// What the router says about itself.
     pub router: Router,
     /// The service dialled into.
     pub service: Service,
     /// The address to send from; the kernel chooses when absent.
     pub source: Option<IpAddr>,
+    /// What goes wrong between this end and the server.
+    pub faults: Faults,
+}
+
+/// When a request is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When another is answered or lost: the loop is closed.
+    Answers,
+    /// So many a second, whatever is answered: the loop is open. A request that finds no room waits
+    /// for it, and its latency counts from when it was due.
+    PerSecond(u32),
+}
+
+/// Which replies are verified: verifying takes the generator as long as asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Each.
+    #[default]
+    All,
+    /// One of 16; the others are believed when identifier and code fit.
+    Sample,
+}
+
+/// A text that does not say what to verify.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{raw}' does not say which replies to verify: write all or sample")]
+pub struct VerifyError {
+    raw: String,
+}
+
+impl Verify {
+    /// Whether the reply after so many others is verified.
+    pub(crate) const fn is_due(self, replies_before: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Sample => replies_before.is_multiple_of(16),
+        }
+    }
+}
+
+impl fmt::Display for Verify {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::All => "all",
+            Self::Sample => "sample",
+        })
+    }
+}
+
+impl FromStr for Verify {
+    type Err = VerifyError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        match raw {
+            "all" => Ok(Self::All),
+            "sample" => Ok(Self::Sample),
+            _ => Err(VerifyError { raw: raw.into() }),
+        }
+    }
 }
 
 /// When a run begins no more requests.
@@ -117,7 +188,7 @@ pub enum LoadError {
 }
 
 impl LoadOptions {
-    /// Ten seconds of PAP: 256 requests outstanding over 8 ports in one thread, three transmissions a second apart.
+    /// Ten seconds of PAP in a closed loop: 256 requests outstanding over 8 ports in one thread, three transmissions a second apart.
     #[must_use]
     pub fn new(
         auth: SocketAddr,
@@ -134,6 +205,7 @@ impl LoadOptions {
             outstanding: 256,
             ports: 8,
             threads: 1,
+            pace: Pace::Answers,
             limit: Limit::Duration(Duration::from_secs(10)),
             timeout: Duration::from_secs(1),
             transmissions_max: 3,
@@ -145,9 +217,11 @@ impl LoadOptions {
             ledger: false,
             signing: Signing::default(),
             reply_policy: ReplyPolicy::default(),
+            verify: Verify::default(),
             router: Router::default(),
             service: Service::default(),
             source: None,
+            faults: Faults::default(),
         }
     }
 
@@ -157,10 +231,13 @@ impl LoadOptions {
             return Err(LoadError::NoUsers);
         }
         check_range("ports", self.ports, PORTS_MAX)?;
-        let outstanding_max = PORTS_MAX * IdentifierPool::SIZE;
+        let outstanding_max = PORTS_MAX * REQUESTS_PER_PORT;
         check_range("outstanding", self.outstanding, outstanding_max)?;
         check_range("threads", self.threads, THREADS_MAX)?;
         check_range("sessions", self.sessions, SESSIONS_MAX)?;
+        if let Pace::PerSecond(rate) = self.pace {
+            check_range("rate", rate as usize, RATE_MAX)?;
+        }
         let transmissions = self.transmissions_max as usize;
         check_range("transmissions", transmissions, 100)?;
         if self.timeout < Duration::from_millis(1) {
@@ -177,9 +254,9 @@ impl LoadOptions {
             }
         }
         // A thread's part must fit its own ports, so the fullest thread decides.
-        let ports_needed = outstanding.div_ceil(IdentifierPool::SIZE);
+        let ports_needed = outstanding.div_ceil(REQUESTS_PER_PORT);
         let is_too_full = (0..threads).any(|thread| {
-            part(ports, threads, thread) * IdentifierPool::SIZE < part(outstanding, threads, thread)
+            part(ports, threads, thread) * REQUESTS_PER_PORT < part(outstanding, threads, thread)
         });
         if is_too_full {
             return Err(LoadError::TooFewPorts {
@@ -197,7 +274,11 @@ pub(crate) const fn part(whole: usize, count: usize, index: usize) -> usize {
     whole / count + if index < whole % count { 1 } else { 0 }
 }
 
-const fn check_range(name: &'static str, value: usize, max: usize) -> Result<(), LoadError> {
+pub(crate) const fn check_range(
+    name: &'static str,
+    value: usize,
+    max: usize,
+) -> Result<(), LoadError> {
     if 0 < value && value <= max {
         Ok(())
     } else {
@@ -243,6 +324,10 @@ mod tests {
             Some("ports is 0: give a number from 1 to 1024"),
         );
         check(
+            |options| options.pace = Pace::PerSecond(0),
+            Some("rate is 0: give a number from 1 to 10000000"),
+        );
+        check(
             |options| options.threads = 9,
             Some("9 threads are more than the ports, 8: give fewer threads"),
         );
@@ -265,6 +350,14 @@ mod tests {
                  give at least 4 ports",
             ),
         );
+    }
+
+    #[test]
+    fn verify_reads_what_it_prints() {
+        for verify in [Verify::All, Verify::Sample] {
+            assert_eq!(verify.to_string().parse(), Ok(verify));
+        }
+        assert!("none".parse::<Verify>().is_err());
     }
 
     #[test]

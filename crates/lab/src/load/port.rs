@@ -7,16 +7,20 @@ use std::time::Instant;
 use radius::client::IdentifierPool;
 use radius::code::Code;
 use radius::packet::LENGTH_MIN;
+use rand::Rng;
 
+use crate::fault::{BadLine, Faults};
 use crate::line::{LineError, open_socket};
 use crate::load::batch::enlarge_buffers;
 use crate::load::mix::Kind;
-use crate::request::Proof;
+use crate::load::script::Step;
+use crate::random;
+use crate::request::{Event, Proof};
 
 /// No request waits under this identifier.
 const NOBODY: u16 = u16::MAX;
 
-/// One place of the closed loop: a request, or room for one.
+/// One place of a port: a request, or room for one.
 pub(crate) struct Slot {
     /// The packet, kept for retransmission.
     pub(crate) request: Vec<u8>,
@@ -27,14 +31,11 @@ pub(crate) struct Slot {
 /// A request on its way.
 #[derive(Clone, Copy)]
 pub(crate) struct Waiting {
-    pub(crate) kind: Kind,
+    pub(crate) step: Step,
     pub(crate) identifier: u8,
-    /// Place of the user in the list of users.
-    pub(crate) user: usize,
-    /// Number of the life whose record it is.
-    pub(crate) life: Option<usize>,
     pub(crate) proof: Proof,
-    pub(crate) first_sent: Instant,
+    /// What it reports, if it is a record.
+    pub(crate) event: Option<Event>,
     pub(crate) sent: Instant,
     pub(crate) transmissions: u32,
 }
@@ -47,9 +48,17 @@ pub(crate) struct Lane {
     last_reply: Vec<[u8; 16]>,
     /// Slots whose requests are to be sent.
     pub(crate) outgoing: VecDeque<u16>,
+    /// What lies between the socket and the server, when something goes wrong there.
+    pub(crate) faulty: Option<FaultyWay>,
 }
 
-/// A source port of the closed loop; it has a lane to each port of the server that the mix needs.
+/// Both directions of a bad line.
+pub(crate) struct FaultyWay {
+    pub(crate) requests: BadLine,
+    pub(crate) replies: BadLine,
+}
+
+/// A source port of a load; it has a lane to each port of the server that the mix needs.
 pub(crate) struct Port {
     pub(crate) lanes: Vec<Lane>,
     pub(crate) slots: Vec<Slot>,
@@ -66,8 +75,35 @@ impl Slot {
     }
 }
 
+impl FaultyWay {
+    /// A way with these faults, or none without any.
+    pub(crate) fn new(faults: Faults, random: &mut impl Rng) -> Option<Self> {
+        if faults.is_none() {
+            return None;
+        }
+        let mut bad_line = || {
+            let seed = u64::from_le_bytes(random::octets(random));
+            BadLine::new(faults, random::generator(Some(seed)))
+        };
+        Some(Self {
+            requests: bad_line(),
+            replies: bad_line(),
+        })
+    }
+
+    /// When the next datagram arrives at either end.
+    pub(crate) fn next_arrival(&self) -> Option<Instant> {
+        let arrivals = [self.requests.next_arrival(), self.replies.next_arrival()];
+        arrivals.into_iter().flatten().min()
+    }
+}
+
 impl Lane {
-    pub(crate) fn open(server: SocketAddr, source: Option<IpAddr>) -> Result<Self, LineError> {
+    pub(crate) fn open(
+        server: SocketAddr,
+        source: Option<IpAddr>,
+        faulty: Option<FaultyWay>,
+    ) -> Result<Self, LineError> {
         let socket = open_socket(server, source)?;
         let failed = |source| LineError::Receive { server, source };
         socket.set_nonblocking(true).map_err(failed)?;
@@ -78,6 +114,7 @@ impl Lane {
             slot_by_identifier: [NOBODY; IdentifierPool::SIZE],
             last_reply: vec![[0; 16]; IdentifierPool::SIZE],
             outgoing: VecDeque::new(),
+            faulty,
         })
     }
 
@@ -130,6 +167,11 @@ impl Port {
         }
     }
 
+    /// Whether another request fits.
+    pub(crate) const fn has_room(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     /// A slot with room.
     pub(crate) fn take_slot(&mut self) -> Option<u16> {
         self.free.pop()
@@ -140,6 +182,12 @@ impl Port {
         let waiting = self.slots.get_mut(usize::from(slot))?.waiting.take()?;
         self.free.push(slot);
         Some(waiting)
+    }
+
+    /// When the next datagram comes to the end of a bad line, if one is under way.
+    pub(crate) fn next_arrival(&self) -> Option<Instant> {
+        let faulty = self.lanes.iter().filter_map(|lane| lane.faulty.as_ref());
+        faulty.filter_map(FaultyWay::next_arrival).min()
     }
 
     /// Requests on their way.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::fault::Passage;
 use crate::load::ledger::Ledger;
 use crate::load::mix::Kind;
+use crate::request::Event;
 
 /// Longest latency that is told apart, in microseconds: two minutes.
 const LATENCY_US_MAX: u64 = 120_000_000;
@@ -26,10 +28,14 @@ pub struct LoadReport {
     pub elapsed_seconds: f64,
     /// Answers a second in that time.
     pub throughput_per_second: f64,
+    /// Seconds of processor time that the generator used; as many as elapsed for each of its threads
+    /// mean that it was the limit.
+    pub cpu_seconds: f64,
     /// Everything that was counted.
     pub counts: Counts,
-    /// From the first transmission to the answer, over all kinds. The loop is closed: a server that
-    /// stalls is asked nothing new, so a stall weighs no more than what was on its way.
+    /// From when a request was due to its answer, over all kinds. In a closed loop that is its first
+    /// transmission, and a server that stalls is asked nothing new, so a stall weighs no more than what
+    /// was on its way. At a rate it is the moment that the rate sets, whether it was sent then or not.
     pub latency: Latency,
     /// The same by kind of request, for those that were in the mix.
     pub exchanges: Vec<ExchangeReport>,
@@ -76,6 +82,10 @@ pub struct Counts {
     pub unexpected: u64,
     /// Replies that repeat the one before.
     pub duplicates: u64,
+    /// Requests that were sent a millisecond or more after they were due.
+    pub late: u64,
+    /// Requests that were due and not sent when the run ended.
+    pub unsent: u64,
     /// Requests sent again.
     pub retransmits: u64,
     /// Requests given up.
@@ -84,6 +94,12 @@ pub struct Counts {
     pub port_closed: u64,
     /// Datagrams that the kernel refused to send.
     pub send_errors: u64,
+    /// Datagrams of either direction that the bad line swallowed.
+    pub line_lost: u64,
+    /// Datagrams that it doubled.
+    pub line_doubled: u64,
+    /// Datagrams that it held back until the next one had passed.
+    pub line_held: u64,
 }
 
 /// A distribution of latencies in microseconds.
@@ -105,9 +121,9 @@ pub struct Latency {
 
 /// One kind of request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ExchangeReport {
+pub struct ExchangeReport<K = Kind> {
     /// Which kind.
-    pub exchange: Kind,
+    pub exchange: K,
     /// Requests begun.
     pub requests: u64,
     /// Requests answered.
@@ -129,8 +145,14 @@ pub(crate) struct Tally {
 /// Everything that one thread measures.
 pub(crate) struct Measurement {
     pub(crate) counts: Counts,
-    pub(crate) tallies: [Tally; Kind::ALL.len()],
+    tallies: [Tally; Kind::ALL.len()],
+    /// Accounting once more, by what the records report.
+    records: [Tally; Event::ALL.len()],
     pub(crate) elapsed: Duration,
+    /// Processor time of this end.
+    pub(crate) cpu: Duration,
+    /// When the last Start was acknowledged, from the begin.
+    pub(crate) last_start: Duration,
     pub(crate) ended: Ended,
     pub(crate) ledger: Option<Ledger>,
 }
@@ -150,6 +172,10 @@ impl Tally {
         self.latencies.saturating_record(latency_us);
     }
 
+    pub(crate) fn answers(&self) -> u64 {
+        self.latencies.len()
+    }
+
     fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.lost += other.lost;
@@ -164,14 +190,34 @@ impl Measurement {
         Self {
             counts: Counts::default(),
             tallies: std::array::from_fn(|_| Tally::new()),
+            records: std::array::from_fn(|_| Tally::new()),
             elapsed: Duration::ZERO,
+            cpu: Duration::ZERO,
+            last_start: Duration::ZERO,
             ended: Ended::Duration,
             ledger: None,
         }
     }
 
-    pub(crate) const fn tally(&mut self, kind: Kind) -> &mut Tally {
-        &mut self.tallies[kind.index()]
+    /// Every tally that a request belongs to.
+    pub(crate) fn for_each_tally(
+        &mut self,
+        kind: Kind,
+        event: Option<Event>,
+        mut note: impl FnMut(&mut Tally),
+    ) {
+        note(&mut self.tallies[kind.index()]);
+        if let Some(event) = event {
+            note(&mut self.records[event.index()]);
+        }
+    }
+
+    pub(crate) const fn tally(&self, kind: Kind) -> &Tally {
+        &self.tallies[kind.index()]
+    }
+
+    pub(crate) const fn record(&self, event: Event) -> &Tally {
+        &self.records[event.index()]
     }
 
     /// Adds what another thread measured at the same time.
@@ -180,7 +226,12 @@ impl Measurement {
         for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
             tally.add(other);
         }
+        for (tally, other) in self.records.iter_mut().zip(&other.records) {
+            tally.add(other);
+        }
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.cpu += other.cpu;
+        self.last_start = self.last_start.max(other.last_start);
         self.ended = self.ended.max(other.ended);
         match (&mut self.ledger, other.ledger) {
             (Some(ledger), Some(other)) => ledger.append(other),
@@ -204,6 +255,7 @@ impl Measurement {
             ended: self.ended,
             elapsed_seconds,
             throughput_per_second,
+            cpu_seconds: self.cpu.as_secs_f64(),
             counts: self.counts,
             latency: Latency::of(&all.latencies),
             exchanges: Kind::ALL
@@ -217,8 +269,8 @@ impl Measurement {
     }
 }
 
-impl ExchangeReport {
-    fn new(exchange: Kind, tally: &Tally) -> Self {
+impl<K> ExchangeReport<K> {
+    pub(crate) fn new(exchange: K, tally: &Tally) -> Self {
         Self {
             exchange,
             requests: tally.requests,
@@ -249,14 +301,37 @@ impl Counts {
         }
     }
 
+    /// Notes what a bad line did to a datagram.
+    pub(crate) const fn note(&mut self, passage: Passage) {
+        match passage {
+            Passage::Passed => {}
+            Passage::Lost => self.line_lost += 1,
+            Passage::Doubled => self.line_doubled += 1,
+            Passage::Held => self.line_held += 1,
+        }
+    }
+
+    /// Writes a line with what else was counted, if anything was.
+    pub(crate) fn format_details(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let details = self.named().into_iter().skip(2);
+        let shown: Vec<String> = details
+            .filter(|(_, count)| 0 < *count)
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        if shown.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "\n{}", shown.join(", "))
+    }
+
     /// Every count with its name in words.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 15] {
+    pub fn named(&self) -> [(&'static str, u64); 20] {
         let mut copy = *self;
         copy.named_mut().map(|(name, count)| (name, *count))
     }
 
-    const fn named_mut(&mut self) -> [(&'static str, &mut u64); 15] {
+    const fn named_mut(&mut self) -> [(&'static str, &mut u64); 20] {
         [
             ("requests", &mut self.requests),
             ("answers", &mut self.answers),
@@ -269,10 +344,15 @@ impl Counts {
             ("malformed", &mut self.malformed),
             ("unexpected", &mut self.unexpected),
             ("duplicates", &mut self.duplicates),
+            ("late", &mut self.late),
+            ("unsent", &mut self.unsent),
             ("retransmits", &mut self.retransmits),
             ("lost", &mut self.lost),
             ("port closed", &mut self.port_closed),
             ("send errors", &mut self.send_errors),
+            ("lost on the line", &mut self.line_lost),
+            ("doubled on the line", &mut self.line_doubled),
+            ("held on the line", &mut self.line_held),
         ]
     }
 }
@@ -285,29 +365,32 @@ impl fmt::Display for LoadReport {
             formatter,
             "{throughput:.0} answers/s in {seconds:.3} s; {ended}"
         )?;
-        writeln!(
-            formatter,
-            "{:<12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "", "requests", "answers", "lost", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"
-        )?;
-        for exchange in &self.exchanges {
-            let name = exchange.exchange.name();
-            let numbers = (exchange.requests, exchange.answers, exchange.lost);
-            format_row(formatter, name, numbers, &exchange.latency)?;
-            writeln!(formatter)?;
-        }
+        let rows = self.exchanges.iter();
+        let rows = rows.map(|exchange| (exchange.exchange.name(), exchange));
+        format_exchanges(formatter, rows)?;
         let numbers = (self.counts.requests, self.counts.answers, self.counts.lost);
+        writeln!(formatter)?;
         format_row(formatter, "all", numbers, &self.latency)?;
-        let details = self.counts.named().into_iter().skip(2);
-        let shown: Vec<String> = details
-            .filter(|(_, count)| 0 < *count)
-            .map(|(name, count)| format!("{count} {name}"))
-            .collect();
-        if shown.is_empty() {
-            return Ok(());
-        }
-        write!(formatter, "\n{}", shown.join(", "))
+        self.counts.format_details(formatter)
     }
+}
+
+/// Writes a heading and a line for each kind of request; the last has no end.
+pub(crate) fn format_exchanges<'e, K: 'e>(
+    formatter: &mut fmt::Formatter<'_>,
+    exchanges: impl Iterator<Item = (&'static str, &'e ExchangeReport<K>)>,
+) -> fmt::Result {
+    write!(
+        formatter,
+        "{:<12}{:>12}{:>12}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}",
+        "", "requests", "answers", "lost", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"
+    )?;
+    for (name, exchange) in exchanges {
+        let numbers = (exchange.requests, exchange.answers, exchange.lost);
+        writeln!(formatter)?;
+        format_row(formatter, name, numbers, &exchange.latency)?;
+    }
+    Ok(())
 }
 
 fn format_row(
@@ -324,7 +407,7 @@ fn format_row(
 }
 
 impl Ended {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Duration => "time over",
             Self::Requests => "all requests sent",

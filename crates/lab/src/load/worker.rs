@@ -1,18 +1,24 @@
 //! One thread of a load: sockets, clock and the loop around the generator.
 
+use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
+use crate::cpu::cpu_time;
 use crate::line::LineError;
 use crate::load::batch::{BATCH, Inbox, Outbox};
-use crate::load::generator::{Generator, Share};
+use crate::load::generator::Generator;
 use crate::load::options::{Limit, LoadError, LoadOptions, part};
-use crate::load::port::{Lane, Port};
+use crate::load::port::{FaultyWay, Lane, Port};
 use crate::load::report::{Counts, Ended, Measurement};
+use crate::load::script::Script;
+use crate::load::share::Share;
+use crate::random;
 
 /// How finely a timeout is kept: a part of it.
 const TIMEOUT_PARTS: u32 = 16;
@@ -20,18 +26,20 @@ const TIMEOUT_PARTS: u32 = 16;
 const WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// Runs one thread's share to its end.
-pub(crate) fn run(
+pub(crate) fn run<S: Script>(
     options: &LoadOptions,
     share: &Share,
+    script: S,
+    begin: Instant,
     stop: &AtomicBool,
 ) -> Result<Measurement, LoadError> {
-    let begin = Instant::now();
     let mut worker = Worker {
         options,
         stop,
         begin,
         ports: open_ports(options, share)?,
-        generator: Generator::new(options, share, begin),
+        first_port: 0,
+        generator: Generator::new(options, script, begin),
         inbox: Inbox::new(),
         outbox: Outbox::new(),
         tick: (options.timeout / TIMEOUT_PARTS).clamp(Duration::from_millis(1), WAIT_MAX),
@@ -40,27 +48,33 @@ pub(crate) fn run(
         Limit::Duration(_) => Ended::Duration,
         Limit::Requests(_) => Ended::Requests,
     };
+    let cpu_before = cpu_time();
     worker.run().map_err(LineError::Write)?;
+    worker.generator.measurement.cpu = cpu_time().saturating_sub(cpu_before);
     Ok(worker.generator.into_measurement())
 }
 
-struct Worker<'o> {
+struct Worker<'o, S> {
     options: &'o LoadOptions,
     stop: &'o AtomicBool,
     begin: Instant,
     ports: Vec<Port>,
-    generator: Generator<'o>,
+    /// The port that is served first: each has its turn, or the first would carry what comes slowly.
+    first_port: usize,
+    generator: Generator<'o, S>,
     inbox: Inbox,
     outbox: Outbox,
     tick: Duration,
 }
 
-impl Worker<'_> {
+impl<S: Script> Worker<'_, S> {
     fn run(&mut self) -> Result<(), radius::writer::WriteError> {
         let mut next_tick = self.begin + self.tick;
         loop {
             let mut received = 0;
-            for port in &mut self.ports {
+            self.first_port = (self.first_port + 1) % self.ports.len();
+            let (before, after) = self.ports.split_at_mut(self.first_port);
+            for port in after.iter_mut().chain(before) {
                 received += receive(port, &mut self.generator, &mut self.inbox);
                 self.generator.refill(port, Instant::now())?;
                 send(
@@ -80,28 +94,46 @@ impl Worker<'_> {
                 return Ok(());
             }
             if received == 0 {
-                self.wait(next_tick.saturating_duration_since(now));
+                let until = self.next_event(now, next_tick);
+                self.wait(until.saturating_duration_since(now));
             }
         }
     }
 
+    /// When there is something to do, whatever comes in.
+    fn next_event(&self, now: Instant, next_tick: Instant) -> Instant {
+        let arrivals = self.ports.iter().filter_map(Port::next_arrival);
+        let has_room = self.ports.iter().any(Port::has_room);
+        let due = has_room.then(|| self.generator.script.next_due(now));
+        arrivals.chain(due.flatten()).fold(next_tick, Instant::min)
+    }
+
     /// Whether nothing is left to do; notes what ended the run before its limit.
     fn is_over(&mut self, now: Instant) -> bool {
-        if !self.generator.is_stopped()
+        if !self.generator.script.is_over()
             && let Some(ended) = self.find_end(now)
         {
             self.generator.measurement.ended = ended;
             self.generator.stop(now);
         }
-        if self.options.silence_max < self.generator.silence(now) {
-            self.generator.measurement.ended = Ended::Silence;
-            for port in &mut self.ports {
-                self.generator.abandon(port);
+        if self.ports.iter().all(|port| port.waiting_count() == 0) {
+            let script = &self.generator.script;
+            if script.is_over() {
+                return true;
             }
-            return true;
+            if script.next_due(now).is_some_and(|due| now < due) {
+                self.generator.rest(now);
+            }
         }
-        let is_idle = self.ports.iter().all(|port| port.waiting_count() == 0);
-        self.generator.is_stopped() && is_idle
+        if self.generator.silence(now) <= self.options.silence_max {
+            return false;
+        }
+        self.generator.measurement.ended = Ended::Silence;
+        self.generator.stop(now);
+        for port in &mut self.ports {
+            self.generator.abandon(port, now);
+        }
+        true
     }
 
     fn find_end(&self, now: Instant) -> Option<Ended> {
@@ -129,9 +161,8 @@ impl Worker<'_> {
                 PollFd::new(lane.socket.as_fd(), events)
             })
             .collect();
-        let milliseconds = u16::try_from(wait.as_millis()).unwrap_or(u16::MAX).max(1);
         // An interrupted wait is only shorter; the loop looks at everything again.
-        let _: Result<_, Errno> = poll(&mut watched, PollTimeout::from(milliseconds));
+        let _: Result<_, Errno> = ppoll(&mut watched, Some(TimeSpec::from_duration(wait)), None);
     }
 }
 
@@ -144,11 +175,16 @@ fn open_ports(options: &LoadOptions, share: &Share) -> Result<Vec<Port>, LoadErr
     if options.mix.has_accounting() {
         servers.push(options.acct);
     }
+    let seed = options.seed.wrapping_add(share.thread as u64);
+    let mut random = random::generator(Some(seed));
     (0..count)
         .map(|index| {
             let lanes = servers
                 .iter()
-                .map(|server| Lane::open(*server, options.source))
+                .map(|server| {
+                    let faulty = FaultyWay::new(options.faults, &mut random);
+                    Lane::open(*server, share.source, faulty)
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             let slots = part(share.outstanding, count, index) as u16;
             Ok(Port::new(lanes, slots))
@@ -157,27 +193,59 @@ fn open_ports(options: &LoadOptions, share: &Share) -> Result<Vec<Port>, LoadErr
 }
 
 /// Takes what came in on the port's sockets, a batch each; gives the number of datagrams.
-fn receive(port: &mut Port, generator: &mut Generator<'_>, inbox: &mut Inbox) -> usize {
+fn receive<S: Script>(
+    port: &mut Port,
+    generator: &mut Generator<'_, S>,
+    inbox: &mut Inbox,
+) -> usize {
     let mut received = 0;
     for lane in 0..port.lanes.len() {
-        match inbox.fill(&port.lanes[lane].socket) {
-            Ok(0) => {}
+        let now = match inbox.fill(&port.lanes[lane].socket) {
+            Ok(0) if port.lanes[lane].faulty.is_none() => continue,
             Ok(count) => {
                 received += count;
-                let now = Instant::now();
-                for datagram in inbox.datagrams() {
-                    generator.handle_datagram(port, lane, datagram, now);
-                }
+                Instant::now()
             }
-            Err(error) => count_error(&mut generator.measurement.counts, error),
+            Err(error) => {
+                count_error(&mut generator.measurement.counts, error);
+                continue;
+            }
+        };
+        if let Some(faulty) = &mut port.lanes[lane].faulty {
+            for datagram in inbox.datagrams() {
+                let passage = faulty.replies.push(datagram, now);
+                generator.measurement.counts.note(passage);
+            }
+            while let Some(datagram) = pop_reply(&mut port.lanes[lane], now) {
+                generator.handle_datagram(port, lane, &datagram, now);
+            }
+        } else {
+            for datagram in inbox.datagrams() {
+                generator.handle_datagram(port, lane, datagram, now);
+            }
         }
     }
     received
 }
 
+fn pop_reply(lane: &mut Lane, now: Instant) -> Option<Vec<u8>> {
+    lane.faulty.as_mut()?.replies.pop(now)
+}
+
 /// Sends what is due; what the kernel has no room for stays for later.
 fn send(port: &mut Port, outbox: &mut Outbox, counts: &mut Counts) {
     for lane in &mut port.lanes {
+        if let Some(faulty) = &mut lane.faulty {
+            let now = Instant::now();
+            for slot in lane.outgoing.drain(..) {
+                let request = &port.slots[usize::from(slot)].request;
+                counts.note(faulty.requests.push(request, now));
+            }
+            while let Some(datagram) = faulty.requests.pop(now) {
+                send_one(&lane.socket, &datagram, counts);
+            }
+            continue;
+        }
         while !lane.outgoing.is_empty() {
             let slots = &port.slots;
             let datagrams = lane
@@ -194,6 +262,16 @@ fn send(port: &mut Port, outbox: &mut Outbox, counts: &mut Counts) {
                 }
             }
         }
+    }
+}
+
+/// Sends a datagram that has come through a bad line; what the kernel does not take is lost, too.
+fn send_one(socket: &UdpSocket, datagram: &[u8], counts: &mut Counts) {
+    if let Err(error) = socket.send(datagram) {
+        let error = error
+            .raw_os_error()
+            .map_or(Errno::UnknownErrno, Errno::from_raw);
+        count_error(counts, error);
     }
 }
 

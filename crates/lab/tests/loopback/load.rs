@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use domain::secret::Secret;
 use lab::credentials::Credentials;
-use lab::load::options::{Limit, LoadOptions};
+use lab::fault::{Faults, Rate};
+use lab::load::ledger::Ledger;
+use lab::load::options::{Limit, LoadOptions, Pace, Verify};
 use lab::load::report::{Ended, LoadReport};
 use lab::load::{run, run_until};
 use lab::request::Event;
@@ -57,6 +59,7 @@ fn every_kind_is_answered() {
         let actual = (counts.accepts, counts.accounting_responses);
         assert_eq!(actual, expected, "{mix}: {report}");
         assert_eq!(report.exchanges.len(), 1);
+        assert!(0.0 < report.cpu_seconds, "{mix}: {report}");
         assert_eq!(report.exchanges[0].exchange.name(), mix);
         assert_eq!((report.ended, report.latency.count), (Ended::Requests, 200));
     }
@@ -147,6 +150,32 @@ fn bad_answers_are_counted_by_what_is_wrong() {
 }
 
 #[test]
+fn sample_believes_what_it_does_not_verify() {
+    let count = |treat: fn(u64) -> Treatment| {
+        let report = load(treat, |options| {
+            options.verify = Verify::Sample;
+            options.limit = Limit::Requests(64);
+            options.outstanding = 64;
+            options.timeout = Duration::from_secs(1);
+            options.transmissions_max = 1;
+        });
+        assert_eq!(report.counts.answers + report.counts.lost, 64, "{report}");
+        report.counts
+    };
+    assert_eq!(count(|_| Treatment::Answer).accepts, 64);
+    assert_eq!(count(|_| Treatment::Forge).answers, 0);
+    // The 17th is verified, and so are all that follow one that was refused.
+    let counts = count(|number| honest_at_first(number, Treatment::Forge));
+    assert_eq!((counts.answers, counts.bad_authenticators), (16, 48));
+    let counts = count(|number| honest_at_first(number, Treatment::WrongCode));
+    assert_eq!((counts.answers, counts.unexpected), (1, 63));
+}
+
+fn honest_at_first(number: u64, then: Treatment) -> Treatment {
+    if number == 0 { Treatment::Answer } else { then }
+}
+
+#[test]
 fn forged_answer_does_not_stop_the_right_one() {
     let report = load(|_| Treatment::ForgeAndAnswer, |_| {});
     assert_eq!(report.counts.answers, 200);
@@ -233,6 +262,71 @@ fn server_that_stalls_gets_no_shorter_run_for_it() {
 }
 
 #[test]
+fn rate_sets_when_requests_are_sent() {
+    let report = load(
+        |_| Treatment::Answer,
+        |options| {
+            options.pace = Pace::PerSecond(2_000);
+            options.limit = Limit::Requests(201);
+            options.threads = 2;
+        },
+    );
+    assert_eq!((report.counts.answers, report.counts.unsent), (201, 0));
+    assert!(0.1 <= report.elapsed_seconds, "{report}");
+}
+
+/// A load of 1,000 requests a second of which only one may be under way, for 20 ms on average.
+fn congested(limit: Limit) -> LoadReport {
+    load(
+        |_| Treatment::Answer,
+        |options| {
+            options.pace = Pace::PerSecond(1_000);
+            options.limit = limit;
+            options.timeout = Duration::from_secs(1);
+            options.faults.delay = Duration::from_millis(20);
+            (options.outstanding, options.ports) = (1, 1);
+        },
+    )
+}
+
+#[test]
+fn latency_counts_from_when_a_request_was_due() {
+    let report = congested(Limit::Requests(50));
+    assert_eq!((report.counts.answers, report.counts.unsent), (50, 0));
+    assert!(45 <= report.counts.late, "{report}");
+    // The last was due after 49 ms, and waited for all the others.
+    let waited_us = report.latency.max_us + 49_000;
+    assert!(
+        report.elapsed_seconds * 1e6 <= waited_us as f64 * 1.01,
+        "{report}"
+    );
+    assert!(200_000 < report.latency.p50_us, "{report}");
+}
+
+#[test]
+fn requests_that_were_due_and_not_sent_are_told() {
+    let report = congested(Limit::Duration(Duration::from_millis(100)));
+    let counts = report.counts;
+    assert!(50 < counts.unsent, "{report}");
+    assert!(100 <= counts.requests + counts.unsent, "{report}");
+    assert_eq!(counts.answers, counts.requests, "{report}");
+}
+
+#[test]
+fn quiet_moments_of_a_slow_load_are_no_silence() {
+    let report = load(
+        |_| Treatment::Answer,
+        |options| {
+            options.pace = Pace::PerSecond(4);
+            options.limit = Limit::Requests(3);
+            options.silence_max = Duration::from_millis(200);
+            options.timeout = Duration::from_millis(10);
+        },
+    );
+    assert_eq!((report.ended, report.counts.answers), (Ended::Requests, 3));
+}
+
+#[test]
 fn ledger_agrees_with_the_server() {
     let responder = Responder::start(|count| {
         if count % 5 == 0 {
@@ -249,10 +343,16 @@ fn ledger_agrees_with_the_server() {
         ..options(&responder)
     };
     let report = run(&options).unwrap();
-    let records = responder.records();
-    let ledger = report.ledger.unwrap();
-    assert_eq!(ledger.omitted, 0);
     assert!(0 < report.counts.lost);
+    let acknowledged = check_ledger(report.ledger.as_ref().unwrap(), &responder);
+    assert_eq!(acknowledged, report.counts.accounting_responses);
+}
+
+/// Compares a ledger with what the server has understood; gives the records that were acknowledged.
+#[track_caller]
+fn check_ledger(ledger: &Ledger, responder: &Responder) -> u64 {
+    let records = responder.records();
+    assert_eq!(ledger.omitted, 0);
     let mut acknowledged = 0;
     for session in &ledger.sessions {
         let of_session = |status_type| {
@@ -276,7 +376,38 @@ fn ledger_agrees_with_the_server() {
         assert!(!known.stop || session.attempted.event == Event::Stop);
         acknowledged += u64::from(known.start) + u64::from(known.interims) + u64::from(known.stop);
     }
-    assert_eq!(acknowledged, report.counts.accounting_responses);
+    acknowledged
+}
+
+#[test]
+fn everything_comes_through_a_bad_line_and_the_books_agree() {
+    let responder = Responder::honest();
+    let rate = |share| Rate::new(share).expect("a share");
+    let options = LoadOptions {
+        mix: "pap=1,accounting=3".parse().unwrap(),
+        ledger: true,
+        faults: Faults {
+            loss: rate(0.1),
+            duplication: rate(0.1),
+            reordering: rate(0.1),
+            delay: Duration::from_millis(20),
+        },
+        ..options(&responder)
+    };
+    let report = run(&options).unwrap();
+    let counts = report.counts;
+    assert_eq!((counts.answers, counts.lost), (200, 0), "{report}");
+    for count in [
+        counts.line_lost,
+        counts.line_doubled,
+        counts.line_held,
+        counts.retransmits,
+        counts.duplicates,
+    ] {
+        assert!(0 < count, "{report}");
+    }
+    let acknowledged = check_ledger(report.ledger.as_ref().unwrap(), &responder);
+    assert_eq!(acknowledged, counts.accounting_responses);
 }
 
 #[test]
@@ -295,6 +426,7 @@ fn report_serializes_with_stable_names() {
         "seed",
         "ended",
         "elapsed_seconds",
+        "cpu_seconds",
         "throughput_per_second",
         "counts",
         "latency",

@@ -4,3 +4,4 @@ mod load;
 mod login;
 mod nas;
 mod responder;
+mod storm;

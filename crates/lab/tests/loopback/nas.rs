@@ -1,6 +1,7 @@
 //! Lives of a subscriber: what the server hears and what the report says.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use domain::secret::Secret;
 use domain::time::Timestamp;
@@ -133,6 +134,7 @@ fn live_badly(responder: &Responder, seed: u64) -> NasReport {
             loss: rate(0.2),
             duplication: rate(0.2),
             reordering: rate(0.2),
+            delay: Duration::from_millis(10),
         },
         schedule: persistent(),
         seed: Some(seed),

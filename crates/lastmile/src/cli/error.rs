@@ -9,7 +9,7 @@ use lab::load::options::LoadError;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 
 use super::import::ImportFailure;
-use super::lab::UsersError;
+use super::lab::users::UsersError;
 use super::value::{PasswordError, ReadSecretError};
 use crate::app::StartError;
 use crate::config::ConfigError;
@@ -103,6 +103,10 @@ pub(crate) enum CliError {
     },
     #[error("the load could not be run")]
     Load(#[source] LoadError),
+    #[error(
+        "{returned} of {subscribers} subscribers are back: what the others met is in the counts, and `lastmile log auth` says why a login was rejected"
+    )]
+    StormIncomplete { returned: u64, subscribers: u64 },
     #[error("the session was not completed: {outcome}")]
     SessionIncomplete { outcome: &'static str },
     #[error("could not read {}", path.display())]

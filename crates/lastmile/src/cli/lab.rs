@@ -1,19 +1,21 @@
-//! `lastmile lab`: a simulated router, and load.
+//! `lastmile lab`: a simulated router, load, and a reconnect storm.
+
+mod storm;
+pub(crate) mod users;
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::secret::Secret;
-use lab::credentials::Credentials;
 use lab::echo::{Socket, VolleyOptions};
 use lab::fault::{Faults, Rate};
 use lab::line::LineError;
 use lab::load::mix::Mix;
-use lab::load::options::{Limit, LoadOptions};
+use lab::load::options::{Limit, LoadOptions, Pace, Verify};
 use lab::load::report::Ended;
 use lab::method::Method;
 use lab::nas::{Announcements, NasOptions, NasOutcome};
@@ -22,13 +24,13 @@ use lab::request::Signing;
 use lab::responder::Responder;
 use lab::router::Service;
 
+use self::storm::StormArgs;
+use self::users::read_users;
 use super::context::Context;
 use super::error::CliError;
 use super::loopback::{self, Loopback};
 use super::test_auth::credentials;
 use super::value::{self, HiddenArg};
-
-const USERS_MAX: usize = 1_000_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum LabCommand {
@@ -37,11 +39,17 @@ pub(crate) enum LabCommand {
   lastmile lab nas --user ana --password -
   lastmile lab nas --user ana --password - --method chap --interims 10 --loss 5% --output json")]
     Nas(Box<NasArgs>),
-    /// Send requests as fast as they are answered, verify every reply, and measure
+    /// Send requests as fast as they are answered or at a rate, verify every reply, and measure
     #[command(after_help = "Examples:
   lastmile lab load --users subscribers.csv --mix pap --seconds 10
+  lastmile lab load --users subscribers.csv --mix mixed --rate 5000 --outstanding 2000 --ports 16
   lastmile lab load --users subscribers.csv --mix pap=40,mschapv2=10,accounting=50 --requests 100000 --output json")]
     Load(Box<LoadArgs>),
+    /// Let every subscriber log in and start a session within a time, as after a power cut
+    #[command(after_help = "Examples:
+  lastmile lab storm --users subscribers.csv --subscribers 50000 --seconds 60
+  lastmile lab storm --users subscribers.csv --routers 8 --source 127.0.0.11 --interims 1 --stops --output json")]
+    Storm(Box<StormArgs>),
     /// Send datagrams back to where they came from, or measure a server that does
     #[command(after_help = "Examples:
   lastmile lab echo --listen 127.0.0.1:7007
@@ -65,6 +73,9 @@ struct ServerArgs {
     /// this machine]
     #[arg(long, value_name = "SECRET")]
     secret: Option<HiddenArg>,
+    /// The address to send from [default: the system chooses]
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<IpAddr>,
     /// Send requests without Message-Authenticator, as old routers do
     #[arg(long)]
     unsigned: bool,
@@ -104,6 +115,13 @@ pub(crate) struct NasArgs {
     /// Announce the router with Accounting-On before and Accounting-Off after
     #[arg(long)]
     announce: bool,
+    #[command(flatten)]
+    faults: FaultArgs,
+}
+
+/// What goes wrong on the line, in both directions.
+#[derive(Debug, clap::Args)]
+struct FaultArgs {
     /// Share of datagrams that get lost: 0.1, 10%
     #[arg(long, value_name = "RATE")]
     loss: Option<Rate>,
@@ -113,6 +131,9 @@ pub(crate) struct NasArgs {
     /// Share of datagrams that arrive late
     #[arg(long, value_name = "RATE")]
     reordering: Option<Rate>,
+    /// The most milliseconds that a datagram takes; each takes a random part of it
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    delay_ms: u32,
 }
 
 #[derive(Debug, clap::Args)]
@@ -132,7 +153,11 @@ pub(crate) struct LoadArgs {
     /// Stop after so many requests instead
     #[arg(long, value_name = "N", conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
-    /// Requests under way at a time
+    /// Requests a second, whatever is answered; latency then counts from when a request was due
+    /// [default: as fast as they are answered]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=lab::load::options::RATE_MAX as i64))]
+    rate: Option<u32>,
+    /// Requests under way at a time; with --rate, at most
     #[arg(long, value_name = "N", default_value_t = 256)]
     outstanding: usize,
     /// Source ports; each carries 256 requests at most
@@ -159,6 +184,11 @@ pub(crate) struct LoadArgs {
     /// Which replies to logins are believed, by their Message-Authenticator: first, required, optional
     #[arg(long, value_name = "POLICY", default_value_t = ReplyPolicy::default())]
     reply_policy: ReplyPolicy,
+    /// Which replies are verified: all, sample (one of 16, when the generator is the limit)
+    #[arg(long, value_name = "WHICH", default_value_t = Verify::All)]
+    verify: Verify,
+    #[command(flatten)]
+    faults: FaultArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -206,6 +236,7 @@ pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<()
     match command {
         LabCommand::Nas(args) => nas(context, *args).await,
         LabCommand::Load(args) => load(context, *args).await,
+        LabCommand::Storm(args) => storm::run(context, *args).await,
         LabCommand::Echo(args) => echo(context, &args).await,
         LabCommand::Responder(args) => responder(&args).await,
     }
@@ -223,12 +254,9 @@ async fn nas(context: &mut Context, args: NasArgs) -> Result<(), CliError> {
     options.interim_pause = Duration::from_secs(args.pause.into());
     options.signing = args.server.signing();
     options.seed = args.server.seed;
+    options.source = args.server.source;
     options.started_at = Some(context.app.now());
-    options.faults = Faults {
-        loss: args.loss.unwrap_or_default(),
-        duplication: args.duplication.unwrap_or_default(),
-        reordering: args.reordering.unwrap_or_default(),
-    };
+    options.faults = args.faults.faults();
     if args.announce {
         options.announcements = Announcements::OnAndOff;
     }
@@ -253,6 +281,7 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     let target = args.server.resolve(context).await?;
     let mut options = LoadOptions::new(target.auth, target.acct, target.secret, users);
     options.mix = args.mix;
+    options.pace = args.rate.map_or(Pace::Answers, Pace::PerSecond);
     options.outstanding = args.outstanding;
     options.ports = args.ports;
     options.threads = args.threads;
@@ -261,6 +290,9 @@ async fn load(context: &mut Context, args: LoadArgs) -> Result<(), CliError> {
     options.interims = args.interims;
     options.ledger = args.ledger;
     options.reply_policy = args.reply_policy;
+    options.verify = args.verify;
+    options.faults = args.faults.faults();
+    options.source = args.server.source;
     options.signing = args.server.signing();
     options.seed = args.server.seed.unwrap_or(options.seed);
     options.limit = args.requests.map_or_else(
@@ -363,7 +395,11 @@ impl ServerArgs {
                 identifier: None,
             });
         }
-        let Loopback { nas } = Loopback::find(context, auth).await?;
+        let source = match self.source {
+            Some(source) => source,
+            None => loopback::source_towards(auth)?,
+        };
+        let Loopback { nas } = Loopback::find_at(context, source).await?;
         Ok(Target {
             auth,
             acct,
@@ -381,57 +417,13 @@ impl ServerArgs {
     }
 }
 
-fn read_users(path: &Path) -> Result<Vec<Credentials>, CliError> {
-    let refuse = |source| CliError::Users {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = csv::Reader::from_path(path).map_err(|error| refuse(error.into()))?;
-    let headers = reader
-        .headers()
-        .map_err(|error| refuse(error.into()))?
-        .clone();
-    let column = |name: &'static str| {
-        headers
-            .iter()
-            .position(|header| header.trim().eq_ignore_ascii_case(name))
-            .ok_or(UsersError::NoColumn { name })
-    };
-    let name_at = column("username").map_err(refuse)?;
-    let password_at = column("password").map_err(refuse)?;
-    let mut users = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| refuse(error.into()))?;
-        let field = |at: usize| record.get(at).unwrap_or_default();
-        let user = Credentials::new(field(name_at), field(password_at)).map_err(|source| {
-            refuse(UsersError::Line {
-                line: record.position().map_or(0, csv::Position::line),
-                source,
-            })
-        })?;
-        users.push(user);
-        if USERS_MAX < users.len() {
-            return Err(refuse(UsersError::TooMany));
+impl FaultArgs {
+    fn faults(&self) -> Faults {
+        Faults {
+            loss: self.loss.unwrap_or_default(),
+            duplication: self.duplication.unwrap_or_default(),
+            reordering: self.reordering.unwrap_or_default(),
+            delay: Duration::from_millis(self.delay_ms.into()),
         }
     }
-    Ok(users)
-}
-
-/// Why a file of users cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UsersError {
-    #[error(
-        "the column '{name}' is missing: the first line names the columns username and password"
-    )]
-    NoColumn { name: &'static str },
-    #[error("line {line}")]
-    Line {
-        line: u64,
-        #[source]
-        source: lab::credentials::CredentialsError,
-    },
-    #[error("more than {USERS_MAX} users")]
-    TooMany,
-    #[error(transparent)]
-    Unreadable(#[from] csv::Error),
 }

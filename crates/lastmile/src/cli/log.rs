@@ -1,11 +1,10 @@
 //! `lastmile log`: what was decided, and why.
 
-use domain::auth_log::AuthOutcome;
-use domain::id::{AuthId, TenantId};
+use domain::id::TenantId;
 use domain::name::{Name, Username};
 use domain::time::Timestamp;
 use serde::Serialize;
-use storage::auth_log::{AuthLogFilter, AuthLogRow};
+use storage::auth_log::list::{AuthLogFilter, AuthLogPlace, AuthLogRow};
 use storage::page::Page;
 
 use super::context::{Context, ListSize};
@@ -47,11 +46,15 @@ pub(crate) struct AuthArgs {
 #[derive(Debug, Serialize)]
 struct AuthRecord {
     at: Timestamp,
-    user_name: String,
+    /// Of the last decision, when there are several.
+    last_at: Timestamp,
+    count: u64,
+    /// Absent when it stands for several users.
+    user_name: Option<String>,
     nas: String,
     method: String,
     outcome: &'static str,
-    reason: Option<&'static str>,
+    reason: Option<String>,
     explanation: String,
     trace: Vec<String>,
     calling_station: Option<String>,
@@ -62,6 +65,8 @@ struct AuthRecord {
 impl Record for AuthRecord {
     const FIELDS: &'static [&'static str] = &[
         "at",
+        "last_at",
+        "count",
         "user_name",
         "nas",
         "method",
@@ -75,6 +80,7 @@ impl Record for AuthRecord {
     ];
     const COLUMNS: &'static [&'static str] = &[
         "at",
+        "count",
         "user_name",
         "nas",
         "method",
@@ -97,8 +103,8 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
         },
         since: args.since,
     };
-    let key = |row: &AuthLogRow| row.id;
-    let load = async |page: &Page<AuthId>| store.auth_log_list(TENANT, &filter, page).await;
+    let key = |row: &AuthLogRow| row.place;
+    let load = async |page: &Page<AuthLogPlace>| store.auth_log_list(TENANT, &filter, page).await;
     context
         .list::<AuthRecord, _, _>(args.size, "No authentication matches", key, load)
         .await
@@ -106,14 +112,20 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
 
 impl From<AuthLogRow> for AuthRecord {
     fn from(row: AuthLogRow) -> Self {
-        let (outcome, reason, explanation) = match row.outcome {
-            AuthOutcome::Accepted => ("accepted", None, "granted".to_owned()),
-            AuthOutcome::Rejected(reason) => ("rejected", Some(reason.code()), reason.to_string()),
+        let (outcome, reason, explanation) = match &row.reason {
+            None => ("accepted", None, "granted".to_owned()),
+            Some(reason) => (
+                "rejected",
+                Some(reason.code().to_owned()),
+                reason.to_string(),
+            ),
         };
         Self {
             at: row.at,
-            user_name: row.username.to_string(),
-            nas: row.nas.to_string(),
+            last_at: row.last_at,
+            count: row.count,
+            user_name: row.username,
+            nas: row.nas,
             method: row.method.to_string(),
             outcome,
             reason,

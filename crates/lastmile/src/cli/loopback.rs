@@ -59,7 +59,14 @@ pub(crate) fn find_covering(all: &[Nas], address: IpAddr) -> Option<&Nas> {
 impl Loopback {
     /// Looks up how this machine is registered with the server.
     pub(crate) async fn find(context: &Context, server: SocketAddr) -> Result<Self, CliError> {
-        let source_address = source_towards(server)?;
+        Self::find_at(context, source_towards(server)?).await
+    }
+
+    /// Looks up how one address of this machine is registered with the server.
+    pub(crate) async fn find_at(
+        context: &Context,
+        source_address: IpAddr,
+    ) -> Result<Self, CliError> {
         let store = context.app.store_read().await?;
         let all = store.directory_nas_all().await?;
         let nas = find_covering(&all, source_address)

@@ -10,6 +10,7 @@ use aaa::session_table::SessionTable;
 use aaa::spooling::SpoolState;
 use serde::Serialize;
 
+use super::disk::Disk;
 use super::http::Traffic;
 use crate::late_store::LateStore;
 use crate::supervisor::Restarts;
@@ -21,6 +22,7 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Health {
     store: LateStore,
+    pub(super) disk: Disk,
     pub(super) process: ProcessView,
     pub(super) node: Option<NodeView>,
 }
@@ -47,12 +49,17 @@ pub(super) struct Readiness {
     pub(super) status: Status,
     /// `ok`, or why the database cannot be used.
     pub(super) database: String,
+    /// `ok`, or why the disk of the data directory cannot be used for long.
+    pub(super) disk: String,
     /// What logins are answered from; absent when this process answers no routers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) directory: Option<DirectorySource>,
     /// Where accounting goes; absent when this process answers no routers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accounting: Option<Accounting>,
+    /// Why it goes nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accounting_problem: Option<String>,
     /// Whether this process answers routers.
     pub(super) aaa: bool,
 }
@@ -81,12 +88,20 @@ pub(super) enum Accounting {
     Direct,
     /// On local disk, because the database does not store it, or does not have all of it yet.
     Spooling,
+    /// Nowhere: it is not acknowledged, and routers repeat it.
+    Refused,
 }
 
 impl Health {
-    pub(super) fn new(store: LateStore, restarts: Restarts, node: Option<&Node>) -> Self {
+    pub(super) fn new(
+        store: LateStore,
+        disk: Disk,
+        restarts: Restarts,
+        node: Option<&Node>,
+    ) -> Self {
         Self {
             store,
+            disk,
             process: ProcessView {
                 restarts,
                 traffic: Arc::default(),
@@ -101,31 +116,37 @@ impl Health {
     }
 
     pub(super) async fn readiness(&self) -> Readiness {
-        let trouble = self.database_trouble().await;
-        let directory = self.node.as_ref().map(NodeView::directory_source);
-        let is_ready = trouble.is_none() && directory != Some(DirectorySource::Snapshot);
+        let node = self.node.as_ref();
+        let (database, disk) = tokio::join!(self.database_trouble(), self.disk.trouble());
+        let refusal = node.and_then(|node| node.spool.refusal.find());
+        let directory = node.map(NodeView::directory_source);
+        let is_ready = database.is_none()
+            && disk.is_none()
+            && refusal.is_none()
+            && directory != Some(DirectorySource::Snapshot);
+        let told = |trouble: Option<String>| trouble.unwrap_or_else(|| "ok".to_owned());
         Readiness {
-            status: match is_ready {
-                true => Status::Ready,
-                false => Status::Degraded,
+            status: if is_ready {
+                Status::Ready
+            } else {
+                Status::Degraded
             },
-            database: trouble.unwrap_or_else(|| "ok".to_owned()),
+            database: told(database),
+            disk: told(disk),
             directory,
-            accounting: self.node.as_ref().map(|node| match self.store.find() {
-                Some(_) => node.accounting(),
-                None => Accounting::Spooling,
-            }),
-            aaa: self.node.is_some(),
+            accounting: node.map(|node| node.accounting(self.store.find().is_some())),
+            accounting_problem: refusal,
+            aaa: node.is_some(),
         }
     }
 
-    /// Why the database cannot be used.
+    /// Why there is no database, or why it does not answer, or why it stores nothing.
     async fn database_trouble(&self) -> Option<String> {
         let Some(store) = self.store.find() else {
             return Some(self.store.trouble());
         };
         match tokio::time::timeout(DATABASE_PATIENCE, store.ping()).await {
-            Ok(Ok(())) => None,
+            Ok(Ok(())) => self.node.as_ref()?.spool.database.find(),
             Ok(Err(problem)) => Some(problem.to_string()),
             Err(_) => Some("does not answer".to_owned()),
         }
@@ -141,8 +162,10 @@ impl NodeView {
         }
     }
 
-    fn accounting(&self) -> Accounting {
-        if self.spool.is_spooling() {
+    fn accounting(&self, has_store: bool) -> Accounting {
+        if self.spool.refusal.find().is_some() {
+            Accounting::Refused
+        } else if !has_store || self.spool.is_spooling() {
             Accounting::Spooling
         } else {
             Accounting::Direct

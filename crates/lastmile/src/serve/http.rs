@@ -170,7 +170,8 @@ async fn readyz(State(health): State<Health>) -> Response {
 }
 
 async fn metrics_text(State(health): State<Health>) -> Response {
-    match metrics::render(health.process, health.node) {
+    let room = health.disk.room().await.ok();
+    match metrics::render(health.process, health.node, room) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -11,13 +11,18 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::disk::Room;
 use super::health::{NodeView, ProcessView};
 
 /// OpenMetrics 1.0, which Prometheus reads.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Renders everything that is counted at this moment.
-pub(super) fn render(process: ProcessView, node: Option<NodeView>) -> Result<String, fmt::Error> {
+pub(super) fn render(
+    process: ProcessView,
+    node: Option<NodeView>,
+    room: Option<Room>,
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("lastmile");
     let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program that answers", version);
@@ -25,9 +30,22 @@ pub(super) fn render(process: ProcessView, node: Option<NodeView>) -> Result<Str
     if let Some(node) = node {
         registry.register_collector(Box::new(NodeCollector(node)));
     }
+    if let Some(room) = room {
+        registry.register_collector(Box::new(room));
+    }
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
+}
+
+impl Collector for Room {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let gauge = ConstGauge::new(i64::try_from(self.free_bytes).unwrap_or(i64::MAX));
+        let help = "Room on the disk of the data directory";
+        let metric =
+            encoder.encode_descriptor("disk_free_bytes", help, None, gauge.metric_type())?;
+        gauge.encode(metric)
+    }
 }
 
 #[derive(Debug)]

@@ -74,9 +74,45 @@ fn a_simulated_life_and_a_load_are_verified() {
     let load = place.json(&format!("lab load --users users.csv --requests 50 {ports}"));
     assert_eq!(load["counts"]["accepts"], 50, "{load}");
     assert_eq!(load["counts"]["bad_authenticators"], 0, "{load}");
+    let bad_line = "--timeout-ms 100 --loss 2% --duplication 20% --reordering 20% --delay-ms 2";
+    let load = place.json(&format!(
+        "lab load --users users.csv --requests 50 {bad_line} {ports}"
+    ));
+    assert_eq!(load["counts"]["accepts"], 50, "{load}");
+    let doubled = load["counts"]["line_doubled"].as_u64();
+    assert!(doubled.is_some_and(|doubled| 0 < doubled), "{load}");
+    let load = place.json(&format!(
+        "lab load --users users.csv --requests 50 --rate 1000 {ports}"
+    ));
+    assert_eq!(load["counts"]["accepts"], 50, "{load}");
     place.check_refused(
         &format!("lab load --users nowhere.csv {ports}"),
         1,
         "nowhere.csv: No such file or directory (os error 2)",
+    );
+}
+
+#[test]
+fn a_simulated_storm_gets_everybody_in() {
+    let place = Place::with_subscriber();
+    let server = serve(&place);
+    let ports = format!("--auth {} --acct {}", server.auth, server.acct);
+    place.write("users.csv", "username,password\nana,first-pass\nbob,x\n");
+    let storm = place.json(&format!(
+        "lab storm --users users.csv --subscribers 1 --seconds 1 --interims 1 --stops {ports}"
+    ));
+    assert_eq!(storm["returned"], 1, "{storm}");
+    let phases = storm["exchanges"].as_array().expect("a list");
+    let phases: Vec<&Value> = phases.iter().map(|phase| &phase["exchange"]).collect();
+    assert_eq!(phases, ["login", "start", "interim", "stop"], "{storm}");
+    let outcome = place.run(&format!(
+        "lab storm --users users.csv --seconds 1 --timeout-ms 3000 {ports}"
+    ));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(
+        outcome
+            .stderr
+            .starts_with("error: 1 of 2 subscribers are back: "),
+        "{outcome:?}"
     );
 }

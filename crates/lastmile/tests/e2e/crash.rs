@@ -1,19 +1,16 @@
 //! `kill -9` under accounting load: every acknowledged record is there afterwards, none twice.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::load::ledger::{Ledger, LedgerSession};
 use lab::load::options::Limit;
 use lab::load::report::LoadReport;
-use lab::request::Event;
-use serde_json::Value;
 use testkit::database::DatabaseKind;
 use testkit::server::Server;
 
-use crate::site::{ANA, Site, accounting_load, on_both_databases};
+use crate::books;
+use crate::site::{Site, accounting_load, on_both_databases};
 
 on_both_databases!(
     no_acknowledged_record_is_lost_by_a_crash,
@@ -76,28 +73,10 @@ pub(crate) fn load_until(server: Server, end: impl FnOnce(Server)) -> LoadReport
     })
 }
 
+/// The books of a load that was cut off in the middle.
 #[track_caller]
 pub(crate) fn assert_ledger_is_stored(site: &Site, report: &LoadReport) {
-    let Ledger { sessions, omitted } = report.ledger.as_ref().expect("a ledger was asked for");
-    assert_eq!(*omitted, 0);
-    let mut stored: HashMap<String, Vec<Value>> = HashMap::new();
-    for row in site.sessions() {
-        let id = row["session_id"]
-            .as_str()
-            .expect("a session has an id")
-            .to_owned();
-        stored.entry(id).or_default().push(row);
-    }
-    let mut acknowledged = 0;
-    for session in sessions {
-        let rows = stored
-            .get(&session.session_id)
-            .map_or(&[][..], Vec::as_slice);
-        check(session, rows);
-        acknowledged += u64::from(session.acknowledged.interims)
-            + u64::from(session.acknowledged.start)
-            + u64::from(session.acknowledged.stop);
-    }
+    let acknowledged = books::acknowledged(report);
     assert!(
         RECORDS / 2 < acknowledged,
         "only {acknowledged} records were acknowledged"
@@ -106,52 +85,5 @@ pub(crate) fn assert_ledger_is_stored(site: &Site, report: &LoadReport) {
         report.counts.lost > 0,
         "the server was not ended in full flight: {report}"
     );
-    // Usage is rolled up in the same transactions: it is neither less nor more.
-    let usage = site.program.json(&["usage", ANA.0]);
-    let buckets = usage.as_array().expect("a list");
-    let rows: Vec<&Value> = stored.values().flatten().collect();
-    for key in ["upload_bytes", "download_bytes", "session_seconds"] {
-        let used: u64 = buckets
-            .iter()
-            .filter_map(|bucket| bucket[key].as_u64())
-            .sum();
-        let counted: u64 = rows.iter().filter_map(|row| row[key].as_u64()).sum();
-        assert_eq!(used, counted, "{key}");
-    }
-}
-
-#[track_caller]
-fn check(session: &LedgerSession, rows: &[Value]) {
-    let LedgerSession {
-        acknowledged,
-        attempted,
-        ..
-    } = session;
-    assert!(rows.len() <= 1, "stored twice: {session:?} {rows:?}");
-    let is_acknowledged = acknowledged.start || acknowledged.stop || acknowledged.interims != 0;
-    let Some(row) = rows.first() else {
-        assert!(!is_acknowledged, "lost: {session:?}");
-        return;
-    };
-    let counters = [
-        (
-            "upload_bytes",
-            acknowledged.input_octets,
-            attempted.input_octets,
-        ),
-        (
-            "download_bytes",
-            acknowledged.output_octets,
-            attempted.output_octets,
-        ),
-    ];
-    for (key, least, most) in counters {
-        let value = row[key].as_u64().expect("a number");
-        assert!((least..=most).contains(&value), "{key}: {session:?} {row}");
-    }
-    if acknowledged.stop {
-        assert_eq!(row["state"], "closed", "{session:?}");
-    } else if attempted.event != Event::Stop {
-        assert_eq!(row["state"], "open", "{session:?}");
-    }
+    books::assert_stored(site, report);
 }

@@ -53,6 +53,10 @@ fn logins_go_on_while_the_database_is_away() {
     set_connections(&site, Connections::Allowed);
     wait_until_drained(&server);
     let deadline = Instant::now() + PATIENCE;
+    while server.metric("lastmile_radius_auth_log_written_total") < 50 {
+        assert!(Instant::now() < deadline, "the log of the outage is lost");
+    }
+    assert_eq!(server.metric("lastmile_radius_auth_log_lost_total"), 0);
     assert_eq!(site.sessions_in("open").len(), 1);
     site.command("plan set home --rate 30M/60M");
     let mut identifier = 0_u8;

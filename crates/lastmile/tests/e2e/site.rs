@@ -2,15 +2,18 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use domain::secret::Secret;
 use lab::credentials::Credentials;
 use lab::load::options::LoadOptions;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::cluster::Cluster;
 use testkit::database::{Database, DatabaseKind, scratch};
 use testkit::server::{Program, Server};
+use testkit::small_disk::SmallDisk;
 
 /// The secret of the NAS that the tests pretend to be.
 pub(crate) const SECRET: &str = "e2e-shared-secret-0001";
@@ -32,8 +35,39 @@ impl Site {
     /// An empty site. Rejects are not held back, so that tests do not wait for them.
     pub(crate) fn empty(kind: DatabaseKind) -> Self {
         let database = block_on(Database::empty(kind));
+        let data_dir = database.data_dir().to_owned();
+        Self::new(database, &data_dir)
+    }
+
+    /// A furnished site on a PostgreSQL of its own.
+    pub(crate) fn on_cluster(cluster: &Cluster) -> Self {
+        let database = block_on(Database::empty_on(cluster));
+        let data_dir = database.data_dir().to_owned();
+        let site = Self::new(database, &data_dir);
+        site.furnish("127.0.0.1");
+        site
+    }
+
+    /// A furnished site on SQLite with its data directory on a small disk.
+    pub(crate) fn on_small_disk(disk: &SmallDisk) -> Self {
+        Self::with_small_disk(block_on(Database::empty(DatabaseKind::Sqlite)), disk)
+    }
+
+    /// A furnished site on a PostgreSQL of its own, with its data directory on a small disk.
+    pub(crate) fn on_cluster_and_small_disk(cluster: &Cluster, disk: &SmallDisk) -> Self {
+        Self::with_small_disk(block_on(Database::empty_on(cluster)), disk)
+    }
+
+    fn with_small_disk(database: Database, disk: &SmallDisk) -> Self {
+        let mut site = Self::new(database, &disk.path().join("data"));
+        site.program = site.program.inside(disk);
+        site.furnish("127.0.0.1");
+        site
+    }
+
+    fn new(database: Database, data_dir: &Path) -> Self {
         let binary = env!("CARGO_BIN_EXE_lastmile");
-        let program = Program::new(binary, database.data_dir())
+        let program = Program::new(binary, data_dir)
             .with("LASTMILE_DATABASE__URL", database.url())
             .with("LASTMILE_RADIUS__REJECT_DELAY_MS", "0");
         Self {
@@ -41,6 +75,11 @@ impl Site {
             database,
             files: scratch(),
         }
+    }
+
+    /// Keeps the RADIUS ports from one start of the server to the next.
+    pub(crate) fn keep_ports(&mut self) {
+        self.program = self.program.clone().on_quiet_ports();
     }
 
     /// A site with a NAS at 127.0.0.1, a plan and three subscribers.
@@ -105,9 +144,14 @@ impl Site {
 
 /// A load of accounting that keeps a ledger, from one port for each worker's sake.
 pub(crate) fn accounting_load(server: &Server) -> LoadOptions {
+    accounting_options(server.auth, server.acct)
+}
+
+/// The same for a server that is known by its ports.
+pub(crate) fn accounting_options(auth: SocketAddr, acct: SocketAddr) -> LoadOptions {
     let user = Credentials::new(ANA.0, ANA.1).expect("a valid login");
     let secret = Secret::from(SECRET);
-    let mut options = LoadOptions::new(server.auth, server.acct, secret, vec![user]);
+    let mut options = LoadOptions::new(auth, acct, secret, vec![user]);
     options.mix = "accounting".parse().expect("a valid mix");
     options.ledger = true;
     options

@@ -1,12 +1,11 @@
 //! From typed attributes to the octets of a packet.
 
-use md5::{Digest, Md5};
-
 use super::{Avp, Keys, LONG_VALUE_OCTETS_MAX, TAG_MAX, nested, outermost};
 use crate::data_type::DataType;
 use crate::dictionary::Dictionary;
 use crate::dictionary::definition::{Definition, Encryption, VendorFormat};
 use crate::dictionary::oid::Oid;
+use crate::digest::md5;
 use crate::password::pap;
 use crate::tunnel_password;
 use crate::value::Value;
@@ -108,11 +107,7 @@ pub(super) fn encode_leaf(dictionary: &Dictionary, avp: &Avp) -> Result<Vec<u8>,
 
 /// The 16 octets that hide an Ascend secret.
 pub(super) fn ascend_mask(keys: &Keys<'_>) -> [u8; 16] {
-    Md5::new()
-        .chain_update(keys.request_authenticator)
-        .chain_update(keys.secret)
-        .finalize()
-        .into()
+    md5([keys.request_authenticator, keys.secret])
 }
 
 struct Encoder<'d> {

@@ -1,7 +1,8 @@
 //! CHAP with MD5: the CHAP-Password attribute (RFC 2865 §5.3, RFC 1994 §4.1).
 
-use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
+
+use crate::digest::md5;
 
 /// Octets of a CHAP-Password value: the CHAP identifier and the response.
 pub const VALUE_LENGTH: usize = 17;
@@ -22,11 +23,7 @@ pub fn verify(chap_password: &[u8], challenge: &[u8], password: &[u8]) -> bool {
 /// The CHAP-Password value that a client sends.
 #[must_use]
 pub fn respond(identifier: u8, challenge: &[u8], password: &[u8]) -> [u8; VALUE_LENGTH] {
-    let digest = Md5::new()
-        .chain_update([identifier])
-        .chain_update(password)
-        .chain_update(challenge)
-        .finalize();
+    let digest = md5([&[identifier], password, challenge]);
     let mut value = [identifier; VALUE_LENGTH];
     value[1..].copy_from_slice(&digest);
     value

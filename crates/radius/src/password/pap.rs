@@ -1,6 +1,6 @@
 //! PAP: the User-Password attribute (RFC 2865 §5.2).
 
-use md5::{Digest, Md5};
+use crate::digest::md5;
 
 /// Octets of the longest password (RFC 2865 §5.2).
 pub const PASSWORD_LENGTH_MAX: usize = 128;
@@ -55,11 +55,7 @@ pub fn encrypt<'o>(
 }
 
 fn key_stream(secret: &[u8], previous: &[u8; BLOCK]) -> [u8; BLOCK] {
-    Md5::new()
-        .chain_update(secret)
-        .chain_update(previous)
-        .finalize()
-        .into()
+    md5([secret, previous])
 }
 
 pub(crate) fn xor(left: &[u8; BLOCK], right: &[u8; BLOCK]) -> [u8; BLOCK] {

@@ -1,8 +1,7 @@
 //! The salted encryption that Tunnel-Password and the MPPE keys share (RFC 2868 §3.5, RFC 2548 §2.4.2).
 
-use md5::{Digest, Md5};
-
 use super::pap::xor;
+use crate::digest::md5;
 
 const BLOCK: usize = 16;
 
@@ -20,10 +19,14 @@ pub(crate) fn encrypt(
     padded.fill(0);
     padded[0] = length;
     padded[1..=clear.len()].copy_from_slice(clear);
-    let mut stream = first_stream(secret, request_authenticator, salt);
+    let mut previous = None;
     for block in padded.as_chunks_mut::<BLOCK>().0 {
+        let stream = match previous {
+            None => first_stream(secret, request_authenticator, salt),
+            Some(cipher) => next_stream(secret, cipher),
+        };
         *block = xor(block, &stream);
-        stream = next_stream(secret, block);
+        previous = Some(&*block);
     }
     Some(used)
 }
@@ -40,28 +43,23 @@ pub(crate) fn decrypt<'o>(
         return None;
     };
     let padded = out.get_mut(..cipher.len())?;
-    let mut stream = first_stream(secret, request_authenticator, salt);
+    let mut previous = None;
     for (block, clear) in blocks.iter().zip(padded.as_chunks_mut::<BLOCK>().0) {
+        let stream = match previous {
+            None => first_stream(secret, request_authenticator, salt),
+            Some(cipher) => next_stream(secret, cipher),
+        };
         *clear = xor(block, &stream);
-        stream = next_stream(secret, block);
+        previous = Some(block);
     }
     let (length, clear) = padded.split_first()?;
     clear.get(..usize::from(*length))
 }
 
 fn first_stream(secret: &[u8], request_authenticator: &[u8; 16], salt: [u8; 2]) -> [u8; BLOCK] {
-    Md5::new()
-        .chain_update(secret)
-        .chain_update(request_authenticator)
-        .chain_update(salt)
-        .finalize()
-        .into()
+    md5([secret, request_authenticator, &salt])
 }
 
 fn next_stream(secret: &[u8], cipher: &[u8; BLOCK]) -> [u8; BLOCK] {
-    Md5::new()
-        .chain_update(secret)
-        .chain_update(cipher)
-        .finalize()
-        .into()
+    md5([secret, cipher])
 }

@@ -5,4 +5,5 @@ mod exchanges;
 mod octets;
 mod passwords;
 mod properties;
+mod signing;
 mod wire;

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use domain::access::{Method, RejectReason, Trace, TraceStep};
+use domain::auth_log::shorthand::{Logged, TraceText};
 use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
 use domain::credential::HashScheme;
 use domain::id::{AuthId, NasId};
 use domain::time::Timestamp;
-use storage::auth_log::AuthLogFilter;
+use storage::auth_log::list::{AuthLogFilter, AuthLogRow};
 use storage::nas::NasPatch;
 use storage::page::Page;
 use storage::store::Store;
@@ -19,6 +20,9 @@ testkit::test_on_both_databases!(
     entries_are_listed_as_they_were_appended,
     entries_are_filtered_and_paged,
     entries_are_appended_once_and_pruned,
+    an_entry_for_several_decisions_keeps_their_count,
+    a_row_of_a_later_version_can_be_read,
+    a_user_is_found_however_many_rows_there_are,
     knocks_add_up_and_are_bounded,
     a_registered_router_does_not_knock,
 );
@@ -38,13 +42,25 @@ fn entry(number: u8, user: &str, nas: NasId, outcome: AuthOutcome) -> AuthLogEnt
         tenant: TENANT,
         nas,
         subscriber: None,
-        username: user.into(),
+        username: Some(user.into()),
         method: Method::MsChapV2,
         outcome,
-        trace,
+        trace: TraceText::of(&trace),
         calling_station: Some("aabbccddee0f".into()),
         called_station: None,
+        count: 1,
+        last_at: at,
     }
+}
+
+async fn append(store: &Store, entries: &[AuthLogEntry]) {
+    let entries: Vec<&AuthLogEntry> = entries.iter().collect();
+    store.auth_log_append(&entries, &[]).await.unwrap();
+}
+
+async fn list(store: &Store, filter: &AuthLogFilter) -> Vec<AuthLogRow> {
+    let page = Page::first(100);
+    store.auth_log_list(TENANT, filter, &page).await.unwrap()
 }
 
 async fn entries_are_listed_as_they_were_appended(database: Database) {
@@ -67,22 +83,27 @@ async fn entries_are_listed_as_they_were_appended(database: Database) {
         .map(|(number, reason)| entry(number, "Ana", nas.id, AuthOutcome::Rejected(reason)))
         .chain([entry(9, "b\0c", nas.id, AuthOutcome::Accepted)])
         .collect();
-    store.auth_log_append(&entries, &[]).await.unwrap();
+    append(&store, &entries).await;
     store.nas_delete(TENANT, &nas.name).await.unwrap();
-    let filter = AuthLogFilter::default();
-    let rows = store
-        .auth_log_list(TENANT, &filter, &Page::first(10))
-        .await
-        .unwrap();
+    let rows = list(&store, &AuthLogFilter::default()).await;
     assert_eq!(rows.len(), entries.len());
     for (row, entry) in rows.iter().zip(entries.iter().rev()) {
         assert_eq!(row.id, entry.id);
         assert_eq!(row.at, entry.at);
         assert_eq!(row.nas, "pop-1", "a name outlives its router");
-        assert_eq!(row.outcome, entry.outcome);
-        assert_eq!(row.trace, entry.trace);
-        assert_eq!(row.method, entry.method);
-        assert_eq!(row.username, entry.username.replace('\0', "\u{fffd}"));
+        let reason = match entry.outcome {
+            AuthOutcome::Accepted => None,
+            AuthOutcome::Rejected(reason) => Some(Logged::Known(reason)),
+        };
+        assert_eq!(row.trace, entry.trace.steps(reason.as_ref()));
+        assert_eq!(row.reason, reason);
+        assert_eq!(row.method, Logged::Known(entry.method));
+        let username = entry.username.as_ref();
+        assert_eq!(
+            row.username,
+            username.map(|name| name.replace('\0', "\u{fffd}"))
+        );
+        assert_eq!((row.count, row.last_at), (entry.count, entry.last_at));
         assert_eq!(row.calling_station, entry.calling_station);
     }
 }
@@ -100,7 +121,7 @@ async fn entries_are_filtered_and_paged(database: Database) {
         entry(3, "eva", nas[0], rejected),
         entry(4, "eva", nas[1], AuthOutcome::Accepted),
     ];
-    store.auth_log_append(&entries, &[]).await.unwrap();
+    append(&store, &entries).await;
     let ana = AuthLogFilter {
         username: Some(username("ANA")),
         ..AuthLogFilter::default()
@@ -130,7 +151,7 @@ async fn entries_are_filtered_and_paged(database: Database) {
         loop {
             let rows = store.auth_log_list(TENANT, &filter, &page).await.unwrap();
             let Some(last) = rows.last() else { break };
-            page = Page::after(last.id, 1);
+            page = Page::after(last.place, 1);
             seen.push(last.at.seconds_since(START));
         }
         assert_eq!(seen, expected, "{filter:?}");
@@ -144,17 +165,110 @@ async fn entries_are_appended_once_and_pruned(database: Database) {
         .map(|number| entry(number, "ana", nas, AuthOutcome::Accepted))
         .collect();
     for _ in 0..2 {
-        store.auth_log_append(&entries, &[]).await.unwrap();
+        append(&store, &entries).await;
     }
     let before = START.plus_seconds(5);
-    assert_eq!(store.auth_log_prune(before).await.unwrap(), 5);
-    let filter = AuthLogFilter::default();
-    let rows = store
-        .auth_log_list(TENANT, &filter, &Page::first(100))
-        .await
-        .unwrap();
+    let mut removed = Vec::new();
+    for _ in 0..3 {
+        removed.push(store.auth_log_prune(before, 3).await.unwrap());
+    }
+    assert_eq!(removed, [3, 2, 0]);
+    let rows = list(&store, &AuthLogFilter::default()).await;
     assert_eq!(rows.len(), 4);
     assert_eq!(rows[0].nas, nas.to_string());
+}
+
+async fn an_entry_for_several_decisions_keeps_their_count(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let entries = [
+        AuthLogEntry {
+            count: 7,
+            last_at: START.plus_seconds(60),
+            ..entry(1, "ana", nas, AuthOutcome::Accepted)
+        },
+        AuthLogEntry {
+            username: None,
+            count: u64::MAX,
+            ..entry(2, "", nas, AuthOutcome::Accepted)
+        },
+    ];
+    append(&store, &entries).await;
+    let rows = list(&store, &AuthLogFilter::default()).await;
+    assert_eq!((rows[1].count, rows[1].last_at), (7, entries[0].last_at));
+    assert_eq!(rows[0].username, None);
+    assert_eq!(rows[0].count, i64::MAX.unsigned_abs());
+    assert_eq!(
+        store.auth_log_latest().await.unwrap(),
+        Some(START.plus_seconds(2))
+    );
+}
+
+async fn a_row_of_a_later_version_can_be_read(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    append(&store, &[entry(1, "ana", nas, AuthOutcome::Accepted)]).await;
+    database
+        .execute("UPDATE auth_log SET method = 'pace', reason = 'quota_used 7', trace = 'f q7 r'")
+        .await;
+    let rows = list(&store, &AuthLogFilter::default()).await;
+    assert_eq!(rows[0].method, Logged::Unknown("pace".into()));
+    let reason = Some(Logged::Unknown("quota_used 7".into()));
+    assert_eq!(rows[0].reason, reason);
+    assert_eq!(
+        rows[0].trace,
+        [
+            Logged::Known(TraceStep::SubscriberFound),
+            Logged::Unknown("q7".into()),
+            Logged::Unknown("quota_used 7".into()),
+        ]
+    );
+}
+
+/// Rows that are stored far apart: a user is looked up in each block of 65,536 rows.
+async fn a_user_is_found_however_many_rows_there_are(database: Database) {
+    const APART: i64 = 50_000;
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let entries: Vec<AuthLogEntry> = (0..250)
+        .map(|number| {
+            let user = if number % 25 == 0 { "Ana" } else { "eva" };
+            entry(number, user, nas, AuthOutcome::Accepted)
+        })
+        .collect();
+    append(&store, &entries).await;
+    // From the far end, so that no two rows meet on the way.
+    database
+        .execute(&format!(
+            "UPDATE auth_log SET number = -number; \
+             UPDATE auth_log SET number = -number * {APART};"
+        ))
+        .await;
+    let filter = AuthLogFilter {
+        username: Some(username("ana")),
+        ..AuthLogFilter::default()
+    };
+    for limit in [1, 3, 100] {
+        let mut seen = Vec::new();
+        let mut page = Page::first(limit);
+        loop {
+            let rows = store.auth_log_list(TENANT, &filter, &page).await.unwrap();
+            let Some(last) = rows.last() else { break };
+            page = Page::after(last.place, limit);
+            seen.extend(rows.iter().map(|row| row.at.seconds_since(START)));
+        }
+        assert_eq!(seen, [225, 200, 175, 150, 125, 100, 75, 50, 25, 0]);
+    }
+    let recent = AuthLogFilter {
+        since: Some(START.plus_seconds(200)),
+        ..filter
+    };
+    assert_eq!(list(&store, &recent).await.len(), 2);
+    let future = AuthLogFilter {
+        since: Some(START.plus_seconds(900)),
+        ..AuthLogFilter::default()
+    };
+    assert!(list(&store, &future).await.is_empty());
 }
 
 fn knock(number: u32, seconds: i64, packets: u64) -> Knock {

@@ -3,11 +3,19 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use domain::access::{Method, RejectReason, TraceStep};
+use domain::auth_log::shorthand::Logged;
+use domain::credential::HashScheme;
+use domain::id::AuthId;
+use storage::auth_log::list::AuthLogFilter;
 use storage::error::OpenError;
-use storage::migration::{migrate, schema_status};
+use storage::migration::{migrate, migrate_through, schema_status};
+use storage::page::Page;
 use storage::store::{OpenOptions, Store, StoreOptions};
-use testkit::database::{Database, DatabaseKind};
+use testkit::database::{Database, DatabaseKind, TestClock};
 use tokio::task::JoinSet;
+
+use crate::fixture::{TENANT, username};
 
 async fn check_first_and_second(kind: DatabaseKind) {
     let database = Database::empty(kind).await;
@@ -94,6 +102,132 @@ async fn sqlite_is_migrated_by_one_of_many_that_start_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_migrated_by_one_of_many_that_start_at_once() {
     check_many_at_once(DatabaseKind::Postgres).await;
+}
+
+/// Rows of the authentication log as version 5 wrote them: reason and trace.
+const OLD_LOG_ROWS: [(Option<&str>, &str); 7] = [
+    (
+        None,
+        r#"[{"rule":"subscriber_found"},{"rule":"password_verified","method":"ms_chap_v1"},{"rule":"subscriber_active"},{"rule":"not_expired"},{"rule":"no_expiry"},{"rule":"nas_identifier_matches"},{"rule":"within_session_limit","open":1,"limit":5},{"rule":"no_session_limit"},{"rule":"session_timeout_until_expiry","seconds":90},{"rule":"granted"}]"#,
+    ),
+    (None, "[]"),
+    (
+        Some(r#"{"reason":"unknown_user"}"#),
+        r#"[{"rule":"refused","reason":"unknown_user"}]"#,
+    ),
+    (
+        Some(r#"{"reason":"expired","at":"2027-01-15T08:00:00Z"}"#),
+        r#"[{"rule":"subscriber_found"},{"rule":"refused","reason":"expired","at":"2027-01-15T08:00:00Z"}]"#,
+    ),
+    (
+        Some(r#"{"reason":"wrong_password","method":"ms_chap_v2"}"#),
+        r#"[{"rule":"subscriber_found"},{"rule":"refused","reason":"wrong_password","method":"ms_chap_v2"}]"#,
+    ),
+    (
+        Some(r#"{"reason":"method_needs_cleartext","method":"chap","stored":"sha256-crypt"}"#),
+        r#"[{"rule":"subscriber_found"},{"rule":"refused","reason":"method_needs_cleartext","method":"chap","stored":"sha256-crypt"}]"#,
+    ),
+    (
+        Some(r#"{"reason":"session_limit","open":3,"limit":2}"#),
+        r#"[{"rule":"subscriber_found"},{"rule":"refused","reason":"session_limit","open":3,"limit":2}]"#,
+    ),
+];
+
+fn new_log_rows() -> Vec<(Option<RejectReason>, Vec<TraceStep>)> {
+    let refused = |reason| {
+        let trace = vec![TraceStep::SubscriberFound, TraceStep::Refused(reason)];
+        (Some(reason), trace)
+    };
+    let unknown = RejectReason::UnknownUser;
+    vec![
+        (
+            None,
+            vec![
+                TraceStep::SubscriberFound,
+                TraceStep::PasswordVerified {
+                    method: Method::MsChapV1,
+                },
+                TraceStep::SubscriberActive,
+                TraceStep::NotExpired,
+                TraceStep::NoExpiry,
+                TraceStep::NasIdentifierMatches,
+                TraceStep::WithinSessionLimit { open: 1, limit: 5 },
+                TraceStep::NoSessionLimit,
+                TraceStep::SessionTimeoutUntilExpiry { seconds: 90 },
+                TraceStep::Granted,
+            ],
+        ),
+        (None, Vec::new()),
+        (Some(unknown), vec![TraceStep::Refused(unknown)]),
+        refused(RejectReason::Expired {
+            at: TestClock::START,
+        }),
+        refused(RejectReason::WrongPassword {
+            method: Method::MsChapV2,
+        }),
+        refused(RejectReason::MethodNeedsCleartext {
+            method: Method::Chap,
+            stored: HashScheme::Sha256Crypt,
+        }),
+        refused(RejectReason::SessionLimit { open: 3, limit: 2 }),
+    ]
+}
+
+async fn check_old_log_rows(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let options = database.open_options();
+    migrate_through(&options, 5).await.unwrap();
+    let literal = |id: &uuid::Uuid| match kind {
+        DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
+        DatabaseKind::Postgres => format!("'{id}'"),
+    };
+    let tenant = literal(&TENANT.as_uuid());
+    for (number, (reason, trace)) in (0..).zip(OLD_LOG_ROWS) {
+        let at = TestClock::START.plus_seconds(number);
+        let octet = u8::try_from(number).unwrap();
+        let id = literal(&AuthId::new(at, [octet; 10]).as_uuid());
+        let reason = reason.map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'"));
+        let at = at.as_micros();
+        database
+            .execute(&format!(
+                "INSERT INTO auth_log (id, at, tenant, nas, subscriber, username, username_key, \
+                 method, is_accepted, reason, trace, calling_station, called_station) VALUES \
+                 ({id}, {at}, {tenant}, {tenant}, NULL, 'Ana', 'ana', 'mschapv2', 1, {reason}, \
+                 '{trace}', 'aa:bb', NULL)"
+            ))
+            .await;
+    }
+    migrate(&options).await.unwrap();
+    let store = database.store().await;
+    let filter = AuthLogFilter {
+        username: Some(username("ana")),
+        ..AuthLogFilter::default()
+    };
+    let page = Page::first(100);
+    let mut rows = store.auth_log_list(TENANT, &filter, &page).await.unwrap();
+    rows.reverse();
+    let expected = new_log_rows();
+    assert_eq!(rows.len(), expected.len());
+    for (number, (row, (reason, trace))) in (0..).zip(rows.iter().zip(expected)) {
+        let at = TestClock::START.plus_seconds(number);
+        assert_eq!((row.at, row.last_at, row.count), (at, at, 1));
+        assert_eq!(row.username.as_deref(), Some("Ana"));
+        assert_eq!(row.calling_station.as_deref(), Some("aa:bb"));
+        assert_eq!(row.method, Logged::Known(Method::MsChapV2));
+        assert_eq!(row.reason, reason.map(Logged::Known));
+        let trace: Vec<_> = trace.into_iter().map(Logged::Known).collect();
+        assert_eq!(row.trace, trace);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_log_of_an_earlier_version_is_kept() {
+    check_old_log_rows(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_log_of_an_earlier_version_is_kept() {
+    check_old_log_rows(DatabaseKind::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::id::TenantId;
 use domain::nas::{MessageAuthenticatorPolicy, Nas, show_source};
 use domain::time::Timestamp;
-use storage::auth_log::{AuthLogFilter, KnockRow};
+use storage::auth_log::KnockRow;
 use storage::error::{OpenError, StoreError};
 use storage::migration::SchemaStatus;
 use storage::page::Page;
@@ -123,19 +123,13 @@ async fn look_inside(
 
 /// A stored time from the future shows that a clock was, or is, wrong.
 async fn newest_entry(now: Timestamp, store: &Store) -> Result<Option<Check>, StoreError> {
-    let newest = store
-        .auth_log_list(TENANT, &AuthLogFilter::default(), &Page::first(1))
-        .await?;
+    let newest = store.auth_log_latest().await?;
     Ok(newest
-        .first()
-        .filter(|row| AHEAD_SECONDS_MAX < row.at.seconds_since(now))
-        .map(|row| {
+        .filter(|at| AHEAD_SECONDS_MAX < at.seconds_since(now))
+        .map(|at| {
             Check::warn(
                 "clock",
-                format!(
-                    "the newest authentication was at {}, and now is {now}",
-                    row.at
-                ),
+                format!("the newest authentication was at {at}, and now is {now}"),
                 "check the clock of every node: timedatectl status",
             )
         }))

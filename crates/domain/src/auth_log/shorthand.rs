@@ -1,0 +1,384 @@
+//! The short text in which the log keeps methods, reasons and traces.
+//!
+//! The words are stored, so they stay as they are. Reading never fails: what a later version of the
+//! program wrote, and this one does not know, is handed through as text.
+
+use std::fmt::{self, Write as _};
+
+use compact_str::CompactString;
+
+use crate::access::{Method, RejectReason, Trace, TraceStep};
+use crate::credential::HashScheme;
+
+const METHODS: [Method; 6] = [
+    Method::Pap,
+    Method::Chap,
+    Method::MsChapV1,
+    Method::MsChapV2,
+    Method::Eap,
+    Method::None,
+];
+
+const SCHEMES: [HashScheme; 5] = [
+    HashScheme::Bcrypt,
+    HashScheme::Argon2,
+    HashScheme::Sha256Crypt,
+    HashScheme::Sha512Crypt,
+    HashScheme::Nt,
+];
+
+/// Something that was read from the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged<T> {
+    Known(T),
+    /// Written by a later version of the program.
+    Unknown(CompactString),
+}
+
+/// A trace as a few letters: a word a rule, its values behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceText(CompactString);
+
+impl<T> Logged<T> {
+    fn of(text: &str, known: Option<T>) -> Self {
+        known.map_or_else(|| Self::Unknown(text.into()), Self::Known)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Logged<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(known) => known.fmt(formatter),
+            Self::Unknown(text) => write!(formatter, "not known to this version: {text}"),
+        }
+    }
+}
+
+impl Logged<Method> {
+    pub fn read_method(text: &str) -> Self {
+        Self::of(text, find_method(text))
+    }
+}
+
+impl Logged<RejectReason> {
+    /// Reads what [`write_reason`] wrote.
+    pub fn read_reason(text: &str) -> Self {
+        Self::of(text, find_reason(text))
+    }
+
+    /// A stable name, also of a reason that is not known here.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Known(reason) => reason.code(),
+            Self::Unknown(text) => text.split(' ').next().unwrap_or_default(),
+        }
+    }
+}
+
+/// A reason as its code and its values.
+pub fn write_reason(reason: RejectReason) -> CompactString {
+    let mut text = CompactString::const_new(reason.code());
+    match reason {
+        RejectReason::UnknownUser
+        | RejectReason::MalformedUserName
+        | RejectReason::Disabled
+        | RejectReason::NoCredential
+        | RejectReason::NasIdentifierDiffers
+        | RejectReason::PlanMissing => Ok(()),
+        RejectReason::Expired { at } => write!(text, " {at}"),
+        RejectReason::WrongPassword { method }
+        | RejectReason::MalformedCredential { method }
+        | RejectReason::UnsupportedMethod { method } => write!(text, " {method}"),
+        RejectReason::MethodNeedsCleartext { method, stored } => {
+            write!(text, " {method} {stored}")
+        }
+        RejectReason::SessionLimit { open, limit } => write!(text, " {open} {limit}"),
+    }
+    .expect("a string takes every write");
+    text
+}
+
+fn find_reason(text: &str) -> Option<RejectReason> {
+    let mut words = text.split(' ');
+    let code = words.next()?;
+    let mut word = || words.next();
+    let reason = match code {
+        "unknown_user" => RejectReason::UnknownUser,
+        "malformed_user_name" => RejectReason::MalformedUserName,
+        "disabled" => RejectReason::Disabled,
+        "expired" => RejectReason::Expired {
+            at: word()?.parse().ok()?,
+        },
+        "wrong_password" => RejectReason::WrongPassword {
+            method: find_method(word()?)?,
+        },
+        "method_needs_cleartext" => RejectReason::MethodNeedsCleartext {
+            method: find_method(word()?)?,
+            stored: find_scheme(word()?)?,
+        },
+        "malformed_credential" => RejectReason::MalformedCredential {
+            method: find_method(word()?)?,
+        },
+        "unsupported_method" => RejectReason::UnsupportedMethod {
+            method: find_method(word()?)?,
+        },
+        "no_credential" => RejectReason::NoCredential,
+        "nas_identifier_differs" => RejectReason::NasIdentifierDiffers,
+        "session_limit" => RejectReason::SessionLimit {
+            open: word()?.parse().ok()?,
+            limit: word()?.parse().ok()?,
+        },
+        "plan_missing" => RejectReason::PlanMissing,
+        _ => return None,
+    };
+    match word() {
+        None => Some(reason),
+        Some(_) => None,
+    }
+}
+
+impl TraceText {
+    /// The rules without the reason of a refusal, which the entry has beside them.
+    pub fn of(trace: &Trace) -> Self {
+        let mut text = CompactString::default();
+        for (index, step) in trace.iter().enumerate() {
+            if 0 < index {
+                text.push(' ');
+            }
+            match *step {
+                TraceStep::SubscriberFound => text.write_str("f"),
+                TraceStep::SubscriberActive => text.write_str("a"),
+                TraceStep::NotExpired => text.write_str("e"),
+                TraceStep::NoExpiry => text.write_str("n"),
+                TraceStep::PasswordVerified { method } => {
+                    text.push('v');
+                    text.write_str(method.as_str())
+                }
+                TraceStep::NasIdentifierMatches => text.write_str("i"),
+                TraceStep::WithinSessionLimit { open, limit } => write!(text, "l{open}/{limit}"),
+                TraceStep::NoSessionLimit => text.write_str("u"),
+                TraceStep::SessionTimeoutUntilExpiry { seconds } => write!(text, "t{seconds}"),
+                TraceStep::Granted => text.write_str("g"),
+                TraceStep::Refused(_) => text.write_str("r"),
+            }
+            .expect("a string takes every write");
+        }
+        Self(text)
+    }
+
+    /// A trace as it was stored.
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The rules of an entry that was refused for `reason`, or accepted.
+    pub fn steps(&self, reason: Option<&Logged<RejectReason>>) -> Vec<Logged<TraceStep>> {
+        let words = self.0.split(' ').filter(|word| !word.is_empty());
+        words
+            .map(|word| match (word, reason) {
+                ("r", Some(Logged::Unknown(reason))) => Logged::Unknown(reason.clone()),
+                ("r", Some(Logged::Known(reason))) => Logged::Known(TraceStep::Refused(*reason)),
+                _ => Logged::of(word, find_step(word)),
+            })
+            .collect()
+    }
+}
+
+fn find_step(word: &str) -> Option<TraceStep> {
+    let first = word.chars().next()?;
+    let value = &word[first.len_utf8()..];
+    let step = match first {
+        'v' => {
+            return find_method(value).map(|method| TraceStep::PasswordVerified { method });
+        }
+        'l' => {
+            let (open, limit) = value.split_once('/')?;
+            return Some(TraceStep::WithinSessionLimit {
+                open: open.parse().ok()?,
+                limit: limit.parse().ok()?,
+            });
+        }
+        't' => {
+            let seconds = value.parse().ok()?;
+            return Some(TraceStep::SessionTimeoutUntilExpiry { seconds });
+        }
+        'f' => TraceStep::SubscriberFound,
+        'a' => TraceStep::SubscriberActive,
+        'e' => TraceStep::NotExpired,
+        'n' => TraceStep::NoExpiry,
+        'i' => TraceStep::NasIdentifierMatches,
+        'u' => TraceStep::NoSessionLimit,
+        'g' => TraceStep::Granted,
+        _ => return None,
+    };
+    value.is_empty().then_some(step)
+}
+
+fn find_method(text: &str) -> Option<Method> {
+    METHODS.into_iter().find(|method| method.as_str() == text)
+}
+
+fn find_scheme(text: &str) -> Option<HashScheme> {
+    SCHEMES.into_iter().find(|scheme| scheme.as_str() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    const AT: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    #[track_caller]
+    fn check_reason(reason: RejectReason, expected: &str) {
+        assert_eq!(write_reason(reason), expected);
+        assert_eq!(Logged::read_reason(expected), Logged::Known(reason));
+        assert_eq!(Logged::read_reason(expected).code(), reason.code());
+    }
+
+    #[test]
+    fn reasons_survive_storage() {
+        let method = Method::MsChapV2;
+        let stored = HashScheme::Sha256Crypt;
+        for plain in [
+            RejectReason::UnknownUser,
+            RejectReason::MalformedUserName,
+            RejectReason::Disabled,
+            RejectReason::NoCredential,
+            RejectReason::NasIdentifierDiffers,
+            RejectReason::PlanMissing,
+        ] {
+            check_reason(plain, plain.code());
+        }
+        check_reason(
+            RejectReason::Expired { at: AT },
+            "expired 2027-01-15T08:00:00Z",
+        );
+        check_reason(
+            RejectReason::WrongPassword { method },
+            "wrong_password mschapv2",
+        );
+        check_reason(
+            RejectReason::MethodNeedsCleartext { method, stored },
+            "method_needs_cleartext mschapv2 sha256-crypt",
+        );
+        check_reason(
+            RejectReason::MalformedCredential { method },
+            "malformed_credential mschapv2",
+        );
+        check_reason(
+            RejectReason::UnsupportedMethod { method },
+            "unsupported_method mschapv2",
+        );
+        check_reason(
+            RejectReason::SessionLimit { open: 3, limit: 2 },
+            "session_limit 3 2",
+        );
+    }
+
+    #[test]
+    fn schemes_and_methods_are_all_read_back() {
+        for method in METHODS {
+            check_reason(
+                RejectReason::UnsupportedMethod { method },
+                &format!("unsupported_method {method}"),
+            );
+            for stored in SCHEMES {
+                check_reason(
+                    RejectReason::MethodNeedsCleartext { method, stored },
+                    &format!("method_needs_cleartext {method} {stored}"),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_reason_of_a_later_version_is_handed_through() {
+        for text in ["quota_used 7", "session_limit 3", "disabled since", ""] {
+            assert_eq!(
+                Logged::read_reason(text),
+                Logged::Unknown(CompactString::from(text))
+            );
+        }
+        assert_eq!(Logged::read_reason("quota_used 7").code(), "quota_used");
+        assert_eq!(
+            Logged::read_reason("quota_used 7").to_string(),
+            "not known to this version: quota_used 7"
+        );
+    }
+
+    #[track_caller]
+    fn check_trace(steps: &[TraceStep], reason: Option<RejectReason>, expected: &str) {
+        let trace: Trace = steps.iter().copied().collect();
+        let text = TraceText::of(&trace);
+        assert_eq!(text.as_str(), expected);
+        let reason = reason.map(Logged::Known);
+        let read = TraceText::from_stored(expected).steps(reason.as_ref());
+        let known: Vec<_> = steps.iter().copied().map(Logged::Known).collect();
+        assert_eq!(read, known);
+    }
+
+    #[test]
+    fn traces_survive_storage() {
+        let method = Method::MsChapV2;
+        check_trace(&[], None, "");
+        check_trace(
+            &[
+                TraceStep::SubscriberFound,
+                TraceStep::PasswordVerified { method },
+                TraceStep::SubscriberActive,
+                TraceStep::NoExpiry,
+                TraceStep::NoSessionLimit,
+                TraceStep::Granted,
+            ],
+            None,
+            "f vmschapv2 a n u g",
+        );
+        check_trace(
+            &[
+                TraceStep::NotExpired,
+                TraceStep::NasIdentifierMatches,
+                TraceStep::WithinSessionLimit { open: 3, limit: 5 },
+                TraceStep::SessionTimeoutUntilExpiry { seconds: 90 },
+            ],
+            None,
+            "e i l3/5 t90",
+        );
+        let reason = RejectReason::Expired { at: AT };
+        check_trace(
+            &[TraceStep::SubscriberFound, TraceStep::Refused(reason)],
+            Some(reason),
+            "f r",
+        );
+    }
+
+    #[test]
+    fn a_rule_of_a_later_version_is_handed_through() {
+        let read = TraceText::from_stored("f q9 l3 g\u{e9} r").steps(None);
+        let unknown = |text: &str| Logged::Unknown(text.into());
+        assert_eq!(
+            read,
+            [
+                Logged::Known(TraceStep::SubscriberFound),
+                unknown("q9"),
+                unknown("l3"),
+                unknown("g\u{e9}"),
+                unknown("r"),
+            ]
+        );
+        let reason = Logged::read_reason("quota_used 7");
+        let read = TraceText::from_stored("r").steps(Some(&reason));
+        assert_eq!(read, [unknown("quota_used 7")]);
+    }
+
+    #[test]
+    fn usual_traces_need_no_allocation() {
+        let text = TraceText::from_stored("f vmschapv2 a n u g");
+        assert!(!text.0.is_heap_allocated());
+        assert!(size_of::<crate::auth_log::AuthLogEntry>() <= 208);
+    }
+}
