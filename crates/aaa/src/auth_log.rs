@@ -49,6 +49,11 @@ pub struct LogWriter<L> {
     intake: Intake,
     outlets: Vec<Outlet>,
     metrics: Arc<Metrics>,
+    /// What is being written, which a panic leaves here.
+    writing: Option<Arc<Vec<Handed>>>,
+    progress: Progress,
+    /// Unknown senders that are being written.
+    knocks_in_flight: u64,
     /// What came while something was written.
     late: Vec<Handed>,
     /// The workers have ended, and so long the store has.
@@ -56,9 +61,44 @@ pub struct LogWriter<L> {
     is_failing: bool,
 }
 
+/// How far the entries that are being written are, in their order.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// So many are stored or lost.
+    done: usize,
+    /// So many are tried together.
+    size: usize,
+    /// So many are being tried at this moment.
+    in_flight: usize,
+    /// One that was tried alone was refused, and nothing was stored since.
+    is_suspect: bool,
+}
+
 /// The store had its time after the end of the workers.
 #[derive(Debug)]
 struct TimeIsUp;
+
+impl Progress {
+    const BEGIN: Self = Self {
+        done: 0,
+        size: BATCH,
+        in_flight: 0,
+        is_suspect: false,
+    };
+
+    /// A batch is stored.
+    fn pass(&mut self, len: usize) {
+        self.done += len;
+        self.size = BATCH.min(2 * self.size);
+        self.is_suspect = false;
+    }
+
+    /// Whether a refusal of so many may not be about them: one entry that the store refuses must not
+    /// keep out the others, but after a second one in a row the store gets time to be mended.
+    const fn blames_store(&self, len: usize) -> bool {
+        len == 1 && self.is_suspect
+    }
+}
 
 impl<L: AuthLogStore> LogWriter<L> {
     /// A writer for the workers of `intake`, whose outlets are in the same order.
@@ -68,13 +108,21 @@ impl<L: AuthLogStore> LogWriter<L> {
             intake,
             outlets,
             metrics,
+            writing: None,
+            progress: Progress::BEGIN,
+            knocks_in_flight: 0,
             late: Vec::new(),
             ends_at: None,
             is_failing: false,
         }
     }
 
-    pub async fn run(mut self) {
+    /// Returns when the workers have ended. After a panic it may be called again, and goes on with
+    /// what was being written.
+    pub async fn run(&mut self) {
+        let lost = std::mem::take(&mut self.knocks_in_flight);
+        self.metrics.add(Count::KnockLost, lost);
+        self.write_on().await;
         loop {
             let mut handed = std::mem::take(&mut self.late);
             if handed.is_empty() {
@@ -115,10 +163,23 @@ impl<L: AuthLogStore> LogWriter<L> {
             fold.settle();
             self.metrics.add(Count::AuthLogLost, fold.lost());
         }
+        self.progress = Progress::BEGIN;
+        self.writing = Some(Arc::new(handed));
+        self.write_on().await;
+    }
+
+    /// Writes what is left of what is being written.
+    async fn write_on(&mut self) {
+        let Some(handed) = self.writing.clone() else {
+            return;
+        };
         let mut entries: Vec<_> = handed.iter().flat_map(|one| one.fold.entries()).collect();
-        // Those of one worker are in order already; those of several are merged.
+        // Those of one worker are in order already; those of several are merged, the same each time.
         entries.sort_by_key(|entry| entry.at);
-        let left = self.write_entries(&entries).await;
+        if self.find_culprit(&entries).await.is_ok() {
+            self.write_entries(&entries).await;
+        }
+        let left = &entries[self.progress.done..];
         if !left.is_empty() {
             let lost = count_of(left);
             self.metrics.add(Count::AuthLogLost, lost);
@@ -127,54 +188,77 @@ impl<L: AuthLogStore> LogWriter<L> {
                 "Stopped before the authentication log was written"
             );
         }
-        for one in handed {
+        drop(entries);
+        self.writing = None;
+        for one in Arc::into_inner(handed).into_iter().flatten() {
             one.give_back();
         }
     }
 
-    /// Writes batch by batch. What it gives back found no store before the end.
-    async fn write_entries<'e, 'f>(
-        &mut self,
-        entries: &'e [&'f AuthLogEntry],
-    ) -> &'e [&'f AuthLogEntry] {
-        let mut left = entries;
-        let mut size = BATCH;
-        let mut is_suspect = false;
+    /// After a panic with a batch, does what would be done if it had been refused.
+    async fn find_culprit(&mut self, entries: &[&AuthLogEntry]) -> Result<(), TimeIsUp> {
+        let len = std::mem::take(&mut self.progress.in_flight);
+        if len == 0 {
+            return Ok(());
+        }
+        if self.progress.blames_store(len) {
+            // It had time until this was started again.
+            self.progress.is_suspect = false;
+        } else {
+            let problem = PortError::new("writing the authentication log", "a panic");
+            self.narrow(&entries[self.progress.done..][..len], &problem);
+        }
+        tokio::select! {
+            biased;
+            () = self.time_is_up() => Err(TimeIsUp),
+            () = std::future::ready(()) => Ok(()),
+        }
+    }
+
+    /// Writes batch by batch. What is not done in the end found no store.
+    async fn write_entries(&mut self, entries: &[&AuthLogEntry]) {
         let mut retry = RETRY;
-        while !left.is_empty() {
-            let (batch, rest) = left.split_at(size.min(left.len()));
+        while self.progress.done < entries.len() {
+            let left = &entries[self.progress.done..];
+            let batch = &left[..self.progress.size.min(left.len())];
             let begin = Instant::now();
-            let Ok(done) = self.append(batch, &[]).await else {
-                return left;
+            self.progress.in_flight = batch.len();
+            let appended = self.append(batch, &[]).await;
+            self.progress.in_flight = 0;
+            let Ok(done) = appended else {
+                return;
             };
             let Err(problem) = done else {
                 self.count_written(batch);
-                left = rest;
-                size = BATCH.min(2 * size);
-                (is_suspect, retry) = (false, RETRY);
+                self.progress.pass(batch.len());
+                retry = RETRY;
                 if SINGLE_MAX < entries.len() {
                     self.rest(begin.elapsed()).await;
                 }
                 continue;
             };
             self.complain(&problem);
-            // One entry that the store refuses must not keep out the others; a second one in a row
-            // may mean that the store is at fault, and it gets time to be mended.
-            if problem.is_outage() || (batch.len() == 1 && is_suspect) {
+            if problem.is_outage() || self.progress.blames_store(batch.len()) {
                 if self.wait_for_store(retry).await.is_err() {
-                    return left;
+                    return;
                 }
                 retry = RETRY_MAX.min(2 * retry);
-                is_suspect = false;
-            } else if batch.len() == 1 {
-                self.lose(batch[0], &problem);
-                left = rest;
-                is_suspect = true;
+                self.progress.is_suspect = false;
             } else {
-                size = batch.len().div_ceil(2);
+                self.narrow(batch, &problem);
             }
         }
-        left
+    }
+
+    /// Looks for the entry that is refused: fewer are tried, and one that was alone is lost.
+    fn narrow(&mut self, batch: &[&AuthLogEntry], problem: &PortError) {
+        if let [entry] = batch {
+            self.lose(entry, problem);
+            self.progress.done += 1;
+            self.progress.is_suspect = true;
+        } else {
+            self.progress.size = batch.len().div_ceil(2);
+        }
     }
 
     /// Stores a batch; in vain when the workers have ended and the time for it is over.
@@ -194,7 +278,10 @@ impl<L: AuthLogStore> LogWriter<L> {
 
     /// Unknown senders are written once: who is not noted knocks again.
     async fn write_knocks(&mut self, knocks: &[Knock]) {
-        match self.append(&[], knocks).await {
+        self.knocks_in_flight = knocks.len() as u64;
+        let appended = self.append(&[], knocks).await;
+        self.knocks_in_flight = 0;
+        match appended {
             Ok(Ok(())) => return,
             Ok(Err(problem)) => self.complain(&problem),
             Err(TimeIsUp) => {}

@@ -26,6 +26,7 @@ pub mod reply;
 pub mod request;
 pub mod session_table;
 mod signing;
+pub mod snapshot;
 pub mod socket;
 pub mod spooling;
 mod subscriber_table;

@@ -105,11 +105,13 @@ pub enum Count {
     ChangeApplied,
     ChangeFailure,
     DirectoryReload,
+    SnapshotWritten,
+    SnapshotFailure,
     WorkerRestart,
 }
 
 impl Count {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -140,6 +142,8 @@ impl Count {
         Self::ChangeApplied,
         Self::ChangeFailure,
         Self::DirectoryReload,
+        Self::SnapshotWritten,
+        Self::SnapshotFailure,
         Self::WorkerRestart,
     ];
 
@@ -176,6 +180,8 @@ impl Count {
             Self::ChangeApplied => "changes_applied",
             Self::ChangeFailure => "change_failures",
             Self::DirectoryReload => "directory_reloads",
+            Self::SnapshotWritten => "snapshots_written",
+            Self::SnapshotFailure => "snapshot_failures",
             Self::WorkerRestart => "worker_restarts",
         }
     }
@@ -217,7 +223,9 @@ impl Count {
             Self::SessionStale => "Accounting records that said nothing new",
             Self::ChangeApplied => "Changes applied to the directory",
             Self::ChangeFailure => "Attempts to follow the change feed that failed",
-            Self::DirectoryReload => "Complete loads of the directory",
+            Self::DirectoryReload => "Complete loads of the directory from the database",
+            Self::SnapshotWritten => "Directory snapshots written",
+            Self::SnapshotFailure => "Directory snapshots that could not be written",
             Self::WorkerRestart => "Packet workers restarted after a panic",
         }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use domain::accounting::SourceId;
 use domain::change::Change;
 use rand::Rng;
+use tokio::sync::Mutex;
 use tracing::{error, info};
 
 use crate::auth_log::LogWriter;
@@ -80,16 +81,20 @@ pub enum StartError {
 /// A task that must run as long as the node.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Starts a task, and after a panic starts it again: what it works with is kept.
+pub type Restartable = Box<dyn Fn() -> Task + Send>;
+
 /// The tasks of a node, to be run and watched by the program.
 pub struct Tasks {
-    /// Ends by itself when the workers have stopped and everything is stored.
+    /// Ends by itself when the workers have stopped and everything is stored. It is not started
+    /// again: what it had taken is not acknowledged, and routers repeat it to the next process.
     pub journal: Task,
     /// Ends by itself when the workers have stopped and everything is written.
-    pub log: Task,
+    pub log: Restartable,
     /// Moves what is in the spool to the database. Ends when the journal has ended.
-    pub drain: Task,
+    pub drain: Restartable,
     /// Never ends.
-    pub follower: Task,
+    pub follower: Restartable,
 }
 
 /// A running node.
@@ -120,69 +125,33 @@ impl Node {
         L: AuthLogStore,
         F: ChangeFeed,
     {
-        let sets = open_listeners(options)?;
-        let context = Context {
-            directory: Arc::new(Directory::new(draw())),
-            sessions: Arc::new(SessionTable::new()),
-            metrics: Arc::new(Metrics::new()),
-            reject_delay: options.reject_delay,
-        };
-        let lanes = ports.accounting.lanes().max(1);
-        let spooling = Arc::new(Spooling::new(
-            (0..lanes).map(|_| SourceId(draw())).collect(),
-            ports.accounting,
-            ports.spool,
-            Arc::clone(&context.sessions),
-            Arc::clone(&context.metrics),
-        ));
-        spooling.drain_at_start().await;
-        load(&context, &*ports.registry)
-            .await
-            .map_err(StartError::Load)?;
-        let addresses = |role| addresses_of(&sets, role);
-        let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (journal_queue, journal_receiver) = journal::channel();
-        let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
-        let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
-        let crew = Crew {
-            context: context.clone(),
-            journal: journal_queue,
-            verifier,
-            clock: ports.clock,
-            stop: Arc::clone(&stop),
-        };
-        let (outlets, threads) = crew.start(sets, handovers).map_err(StartError::Thread)?;
-        let journal = Journal {
-            store: Arc::clone(&spooling),
-            queue: journal_receiver,
-            outlets: outlets.clone(),
-        };
-        let metrics = Arc::clone(&context.metrics);
-        let log = LogWriter::new(ports.log, intake, outlets.clone(), metrics);
-        let spool = spooling.state();
-        let drain = Arc::clone(&spooling);
-        let tasks = Tasks {
-            journal: Box::pin(async move {
-                journal.run().await;
-                spooling.finish();
-            }),
-            log: Box::pin(log.run()),
-            drain: Box::pin(async move { drain.run().await }),
-            follower: Box::pin(follow(context.clone(), ports.registry, ports.feed)),
-        };
-        let node = Self {
-            auth,
-            acct,
-            directory: context.directory,
-            sessions: context.sessions,
-            metrics: context.metrics,
-            spool,
-            stop,
-            outlets,
-            threads,
-        };
-        Ok((node, tasks))
+        let blank = Blank::open(options, ports)?;
+        blank.spooling.drain_at_start().await;
+        let loaded = load(&blank.context, &*blank.registry).await;
+        loaded.map_err(StartError::Load)?;
+        blank.context.metrics.count(Count::DirectoryReload);
+        blank.serve(options)
+    }
+
+    /// Does the same with the directory of a snapshot, while the registry is away. The change feed
+    /// must begin with [`Change::Everything`] when the registry is back.
+    pub async fn start_from_snapshot<R, A, S, L, F, I>(
+        options: &NodeOptions,
+        ports: Ports<R, A, S, L, F>,
+        snapshot: &I,
+    ) -> Result<(Self, Tasks), StartError>
+    where
+        R: Registry,
+        A: AccountingStore,
+        S: Spool,
+        L: AuthLogStore,
+        F: ChangeFeed,
+        I: Registry,
+    {
+        let blank = Blank::open(options, ports)?;
+        let loaded = load(&blank.context, snapshot).await;
+        loaded.map_err(StartError::Load)?;
+        blank.serve(options)
     }
 
     /// Tells the workers to finish what they have and stop. The journal and the log must go on
@@ -199,6 +168,127 @@ impl Node {
             }
         }
     }
+}
+
+/// A node whose sockets are open and whose directory is empty.
+struct Blank<R, A, S, L, F> {
+    sets: Vec<Vec<Listener>>,
+    context: Context,
+    spooling: Arc<Spooling<A, S>>,
+    registry: Arc<R>,
+    log: Arc<L>,
+    feed: F,
+    clock: Arc<dyn Clock>,
+}
+
+impl<R, A, S, L, F> Blank<R, A, S, L, F>
+where
+    R: Registry,
+    A: AccountingStore,
+    S: Spool,
+    L: AuthLogStore,
+    F: ChangeFeed,
+{
+    fn open(options: &NodeOptions, ports: Ports<R, A, S, L, F>) -> Result<Self, StartError> {
+        let sets = open_listeners(options)?;
+        let context = Context {
+            directory: Arc::new(Directory::new(draw())),
+            sessions: Arc::new(SessionTable::new()),
+            metrics: Arc::new(Metrics::new()),
+            reject_delay: options.reject_delay,
+        };
+        let lanes = ports.accounting.lanes().max(1);
+        let spooling = Arc::new(Spooling::new(
+            (0..lanes).map(|_| SourceId(draw())).collect(),
+            ports.accounting,
+            ports.spool,
+            Arc::clone(&context.sessions),
+            Arc::clone(&context.metrics),
+        ));
+        Ok(Self {
+            sets,
+            context,
+            spooling,
+            registry: ports.registry,
+            log: ports.log,
+            feed: ports.feed,
+            clock: ports.clock,
+        })
+    }
+
+    fn serve(self, options: &NodeOptions) -> Result<(Node, Tasks), StartError> {
+        let Self {
+            sets,
+            context,
+            spooling,
+            registry,
+            log,
+            feed,
+            clock,
+        } = self;
+        let addresses = |role| addresses_of(&sets, role);
+        let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (journal_queue, journal_receiver) = journal::channel();
+        let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
+        let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
+        let crew = Crew {
+            context: context.clone(),
+            journal: journal_queue,
+            verifier,
+            clock,
+            stop: Arc::clone(&stop),
+        };
+        let (outlets, threads) = crew.start(sets, handovers).map_err(StartError::Thread)?;
+        let journal = Journal {
+            store: Arc::clone(&spooling),
+            queue: journal_receiver,
+            outlets: outlets.clone(),
+        };
+        let metrics = Arc::clone(&context.metrics);
+        let log = LogWriter::new(log, intake, outlets.clone(), metrics);
+        let follower = Follower {
+            context: context.clone(),
+            registry,
+            feed,
+            has_run: false,
+        };
+        let spool = spooling.state();
+        let drain = Arc::clone(&spooling);
+        let tasks = Tasks {
+            journal: Box::pin(async move {
+                journal.run().await;
+                spooling.finish();
+            }),
+            log: restartable(log, |log| Box::pin(log.run())),
+            drain: restartable(drain, |drain| Box::pin(drain.run())),
+            follower: restartable(follower, |follower| Box::pin(follower.run())),
+        };
+        let node = Node {
+            auth,
+            acct,
+            directory: context.directory,
+            sessions: context.sessions,
+            metrics: context.metrics,
+            spool,
+            stop,
+            outlets,
+            threads,
+        };
+        Ok((node, tasks))
+    }
+}
+
+/// Keeps what a task works with, so that another one goes on with it after a panic.
+fn restartable<W: Send + 'static>(
+    work: W,
+    run: for<'w> fn(&'w mut W) -> Pin<Box<dyn Future<Output = ()> + Send + 'w>>,
+) -> Restartable {
+    let work = Arc::new(Mutex::new(work));
+    Box::new(move || {
+        let work = Arc::clone(&work);
+        Box::pin(async move { run(&mut *work.lock().await).await })
+    })
 }
 
 /// What all workers share.
@@ -300,7 +390,6 @@ fn addresses_of(sets: &[Vec<Listener>], role: Role) -> Vec<SocketAddr> {
 
 async fn load<R: Registry>(context: &Context, registry: &R) -> Result<(), PortError> {
     context.directory.load(registry).await?;
-    context.metrics.count(Count::DirectoryReload);
     let mut after = None;
     loop {
         let page = registry.session_page(after, SESSION_PAGE).await?;
@@ -324,27 +413,50 @@ async fn load<R: Registry>(context: &Context, registry: &R) -> Result<(), PortEr
 
 /// Applies changes as they come. A failure is tried again with everything, because what was read
 /// from the feed may not have been applied.
-async fn follow<R: Registry, F: ChangeFeed>(context: Context, registry: Arc<R>, mut feed: F) {
-    loop {
-        let problem = match follow_once(&context, &*registry, &mut feed).await {
-            Ok(()) => continue,
-            Err(problem) => problem,
-        };
-        context.metrics.count(Count::ChangeFailure);
-        error!(
-            error = &problem as &dyn std::error::Error,
-            "Changes cannot be followed; answers come from what is known"
-        );
+struct Follower<R, F> {
+    context: Context,
+    registry: Arc<R>,
+    feed: F,
+    /// It was running before: what it had read from the feed may not have been applied.
+    has_run: bool,
+}
+
+impl<R: Registry, F: ChangeFeed> Follower<R, F> {
+    /// Never ends. After a panic it may be called again.
+    async fn run(&mut self) {
+        if std::mem::replace(&mut self.has_run, true) {
+            self.recover().await;
+        }
+        loop {
+            let Err(problem) = self.follow_once().await else {
+                continue;
+            };
+            self.context.metrics.count(Count::ChangeFailure);
+            error!(
+                error = &problem as &dyn std::error::Error,
+                "Changes cannot be followed; answers come from what is known"
+            );
+            self.recover().await;
+            info!("Changes are followed again");
+        }
+    }
+
+    async fn follow_once(&mut self) -> Result<(), PortError> {
+        let changes = self.feed.next().await?;
+        apply(&self.context, &*self.registry, &changes).await
+    }
+
+    /// Loads everything, however long it takes until that is possible.
+    async fn recover(&mut self) {
         let mut wait = FEED_RETRY;
         loop {
             tokio::time::sleep(wait).await;
-            match catch_up(&context, &*registry, &mut feed).await {
-                Ok(()) => break,
-                Err(_) => context.metrics.count(Count::ChangeFailure),
+            match catch_up(&self.context, &*self.registry, &mut self.feed).await {
+                Ok(()) => return,
+                Err(_) => self.context.metrics.count(Count::ChangeFailure),
             }
             wait = FEED_RETRY_MAX.min(2 * wait);
         }
-        info!("Changes are followed again");
     }
 }
 
@@ -361,15 +473,6 @@ async fn catch_up<R: Registry, F: ChangeFeed>(
         // Nothing to follow is no failure.
         Err(_) => Ok(()),
     }
-}
-
-async fn follow_once<R: Registry, F: ChangeFeed>(
-    context: &Context,
-    registry: &R,
-    feed: &mut F,
-) -> Result<(), PortError> {
-    let changes = feed.next().await?;
-    apply(context, registry, &changes).await
 }
 
 async fn apply<R: Registry>(

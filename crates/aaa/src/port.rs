@@ -13,6 +13,8 @@ use domain::session::{Session, SessionOutcome};
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 
+use crate::session_table::OpenSession;
+
 /// Where time comes from: wall-clock time for what is stored, monotonic time for deadlines.
 pub trait Clock: Send + Sync + 'static {
     fn timestamp(&self) -> Timestamp;
@@ -173,6 +175,29 @@ pub trait AuthLogStore: Send + Sync + 'static {
         entries: &[&AuthLogEntry],
         knocks: &[Knock],
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Keeps a copy of the directory on local disk, for a start without the database.
+pub trait SnapshotStore: Send + Sync + 'static {
+    type Draft: SnapshotDraft;
+    /// Begins a copy of what was true at `as_of`. The copy before it stays until this one is
+    /// finished.
+    fn begin(&self, as_of: Timestamp) -> Result<Self::Draft, PortError>;
+}
+
+/// A copy that is being written by a thread that may wait for the disk: NAS first, then plans,
+/// subscribers and sessions. Dropped before its end, it leaves nothing.
+pub trait SnapshotDraft {
+    fn add_nas(&mut self, nas: &Nas) -> Result<(), PortError>;
+    fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError>;
+    fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError>;
+    fn add_session(
+        &mut self,
+        subscriber: SubscriberId,
+        session: &OpenSession,
+    ) -> Result<(), PortError>;
+    /// Puts the copy in the place of the one before it; when this returns, it is durable.
+    fn finish(self) -> Result<(), PortError>;
 }
 
 #[cfg(test)]

@@ -123,6 +123,18 @@ impl SessionTable {
         }
     }
 
+    /// Visits every session that is open from the beginning to the end, in no order.
+    pub fn try_for_each<E>(
+        &self,
+        mut visit: impl FnMut(SubscriberId, &OpenSession) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let map = self.by_subscriber.pin();
+        map.iter().try_for_each(|(subscriber, sessions)| {
+            let mut sessions = sessions.iter();
+            sessions.try_for_each(|session| visit(*subscriber, session))
+        })
+    }
+
     /// Open sessions of known subscribers.
     pub fn len(&self) -> usize {
         self.count.load(Relaxed)

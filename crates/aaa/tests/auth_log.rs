@@ -1,7 +1,8 @@
 //! The authentication log from the workers to the store, on a clock that the test holds.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,10 +21,21 @@ use tokio::time::{Instant, sleep};
 
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(1);
+
+/// An unknown sender.
+const KNOCK: Knock = Knock {
+    source: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    last_at: START,
+    packets: 7,
+};
 
 /// The user whose entries the store does not take.
 const REFUSED: &str = "refused";
+
+/// The user whose entries the store panics with.
+const POISON: &str = "poison";
 
 #[derive(Default)]
 struct TestStore {
@@ -35,6 +47,8 @@ struct TestStore {
     takes: Mutex<Duration>,
     is_away: AtomicBool,
     refuses_all: AtomicBool,
+    /// It panics so many times, with the batch stored or not in turn.
+    panics: AtomicUsize,
 }
 
 impl AuthLogStore for TestStore {
@@ -44,9 +58,18 @@ impl AuthLogStore for TestStore {
         if self.is_away.load(Relaxed) {
             return Err(PortError::outage("append", "nobody listens"));
         }
-        let is_refused = |entry: &&AuthLogEntry| entry.username.as_deref() == Some(REFUSED);
+        let is_of = |entry: &&AuthLogEntry, user| entry.username.as_deref() == Some(user);
+        if entries.iter().any(|entry| is_of(entry, POISON)) {
+            panic_on_purpose();
+        }
+        let is_refused = |entry: &&AuthLogEntry| is_of(entry, REFUSED);
         if self.refuses_all.load(Relaxed) || entries.iter().any(is_refused) {
             return Err(PortError::new("append", "a value does not fit"));
+        }
+        let panics = self.panics.load(Relaxed);
+        self.panics.store(panics.saturating_sub(1), Relaxed);
+        if panics % 2 == 1 {
+            panic_on_purpose();
         }
         *self.busy.lock().expect("nobody panicked") += takes;
         self.knocks
@@ -58,9 +81,21 @@ impl AuthLogStore for TestStore {
             batches.push(entries.len());
         }
         let mut stored = self.entries.lock().expect("nobody panicked");
-        stored.extend(entries.iter().copied().cloned());
+        for entry in entries {
+            if stored.iter().all(|other| other.id != entry.id) {
+                stored.push((*entry).clone());
+            }
+        }
+        drop(stored);
+        if panics != 0 {
+            panic_on_purpose();
+        }
         Ok(())
     }
+}
+
+fn panic_on_purpose() -> ! {
+    std::panic::resume_unwind(Box::new("on purpose"))
 }
 
 impl TestStore {
@@ -99,7 +134,7 @@ impl Harness {
             .unzip();
         let writer = LogWriter::new(Arc::clone(&store), intake, outlets, Arc::clone(&metrics));
         let mut tasks = JoinSet::new();
-        tasks.spawn(writer.run());
+        tasks.spawn(run_again_after_panics(writer));
         let workers = handovers.into_iter().zip(inboxes);
         Self {
             store,
@@ -177,6 +212,20 @@ impl Harness {
         let ended = self.writer.join_next().await.expect("there is one writer");
         ended.expect("the writer does not panic");
         (self.store, self.metrics, begin.elapsed())
+    }
+}
+
+/// Runs the writer as the program does.
+async fn run_again_after_panics(writer: LogWriter<TestStore>) {
+    let writer = Arc::new(tokio::sync::Mutex::new(writer));
+    loop {
+        let writer = Arc::clone(&writer);
+        let mut one = JoinSet::new();
+        one.spawn(async move { writer.lock().await.run().await });
+        if matches!(one.join_next().await, Some(Ok(()))) {
+            return;
+        }
+        sleep(RESTART_PAUSE).await;
     }
 }
 
@@ -290,6 +339,62 @@ async fn an_entry_that_is_refused_does_not_keep_out_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_writer_that_panicked_goes_on_and_loses_and_repeats_nothing() {
+    let mut harness = Harness::start(2);
+    for panics in 1..=4 {
+        for number in 0..900 {
+            harness.decide(number % 2, "ana");
+        }
+        harness.store.panics.store(panics, Relaxed);
+        // What is stored may not be known to be: it is written again, and ignored.
+        harness.pass(10 * RESTART_PAUSE).await;
+        assert_eq!(harness.store.panics.load(Relaxed), 0);
+        assert_eq!(harness.store.decisions(), harness.decided);
+    }
+    let decided = harness.decided;
+    let (store, metrics, _) = harness.stop().await;
+    assert_eq!(store.decisions(), decided);
+    assert_eq!(metrics.value(Count::AuthLogWritten), decided);
+    assert_eq!(metrics.value(Count::AuthLogLost), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_the_writer_panics_with_does_not_keep_out_the_others() {
+    let mut harness = Harness::start(1);
+    for number in 0..900 {
+        harness.decide(0, if number == 700 { POISON } else { "ana" });
+    }
+    assert!(harness.pass_until_stored().await < 20 * RESTART_PAUSE);
+    assert_eq!(harness.count(Count::AuthLogLost), 1);
+    assert_eq!(harness.store.decisions(), 899);
+    harness.decide(0, "ana");
+    assert!(harness.pass_until_stored().await <= Duration::from_millis(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_panics_again_and_again_does_not_keep_up_a_stop() {
+    let mut harness = Harness::start(1);
+    for _ in 0..900 {
+        harness.decide(0, POISON);
+    }
+    harness.workers[0].handover.report(vec![KNOCK]);
+    let (store, metrics, time) = harness.stop().await;
+    assert_eq!(store.decisions(), 0);
+    assert_eq!(metrics.value(Count::AuthLogLost), 900);
+    assert!(time <= Duration::from_secs(10), "{time:?}");
+    assert_eq!(*store.knocks.lock().expect("nobody panicked"), [KNOCK]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_senders_that_the_writer_panics_with_are_counted() {
+    let harness = Harness::start(1);
+    harness.store.panics.store(1, Relaxed);
+    harness.workers[0].handover.report(vec![KNOCK]);
+    let (_, metrics, _) = harness.stop().await;
+    assert_eq!(metrics.value(Count::KnockLost), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_refuses_everything_is_waited_for() {
     let mut harness = Harness::start(1);
     harness.store.refuses_all.store(true, Relaxed);
@@ -329,18 +434,13 @@ async fn a_stop_waits_for_the_store_and_counts_what_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn unknown_senders_are_reported_or_counted() {
     let harness = Harness::start(1);
-    let knock = Knock {
-        source: [192, 0, 2, 1].into(),
-        last_at: START,
-        packets: 7,
-    };
-    harness.workers[0].handover.report(vec![knock]);
+    harness.workers[0].handover.report(vec![KNOCK]);
     let (store, metrics, _) = harness.stop().await;
-    assert_eq!(*store.knocks.lock().expect("nobody panicked"), [knock]);
+    assert_eq!(*store.knocks.lock().expect("nobody panicked"), [KNOCK]);
     assert_eq!(metrics.value(Count::KnockLost), 0);
     let harness = Harness::start(1);
     harness.store.is_away.store(true, Relaxed);
-    harness.workers[0].handover.report(vec![knock, knock]);
+    harness.workers[0].handover.report(vec![KNOCK, KNOCK]);
     let (_, metrics, _) = harness.stop().await;
     assert_eq!(metrics.value(Count::KnockLost), 2);
 }

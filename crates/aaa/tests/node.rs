@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use aaa::engine::Role;
 use aaa::metrics::{Count, Drop};
-use aaa::node::{Node, NodeOptions, Ports, StartError, Task};
-use aaa::port::PortError;
+use aaa::node::{Node, NodeOptions, Ports, Restartable, StartError};
+use aaa::port::{Clock, PortError};
 use domain::change::Change;
 use domain::credential::Credential;
 use domain::nas::{MessageAuthenticatorPolicy, NasSettings};
@@ -30,9 +30,9 @@ use radius::code::Code;
 use radius::packet::Packet;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
-use crate::memory::{MemoryFeed, MemoryLog, MemoryStore, REFUSED, TestClock};
+use crate::memory::{MemoryFeed, MemoryLog, MemoryStore, Panics, REFUSED, TestClock};
 use crate::registry::{MemoryRegistry, PASSWORD, address, nas, plan, plan_id, subscriber};
 use crate::request::Request;
 use crate::spool::MemorySpool;
@@ -50,8 +50,9 @@ struct Harness {
     store: Arc<MemoryStore>,
     spool: Arc<MemorySpool>,
     log: Arc<MemoryLog>,
-    is_broken: Arc<AtomicBool>,
     feed: mpsc::Sender<Result<Vec<Change>, PortError>>,
+    feed_panics: Arc<Panics>,
+    clock: Arc<TestClock>,
     journal: JoinHandle<()>,
     log_writer: JoinHandle<()>,
     drain: JoinHandle<()>,
@@ -83,8 +84,9 @@ impl Harness {
         });
         let spool = Arc::new(MemorySpool::with_room(SPOOL_ROOM));
         let log = Arc::new(MemoryLog::default());
-        let is_broken = Arc::default();
         let (feed, changes) = mpsc::channel(16);
+        let feed_panics = Arc::new(Panics::default());
+        let clock = Arc::new(TestClock::new());
         let options = NodeOptions {
             auth: auth.to_vec(),
             acct: acct.to_vec(),
@@ -96,15 +98,15 @@ impl Harness {
             accounting: Arc::clone(&store),
             spool: Arc::clone(&spool),
             log: Arc::clone(&log),
-            feed: MemoryFeed(changes),
-            clock: Arc::new(TestClock {
-                begin: Instant::now(),
-                is_broken: Arc::clone(&is_broken),
-            }),
+            feed: MemoryFeed {
+                changes,
+                panics: Arc::clone(&feed_panics),
+            },
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };
         let (node, tasks) = runtime.block_on(Node::start(&options, ports))?;
-        let start = |task: Task| runtime.spawn(task);
-        let journal = start(tasks.journal);
+        let journal = runtime.spawn(tasks.journal);
+        let start = |task| runtime.spawn(run_again_after_panics(task));
         let log_writer = start(tasks.log);
         let drain = start(tasks.drain);
         start(tasks.follower);
@@ -114,8 +116,9 @@ impl Harness {
             store,
             spool,
             log,
-            is_broken,
             feed,
+            feed_panics,
+            clock,
             journal,
             log_writer,
             drain,
@@ -171,6 +174,15 @@ impl Harness {
             store: self.store,
             log: self.log,
         }
+    }
+}
+
+/// What the program does with a task.
+async fn run_again_after_panics(task: Restartable) {
+    let mut one = JoinSet::new();
+    one.spawn(task());
+    while let Some(Err(_)) = one.join_next().await {
+        one.spawn(task());
     }
 }
 
@@ -419,6 +431,50 @@ fn after_a_failure_of_the_feed_everything_is_loaded_again() {
 }
 
 #[test]
+fn a_follower_that_panicked_has_missed_nothing() {
+    let harness = Harness::start(&["127.0.0.1:0"], 1);
+    let change = |number, user_name| {
+        let added = subscriber(number, user_name);
+        let changes = vec![Change::Subscriber(added.id)];
+        harness.registry.put(added);
+        let sent = harness.feed.blocking_send(Ok(changes));
+        sent.expect("it is followed");
+    };
+    harness.feed_panics.once();
+    change(2, "bo");
+    wait_for_accept(&harness, "bo");
+    assert_eq!(harness.node.metrics.value(Count::DirectoryReload), 2);
+    change(3, "cy");
+    wait_for_accept(&harness, "cy");
+    assert_eq!(harness.node.metrics.value(Count::DirectoryReload), 2);
+}
+
+#[test]
+fn a_log_writer_that_panicked_goes_on_with_what_it_was_writing() {
+    let harness = Harness::start(&["127.0.0.1:0"], 1);
+    let router = Router::at("127.0.0.1");
+    let login = |identifier| login("ana").identifier(identifier);
+    harness.log.panics.once();
+    assert_eq!(harness.ask(&router, &login(1)), Code::AccessAccept);
+    assert_eq!(harness.ask(&router, &login(2)), Code::AccessAccept);
+    let log = harness.stop().log;
+    assert_eq!(log.entries.lock().expect("nobody panicked").len(), 2);
+}
+
+#[test]
+fn a_worker_that_panicked_answers_again() {
+    let harness = Harness::start(&["127.0.0.1:0"], 1);
+    let router = Router::at("127.0.0.1");
+    for number in 1..=3 {
+        harness.clock.panics.once();
+        let request = login("ana").identifier(u8::try_from(number).expect("a few"));
+        assert_eq!(harness.ask(&router, &request), Code::AccessAccept);
+        assert_eq!(harness.node.metrics.value(Count::WorkerRestart), number);
+    }
+    assert_eq!(harness.stop().store.sessions().len(), 0);
+}
+
+#[test]
 fn a_slow_hash_is_compared_beside_the_workers() {
     let harness = Harness::start(&["127.0.0.1:0"], 1);
     let hash = "$5$saltsalt$gOjOtoMpVhru2uyjeJSEc/JaLQWOXMNmlOnj6T4AtC.";
@@ -514,7 +570,7 @@ fn a_worker_that_panics_starts_again_and_is_counted() {
     harness.close_gate();
     router.send(harness.acct(), &interim("a", 1));
     harness.wait_for_requests(1);
-    harness.is_broken.store(true, Relaxed);
+    harness.clock.panics.once();
     // The panic comes before the socket is read, so not even this request is lost.
     assert_eq!(harness.ask(&router, &login("ana")), Code::AccessAccept);
     assert_eq!(harness.node.metrics.value(Count::WorkerRestart), 1);

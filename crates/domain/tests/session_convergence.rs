@@ -555,3 +555,34 @@ proptest! {
         prop_assert_eq!(usage, total(0..4).plus(total(4..7)));
     }
 }
+
+#[test]
+fn a_clock_that_is_set_on_or_back_ends_no_session() {
+    const HOUR: i64 = 3_600;
+    const YEAR: i64 = 365 * 24 * HOUR;
+    for jump in [HOUR, -HOUR, YEAR, -YEAR] {
+        for is_set_again in [false, true] {
+            let last = if is_set_again { 0 } else { jump };
+            let records = [
+                start(),
+                interim(300, 100),
+                later(interim(600, 250), jump),
+                later(interim(900, 400), jump),
+                later(interim(1_200, 500), last),
+                later(stop(1_500, 600), last),
+            ];
+            for auth in [None, Some(1)] {
+                let records = records.clone().map(|record| match auth {
+                    Some(auth) => with_auth(record, auth),
+                    None => record,
+                });
+                let (slot, outcomes, usage) = run(&records);
+                let expected = [Opened, Updated, Updated, Updated, Updated, Closed];
+                assert_eq!(outcomes, expected, "{jump} s, {is_set_again}, {auth:?}");
+                assert_eq!(slot.open, None);
+                assert_eq!(usage.upload_bytes, 600);
+                assert_eq!(usage.session_seconds, 1_500);
+            }
+        }
+    }
+}

@@ -12,11 +12,15 @@ use storage::clock::Clock;
 use storage::error::{MigrateError, OpenError};
 use storage::key_ring::{KeyRing, KeyRingError};
 use storage::migration::{self, MigrateReport, SchemaStatus};
+use storage::snapshot::SnapshotFile;
 use storage::store::{OpenOptions, Store, StoreOptions};
 
 use crate::config::Config;
 
 const KEY_RING_FILE: &str = "keyring";
+
+/// What a directory snapshot says may be wrong when it is older.
+pub const SNAPSHOT_STALE_SECONDS: i64 = 30 * 24 * 3_600;
 
 /// What every part of the program is given.
 #[derive(Clone)]
@@ -81,6 +85,29 @@ pub enum StartError {
     /// The key ring is missing or unusable.
     #[error(transparent)]
     KeyRing(#[from] KeyRingError),
+    /// The database came back without anything in it.
+    #[error(
+        "the database {place} is empty: restore it from a backup; to begin anew with it, stop the server and start it again"
+    )]
+    Emptied {
+        /// The database, without user and password.
+        place: String,
+    },
+}
+
+impl StartError {
+    /// Whether the database is away or does not work now, and may come back as it was.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_outage(),
+            Self::Migrate(error) => error.is_outage(),
+            Self::DataDir { .. }
+            | Self::ReadOnly { .. }
+            | Self::Nothing { .. }
+            | Self::KeyRing(_)
+            | Self::Emptied { .. } => false,
+        }
+    }
 }
 
 impl App {
@@ -101,6 +128,21 @@ impl App {
     pub async fn store_prepare(&self) -> Result<(Store, Beginning), StartError> {
         self.make_data_dir()?;
         let beginning = self.beginning().await?;
+        Ok((self.store_migrated(beginning).await?, beginning))
+    }
+
+    /// Opens the store for a server that was started without it, with all the checks of a start.
+    /// A database that is empty now is not the one that was away.
+    pub async fn store_reopen(&self) -> Result<Store, StartError> {
+        let status = self.schema_status().await?;
+        if status.found == 0 {
+            let place = status.place;
+            return Err(StartError::Emptied { place });
+        }
+        self.store_migrated(Beginning::Again).await
+    }
+
+    async fn store_migrated(&self, beginning: Beginning) -> Result<Store, StartError> {
         let keys = self.keys_for(beginning)?;
         let report = self.migrate().await?;
         let store = Store::open(self.store_options(keys)).await?;
@@ -113,7 +155,7 @@ impl App {
                 report.to
             );
         }
-        Ok((store, beginning))
+        Ok(store)
     }
 
     /// Opens the store for a command that writes: the first one makes what is missing, a later
@@ -162,6 +204,21 @@ impl App {
             Some(path) => KeyRing::load_credential(&path),
             None => KeyRing::load(&self.key_ring_path()),
         }
+    }
+
+    /// The directory snapshot of this node.
+    pub fn snapshot_file(&self) -> Result<SnapshotFile, KeyRingError> {
+        Ok(SnapshotFile::new(&self.config.data_dir, self.load_keys()?))
+    }
+
+    /// The database, without user and password, whether it can be reached or not.
+    pub fn database_place(&self) -> Result<String, OpenError> {
+        self.open_options().place()
+    }
+
+    /// How many commits of accounting at a time the database is for.
+    pub fn accounting_lanes(&self) -> Result<usize, OpenError> {
+        self.open_options().accounting_lanes()
     }
 
     fn credential_path(&self) -> Option<PathBuf> {

@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod exit;
+pub mod late_store;
 mod output;
 mod retention;
 pub mod serve;

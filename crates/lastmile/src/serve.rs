@@ -6,28 +6,30 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aaa::node::{Node, NodeOptions, Tasks};
+use aaa::node::Node;
 use storage::error::StoreError;
-use storage::spool::{Spool, SpoolError, SpoolLimits};
-use storage::store::Store;
+use storage::spool::SpoolError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
+use crate::late_store::LateStore;
 use crate::serve::disk::Disk;
 use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
+use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
-use crate::wiring;
 
 mod disk;
 mod health;
 mod housekeeping;
 mod http;
 mod metrics;
+mod node;
 mod notify;
+mod offline;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
@@ -61,16 +63,34 @@ pub enum ServeError {
     Join(#[source] tokio::task::JoinError),
 }
 
+impl ServeError {
+    /// Whether the database went away while the server started.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Store(problem) => problem.is_outage(),
+            Self::Feed(problem) => problem.is_outage(),
+            Self::Node(aaa::node::StartError::Load(problem)) => problem.is_outage(),
+            Self::Spool(_) | Self::Node(_) | Self::Signal(_) | Self::Task(_) | Self::Join(_) => {
+                false
+            }
+        }
+    }
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(app: &App) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signal)?;
     let notifier = notify::Notifier::new(&app.config.service);
-    let (store, beginning) = app.store_prepare().await?;
+    let place = app.database_place().map_err(app::StartError::from)?;
+    let footing = Footing::find(app).await?;
+    let store = footing.store.clone();
+    let beginning = footing.beginning;
     let mut supervisor = Supervisor::new();
     let mut node = match app.config.roles.contains(&Role::Aaa) {
-        true => Some(start_node(app, &store, &mut supervisor).await?),
+        true => Some(node::start(app, footing, &mut supervisor).await?),
         false => None,
     };
+    let view = node.as_ref().map(|(node, _)| node);
     let removed = match app.config.roles.contains(&Role::Worker) {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
@@ -78,11 +98,12 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
-        node.as_ref(),
+        supervisor.restarts(),
+        view,
         removed,
     );
     let http_address = start_http(app, health, &mut supervisor).await;
-    say_ready(app, &store, node.as_ref(), http_address);
+    say_ready(app, &place, view, http_address);
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
     }
@@ -102,11 +123,12 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         }
     };
     notifier.stopping();
-    if let Some(node) = node.take() {
-        stop_node(node).await?;
+    if let Some((node, keeper)) = node.take() {
+        node::stop(node).await?;
         if outcome.is_ok() {
             supervisor.finish().await?;
         }
+        keeper.finish().await;
     }
     // SQLite folds its journal into the file when the last connection goes.
     let close = async {
@@ -120,58 +142,24 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     outcome
 }
 
-async fn start_node(
-    app: &App,
-    store: &Store,
-    supervisor: &mut Supervisor,
-) -> Result<Node, ServeError> {
-    let radius = &app.config.radius;
-    let options = NodeOptions {
-        auth: radius.auth.clone(),
-        acct: radius.acct.clone(),
-        workers: radius.workers,
-        reject_delay: radius.reject_delay,
-    };
-    // Opened before the directory is loaded, so that no change falls between the two.
-    let feed = store.change_feed().await.map_err(ServeError::Feed)?;
-    let spool = open_spool(app).await?;
-    let ports = wiring::ports(store, &spool, feed, &app.clock);
-    let (node, tasks) = Node::start(&options, ports).await?;
-    let Tasks {
-        journal,
-        log,
-        drain,
-        follower,
-    } = tasks;
-    supervisor.start_essential("journal", journal);
-    supervisor.start_essential("spool", drain);
-    supervisor.start_essential("authentication log", log);
-    supervisor.start_lasting("directory", follower);
-    Ok(node)
-}
-
-async fn open_spool(app: &App) -> Result<Arc<Spool>, ServeError> {
-    let spool = Spool::open(&app.config.data_dir, SpoolLimits::DEFAULT, app.now()).await?;
-    let set_aside = spool.set_aside_count().await?;
-    if set_aside != 0 {
-        warn!(
-            records = set_aside,
-            "The spool holds {set_aside} accounting records or parcels that could not be stored and were set aside"
-        );
-    }
-    Ok(Arc::new(spool))
-}
-
-/// Starts to keep house, and gives what it counts.
-fn start_housekeeping(app: &App, store: &Store, supervisor: &mut Supervisor) -> Arc<Removed> {
+/// Starts to keep house, as soon as there is a store, and gives what it counts.
+fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
     let removed = Arc::new(Removed::default());
-    let house = housekeeping::House {
-        store: store.clone(),
-        clock: Arc::clone(&app.clock),
-        retention: app.config.retention,
-        removed: Arc::clone(&removed),
-    };
-    supervisor.start_restarting("housekeeping", move || housekeeping::run(house.clone()));
+    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    let (retention, counts) = (app.config.retention, Arc::clone(&removed));
+    supervisor.start_restarting("housekeeping", move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        let removed = Arc::clone(&counts);
+        async move {
+            let house = housekeeping::House {
+                store: store.wait().await.clone(),
+                clock,
+                retention,
+                removed,
+            };
+            housekeeping::run(house).await
+        }
+    });
     removed
 }
 
@@ -189,15 +177,7 @@ async fn start_http(app: &App, health: Health, supervisor: &mut Supervisor) -> O
     }
 }
 
-/// Lets the workers finish; their queues close, and the journal and the log come to their end.
-async fn stop_node(mut node: Node) -> Result<(), ServeError> {
-    node.stop();
-    tokio::task::spawn_blocking(move || node.join())
-        .await
-        .map_err(ServeError::Join)
-}
-
-fn say_ready(app: &App, store: &Store, node: Option<&Node>, http: Option<SocketAddr>) {
+fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAddr>) {
     let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
     let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
     let http = http.map(|address| address.to_string()).unwrap_or_default();
@@ -206,7 +186,7 @@ fn say_ready(app: &App, store: &Store, node: Option<&Node>, http: Option<SocketA
         radius.acct = %acct,
         http.listen = %http,
         radius.workers = app.config.radius.workers,
-        database = %store.place(),
+        database = place,
         version = env!("CARGO_PKG_VERSION"),
         "Ready: RADIUS authentication on {auth}, accounting on {acct}, HTTP on {http}"
     );

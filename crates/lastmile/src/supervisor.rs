@@ -1,6 +1,8 @@
-//! Starts the tasks of the program and watches them: the only place that spawns.
+//! Starts the tasks of the program and watches them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
@@ -14,10 +16,31 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 pub struct Supervisor {
     /// Without these the program cannot do its work; they end when the work is done.
     essential: JoinSet<&'static str>,
-    /// Neither can it without these, and they never end.
-    lasting: JoinSet<&'static str>,
-    /// These are started again when they fail.
+    /// These never end; they are started again when they fail.
     others: JoinSet<()>,
+    restarts: Restarts,
+}
+
+/// How often each task that may be started again was started again; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Restarts(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Restarts {
+    /// The tasks by their names.
+    pub fn list(&self) -> Vec<(&'static str, u64)> {
+        self.counts()
+            .iter()
+            .map(|(name, count)| (*name, *count))
+            .collect()
+    }
+
+    fn add(&self, name: &'static str, count: u64) {
+        *self.counts().entry(name).or_insert(0) += count;
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An essential task ended although nobody asked it to.
@@ -49,14 +72,19 @@ impl Supervisor {
         });
     }
 
-    /// Starts a task without which the program must not go on and which never ends.
-    pub fn start_lasting(
-        &mut self,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
-        self.lasting.spawn(async move {
-            task.await;
+    /// Starts a task without which the program must not go on. After a panic it is made anew and
+    /// goes on; when it returns, it has ended.
+    pub fn start_essential_restarting<F, T>(&mut self, name: &'static str, make: F)
+    where
+        F: Fn() -> T + Send + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let restarts = self.restarts_of(name);
+        self.essential.spawn(async move {
+            while run_once(name, make()).await.is_err() {
+                tokio::time::sleep(RESTART_PAUSE).await;
+                restarts.add(name, 1);
+            }
             name
         });
     }
@@ -67,23 +95,32 @@ impl Supervisor {
         F: Fn() -> T + Send + 'static,
         T: Future<Output = ()> + Send + 'static,
     {
+        let restarts = self.restarts_of(name);
         self.others.spawn(async move {
             loop {
-                let mut one = JoinSet::new();
-                one.spawn(make());
-                if let Some(Err(problem)) = one.join_next().await {
-                    error!(task = name, %problem, "The task '{name}' panicked and starts again");
-                }
+                // A return is a failure too, which the task has told.
+                let _ = run_once(name, make()).await;
                 tokio::time::sleep(RESTART_PAUSE).await;
+                restarts.add(name, 1);
             }
         });
+    }
+
+    /// How often tasks were started again.
+    pub fn restarts(&self) -> Restarts {
+        self.restarts.clone()
+    }
+
+    fn restarts_of(&self, name: &'static str) -> Restarts {
+        // A task that never failed is counted with 0.
+        self.restarts.add(name, 0);
+        self.restarts.clone()
     }
 
     /// Waits for a task to end when it should not; never returns otherwise.
     pub async fn watch(&mut self) -> TaskError {
         let ended = tokio::select! {
             Some(ended) = self.essential.join_next() => ended,
-            Some(ended) = self.lasting.join_next() => ended,
             else => std::future::pending().await,
         };
         match ended {
@@ -95,7 +132,6 @@ impl Supervisor {
     /// Ends every task that still runs and waits until it is gone.
     pub async fn shutdown(&mut self) {
         self.others.shutdown().await;
-        self.lasting.shutdown().await;
         self.essential.shutdown().await;
     }
 
@@ -105,6 +141,22 @@ impl Supervisor {
             ended.map_err(TaskError::Panicked)?;
         }
         Ok(())
+    }
+}
+
+/// Runs a task to its end, and tells when that is a panic.
+async fn run_once(
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), JoinError> {
+    let mut one = JoinSet::new();
+    one.spawn(task);
+    match one.join_next().await {
+        Some(Err(problem)) => {
+            error!(task = name, %problem, "The task '{name}' panicked and starts again");
+            Err(problem)
+        }
+        Some(Ok(())) | None => Ok(()),
     }
 }
 
@@ -146,7 +198,30 @@ mod tests {
             }
         };
         supervisor.start_restarting("web", make);
+        supervisor.start_restarting("other", std::future::pending::<()>);
         done.notified().await;
         assert_eq!(starts.load(Relaxed), 3);
+        assert_eq!(supervisor.restarts().list(), [("other", 0), ("web", 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_essential_task_goes_on_after_a_panic_and_ends_when_it_is_done() {
+        let mut supervisor = Supervisor::new();
+        let starts = Arc::new(AtomicU32::new(0));
+        let make = {
+            let starts = Arc::clone(&starts);
+            move || {
+                let starts = Arc::clone(&starts);
+                async move {
+                    if starts.fetch_add(1, Relaxed) < 2 {
+                        std::panic::resume_unwind(Box::new("on purpose"));
+                    }
+                }
+            }
+        };
+        supervisor.start_essential_restarting("spool", make);
+        supervisor.finish().await.expect("it ends by itself");
+        assert_eq!(starts.load(Relaxed), 3);
+        assert_eq!(supervisor.restarts().list(), [("spool", 2)]);
     }
 }

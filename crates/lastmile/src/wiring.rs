@@ -20,15 +20,56 @@ use storage::error::StoreError;
 use storage::spool::SpoolError;
 use storage::store::Store;
 
-/// The store as the node sees it.
+use crate::late_store::LateStore;
+
+pub mod snapshot;
+
+/// The store as the node sees it. Until it has come, the database is away.
 #[derive(Clone)]
-pub struct NodeStore(pub Store);
+pub struct NodeStore {
+    store: LateStore,
+    accounting_lanes: usize,
+}
+
+/// The server was started without its database, and has not had it since.
+#[derive(Debug, thiserror::Error)]
+#[error("the database has not been reached since the start")]
+struct NotReached;
+
+impl NodeStore {
+    fn open(&self) -> Result<&Store, PortError> {
+        let store = self.store.find();
+        store.ok_or_else(|| PortError::outage("using the database", NotReached))
+    }
+}
 
 /// The spool as the node sees it.
 pub struct NodeSpool(pub Arc<storage::spool::Spool>);
 
 /// The change feed as the node sees it.
-pub struct NodeFeed(pub storage::change_feed::ChangeFeed);
+pub struct NodeFeed {
+    store: LateStore,
+    /// Absent until the store has come.
+    feed: Option<storage::change_feed::ChangeFeed>,
+}
+
+impl NodeFeed {
+    /// A feed that was opened before anything was loaded.
+    pub fn opened(store: &LateStore, feed: storage::change_feed::ChangeFeed) -> Self {
+        Self {
+            store: store.clone(),
+            feed: Some(feed),
+        }
+    }
+
+    /// A feed that is opened when the store comes, and begins with everything.
+    pub fn late(store: &LateStore) -> Self {
+        Self {
+            store: store.clone(),
+            feed: None,
+        }
+    }
+}
 
 /// The program's wall clock and the system's monotonic one.
 pub struct NodeClock(pub storage::clock::Clock);
@@ -45,12 +86,12 @@ impl Clock for NodeClock {
 
 impl Registry for NodeStore {
     async fn nas_all(&self) -> Result<Vec<Nas>, PortError> {
-        let all = self.0.directory_nas_all().await;
+        let all = self.open()?.directory_nas_all().await;
         all.map_err(|error| fail("reading the NAS registry", error))
     }
 
     async fn plan_all(&self) -> Result<Vec<Plan>, PortError> {
-        let all = self.0.directory_plan_all().await;
+        let all = self.open()?.directory_plan_all().await;
         all.map_err(|error| fail("reading the plans", error))
     }
 
@@ -59,7 +100,7 @@ impl Registry for NodeStore {
         after: Option<SubscriberId>,
         limit: u32,
     ) -> Result<Vec<Subscriber>, PortError> {
-        let page = self.0.directory_subscriber_page(after, limit).await;
+        let page = self.open()?.directory_subscriber_page(after, limit).await;
         page.map_err(|error| fail("reading the subscribers", error))
     }
 
@@ -68,31 +109,37 @@ impl Registry for NodeStore {
         after: Option<SessionId>,
         limit: u32,
     ) -> Result<Vec<Session>, PortError> {
-        let page = self.0.session_open_list_all(after, limit).await;
+        let page = self.open()?.session_open_list_all(after, limit).await;
         page.map_err(|error| fail("reading the open sessions", error))
     }
 
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
-        let found = self.0.directory_plans(ids).await;
+        let found = self.open()?.directory_plans(ids).await;
         found.map_err(|error| fail("reading changed plans", error))
     }
 
     async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
-        let found = self.0.directory_subscribers(ids).await;
+        let found = self.open()?.directory_subscribers(ids).await;
         found.map_err(|error| fail("reading changed subscribers", error))
     }
 }
 
 impl ChangeFeed for NodeFeed {
     async fn next(&mut self) -> Result<Vec<Change>, PortError> {
-        let changes = self.0.next().await;
-        changes.map_err(|error| fail("reading the change feed", error))
+        const DOING: &str = "reading the change feed";
+        let Some(feed) = &mut self.feed else {
+            let opened = self.store.wait().await.change_feed().await;
+            self.feed = Some(opened.map_err(|error| fail(DOING, error))?);
+            // Loaded after the feed was opened, so that no change falls between the two.
+            return Ok(vec![Change::Everything]);
+        };
+        feed.next().await.map_err(|error| fail(DOING, error))
     }
 }
 
 impl AccountingStore for NodeStore {
     fn lanes(&self) -> usize {
-        self.0.accounting_lanes()
+        self.accounting_lanes
     }
 
     async fn commit(
@@ -100,7 +147,10 @@ impl AccountingStore for NodeStore {
         origin: Origin,
         records: &[AccountingRecord],
     ) -> Result<Vec<Stored>, PortError> {
-        let outcomes = self.0.accounting_commit_numbered(origin, records).await;
+        let outcomes = self
+            .open()?
+            .accounting_commit_numbered(origin, records)
+            .await;
         let outcomes = outcomes.map_err(|error| fail("storing accounting", error))?;
         Ok(outcomes.into_iter().map(stored).collect())
     }
@@ -135,25 +185,29 @@ impl Spool for NodeSpool {
 
 impl AuthLogStore for NodeStore {
     async fn append(&self, entries: &[&AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
-        let done = self.0.auth_log_append(entries, knocks).await;
+        let done = self.open()?.auth_log_append(entries, knocks).await;
         done.map_err(|error| fail("writing the authentication log", error))
     }
 }
 
 /// All ports of a node over one store and one spool.
 pub fn ports(
-    store: &Store,
+    store: &LateStore,
     spool: &Arc<storage::spool::Spool>,
-    feed: storage::change_feed::ChangeFeed,
+    feed: NodeFeed,
     clock: &storage::clock::Clock,
+    accounting_lanes: usize,
 ) -> aaa::node::Ports<NodeStore, NodeStore, NodeSpool, NodeStore, NodeFeed> {
-    let store = Arc::new(NodeStore(store.clone()));
+    let store = Arc::new(NodeStore {
+        store: store.clone(),
+        accounting_lanes,
+    });
     aaa::node::Ports {
         registry: Arc::clone(&store),
         accounting: Arc::clone(&store),
         spool: Arc::new(NodeSpool(Arc::clone(spool))),
         log: store,
-        feed: NodeFeed(feed),
+        feed,
         clock: Arc::new(NodeClock(Arc::clone(clock))),
     }
 }

@@ -65,14 +65,6 @@ impl Store {
         self.commit(Some(origin), records).await
     }
 
-    /// How many commits at a time pay: SQLite has one writer.
-    pub fn accounting_lanes(&self) -> usize {
-        match self.journal() {
-            JournalConnection::Sqlite(_) => 1,
-            JournalConnection::Postgres(_) => postgres::LANES,
-        }
-    }
-
     async fn commit(
         &self,
         origin: Option<Origin>,

@@ -384,6 +384,25 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the database is away or does not work now, and may come back as it was. What is
+    /// wrong with the configuration, the program or the key ring stays wrong.
+    pub const fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Unreadable { .. }
+            | Self::DiskFull { .. }
+            | Self::Failed { .. } => true,
+            Self::BadUrl { .. }
+            | Self::ReadOnly { .. }
+            | Self::ServerTooOld { .. }
+            | Self::NewerSchema { .. }
+            | Self::NotMigrated { .. }
+            | Self::KeyRing(_) => false,
+        }
+    }
+}
+
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -399,6 +418,18 @@ pub enum MigrateError {
 }
 
 impl MigrateError {
+    /// Whether the database is away or does not work now. A migration that it refuses is refused
+    /// again.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_outage(),
+            Self::Failed { source, .. } => match &source.0 {
+                Said::Drivers(error) => is_connection_lost(error),
+                Said::Journal(_) => false,
+            },
+        }
+    }
+
     /// The errors that opening the database has in common with migrating it.
     pub const fn as_open(&self) -> Option<&OpenError> {
         match self {

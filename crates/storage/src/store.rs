@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
+use crate::accounting;
 use crate::bulk::Insert;
 use crate::clock::Clock;
 use crate::connection::{Connections, JournalConnection};
@@ -72,6 +73,21 @@ struct Inner {
 struct KeyCheck {
     row: Uuid,
     sealed: Vec<u8>,
+}
+
+impl OpenOptions {
+    /// The database, without user and password.
+    pub fn place(&self) -> Result<String, OpenError> {
+        Ok(Location::parse(&self.url, &self.data_dir)?.place())
+    }
+
+    /// How many commits of accounting at a time pay: SQLite has one writer.
+    pub fn accounting_lanes(&self) -> Result<usize, OpenError> {
+        Ok(match Location::parse(&self.url, &self.data_dir)? {
+            Location::Sqlite(_) => 1,
+            Location::Postgres(_) => accounting::postgres::LANES,
+        })
+    }
 }
 
 impl StoreOptions {

@@ -1,10 +1,22 @@
 //! Hands out everything that the directory holds, for a copy of it.
 
+use std::sync::Arc;
+
+use domain::plan::Plan;
 use domain::subscriber::Subscriber;
 
 use super::Directory;
 
 impl Directory {
+    /// The plans of this moment.
+    pub fn plan_list(&self) -> Vec<Arc<Plan>> {
+        let plans = self.plans.pin();
+        plans
+            .values()
+            .filter_map(|cell| cell.load().clone())
+            .collect()
+    }
+
     /// Visits every subscriber that is known from the beginning to the end, in no order. Answers
     /// and changes go on beside it.
     pub fn try_for_each_subscriber<E>(

@@ -2,6 +2,7 @@
 
 mod accounting;
 mod allocations;
+mod clock;
 mod duplicates;
 mod follow;
 mod hostile;

@@ -48,6 +48,8 @@ pub(crate) struct Script {
     pub(crate) effects: Vec<Effect>,
     start: Instant,
     elapsed: Duration,
+    /// How far the wall clock was set on or back.
+    clock_set_by: i64,
 }
 
 impl Script {
@@ -71,6 +73,7 @@ impl Script {
             effects: Vec::new(),
             start: Instant::now(),
             elapsed: Duration::ZERO,
+            clock_set_by: 0,
         };
         script.reload();
         script
@@ -88,8 +91,14 @@ impl Script {
         let micros = i64::try_from(self.elapsed.as_micros()).expect("short scripts");
         Moment {
             instant: self.start + self.elapsed,
-            timestamp: domain::time::Timestamp::from_micros(NOW.as_micros() + micros),
+            timestamp: domain::time::Timestamp::from_micros(NOW.as_micros() + micros)
+                .plus_seconds(self.clock_set_by),
         }
+    }
+
+    /// Sets the wall clock on or back; no time passes.
+    pub(crate) fn set_clock_by(&mut self, seconds: i64) {
+        self.clock_set_by += seconds;
     }
 
     pub(crate) fn advance(&mut self, by: Duration) {

@@ -18,22 +18,44 @@ use crate::registry::NOW;
 pub(crate) const REFUSED: &str = "refused";
 
 pub(crate) struct TestClock {
-    pub(crate) begin: Instant,
-    /// The next worker that looks at the clock panics.
-    pub(crate) is_broken: Arc<AtomicBool>,
+    begun: Instant,
+    pub(crate) panics: Panics,
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            panics: Panics::default(),
+        }
+    }
 }
 
 impl Clock for TestClock {
     fn timestamp(&self) -> Timestamp {
-        if self.is_broken.swap(false, Relaxed) {
-            std::panic::resume_unwind(Box::new("on purpose"));
-        }
-        let micros = i64::try_from(self.begin.elapsed().as_micros()).expect("a short test");
+        let micros = i64::try_from(self.begun.elapsed().as_micros()).expect("a short test");
         Timestamp::from_micros(NOW.as_micros() + micros)
     }
 
     fn instant(&self) -> Instant {
+        self.panics.perhaps();
         Instant::now()
+    }
+}
+
+/// How often something that is used from now on panics first.
+#[derive(Debug, Default)]
+pub(crate) struct Panics(AtomicUsize);
+
+impl Panics {
+    pub(crate) fn once(&self) {
+        self.0.store(1, Relaxed);
+    }
+
+    fn perhaps(&self) {
+        if self.0.swap(0, Relaxed) != 0 {
+            std::panic::resume_unwind(Box::new("as the test wants it"));
+        }
     }
 }
 
@@ -105,10 +127,12 @@ fn stored(record: &AccountingRecord) -> Stored {
 pub(crate) struct MemoryLog {
     pub(crate) entries: Mutex<Vec<AuthLogEntry>>,
     pub(crate) knocks: Mutex<Vec<Knock>>,
+    pub(crate) panics: Panics,
 }
 
 impl AuthLogStore for MemoryLog {
     async fn append(&self, entries: &[&AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
+        self.panics.perhaps();
         let mut all = self.entries.lock().expect("nobody panicked");
         all.extend(entries.iter().copied().cloned());
         let mut noted = self.knocks.lock().expect("nobody panicked");
@@ -117,12 +141,19 @@ impl AuthLogStore for MemoryLog {
     }
 }
 
-pub(crate) struct MemoryFeed(pub(crate) mpsc::Receiver<Result<Vec<Change>, PortError>>);
+pub(crate) struct MemoryFeed {
+    pub(crate) changes: mpsc::Receiver<Result<Vec<Change>, PortError>>,
+    /// After what was read is lost.
+    pub(crate) panics: Arc<Panics>,
+}
 
 impl ChangeFeed for MemoryFeed {
     async fn next(&mut self) -> Result<Vec<Change>, PortError> {
-        match self.0.recv().await {
-            Some(changes) => changes,
+        match self.changes.recv().await {
+            Some(changes) => {
+                self.panics.perhaps();
+                changes
+            }
             None => std::future::pending().await,
         }
     }

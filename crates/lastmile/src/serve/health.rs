@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aaa::directory::Directory;
-use aaa::metrics::Metrics;
+use aaa::metrics::{Count, Metrics};
 use aaa::node::Node;
 use aaa::session_table::SessionTable;
 use aaa::spooling::SpoolState;
 use serde::Serialize;
-use storage::store::Store;
 
 use super::disk::Disk;
 use super::housekeeping::Removed;
+use super::http::Traffic;
+use crate::late_store::LateStore;
+use crate::supervisor::Restarts;
 
 /// A database that takes longer is as good as absent.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -20,11 +22,19 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// What the web side may look at.
 #[derive(Clone)]
 pub(super) struct Health {
-    store: Store,
+    store: LateStore,
     pub(super) disk: Disk,
+    pub(super) process: ProcessView,
     pub(super) node: Option<NodeView>,
     /// What housekeeping removed; absent when another process keeps house.
     pub(super) removed: Option<Arc<Removed>>,
+}
+
+/// The program around the node.
+#[derive(Clone, Debug)]
+pub(super) struct ProcessView {
+    pub(super) restarts: Restarts,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 /// The running node, seen from outside.
@@ -44,6 +54,9 @@ pub(super) struct Readiness {
     pub(super) database: String,
     /// `ok`, or why the disk of the data directory cannot be used for long.
     pub(super) disk: String,
+    /// What logins are answered from; absent when this process answers no routers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) directory: Option<DirectorySource>,
     /// Where accounting goes; absent when this process answers no routers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accounting: Option<Accounting>,
@@ -61,6 +74,15 @@ pub(super) enum Status {
     Degraded,
 }
 
+/// Where the directory in memory was loaded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DirectorySource {
+    Database,
+    /// From local disk, because the database was away at the start, and has not been loaded yet.
+    Snapshot,
+}
+
 /// Where an accounting record is before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,14 +97,19 @@ pub(super) enum Accounting {
 
 impl Health {
     pub(super) fn new(
-        store: Store,
+        store: LateStore,
         disk: Disk,
+        restarts: Restarts,
         node: Option<&Node>,
         removed: Option<Arc<Removed>>,
     ) -> Self {
         Self {
             store,
             disk,
+            process: ProcessView {
+                restarts,
+                traffic: Arc::default(),
+            },
             node: node.map(|node| NodeView {
                 directory: Arc::clone(&node.directory),
                 sessions: Arc::clone(&node.sessions),
@@ -97,7 +124,11 @@ impl Health {
         let node = self.node.as_ref();
         let (database, disk) = tokio::join!(self.database_trouble(), self.disk.trouble());
         let refusal = node.and_then(|node| node.spool.refusal.find());
-        let is_ready = database.is_none() && disk.is_none() && refusal.is_none();
+        let directory = node.map(NodeView::directory_source);
+        let is_ready = database.is_none()
+            && disk.is_none()
+            && refusal.is_none()
+            && directory != Some(DirectorySource::Snapshot);
         let told = |trouble: Option<String>| trouble.unwrap_or_else(|| "ok".to_owned());
         Readiness {
             status: if is_ready {
@@ -107,15 +138,19 @@ impl Health {
             },
             database: told(database),
             disk: told(disk),
-            accounting: node.map(NodeView::accounting),
+            directory,
+            accounting: node.map(|node| node.accounting(self.store.find().is_some())),
             accounting_problem: refusal,
             aaa: node.is_some(),
         }
     }
 
-    /// Why the database does not answer, or why it stores nothing.
+    /// Why there is no database, or why it does not answer, or why it stores nothing.
     async fn database_trouble(&self) -> Option<String> {
-        match tokio::time::timeout(DATABASE_PATIENCE, self.store.ping()).await {
+        let Some(store) = self.store.find() else {
+            return Some(self.store.trouble());
+        };
+        match tokio::time::timeout(DATABASE_PATIENCE, store.ping()).await {
             Ok(Ok(())) => self.node.as_ref()?.spool.database.find(),
             Ok(Err(problem)) => Some(problem.to_string()),
             Err(_) => Some("does not answer".to_owned()),
@@ -124,10 +159,18 @@ impl Health {
 }
 
 impl NodeView {
-    fn accounting(&self) -> Accounting {
+    fn directory_source(&self) -> DirectorySource {
+        if self.metrics.value(Count::DirectoryReload) == 0 {
+            DirectorySource::Snapshot
+        } else {
+            DirectorySource::Database
+        }
+    }
+
+    fn accounting(&self, has_store: bool) -> Accounting {
         if self.spool.refusal.find().is_some() {
             Accounting::Refused
-        } else if self.spool.is_spooling() {
+        } else if !has_store || self.spool.is_spooling() {
             Accounting::Spooling
         } else {
             Accounting::Direct

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use storage::retention::History;
 
 use super::disk::Room;
-use super::health::NodeView;
+use super::health::{NodeView, ProcessView};
 use super::housekeeping::Removed;
 
 /// OpenMetrics 1.0, which Prometheus reads.
@@ -22,6 +22,7 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 
 /// Renders everything that is counted at this moment.
 pub(super) fn render(
+    process: ProcessView,
     node: Option<NodeView>,
     room: Option<Room>,
     removed: Option<Arc<Removed>>,
@@ -29,6 +30,7 @@ pub(super) fn render(
     let mut registry = Registry::with_prefix("lastmile");
     let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program that answers", version);
+    registry.register_collector(Box::new(ProcessCollector(process)));
     if let Some(node) = node {
         registry.register_collector(Box::new(NodeCollector(node)));
     }
@@ -50,6 +52,27 @@ impl Collector for Room {
         let metric =
             encoder.encode_descriptor("disk_free_bytes", help, None, gauge.metric_type())?;
         gauge.encode(metric)
+    }
+}
+
+#[derive(Debug)]
+struct ProcessCollector(ProcessView);
+
+impl Collector for ProcessCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let ProcessView { restarts, traffic } = &self.0;
+        let refused = ConstCounter::new(traffic.refused());
+        let kind = refused.metric_type();
+        let help = "Web connections refused because there were too many";
+        let metric = encoder.encode_descriptor("http_connections_refused", help, None, kind)?;
+        refused.encode(metric)?;
+        let help = "Tasks started again after they had failed";
+        let mut restarted = encoder.encode_descriptor("task_restarts", help, None, kind)?;
+        for (name, count) in restarts.list() {
+            let counter = ConstCounter::new(count);
+            counter.encode(restarted.encode_family(&[("task", name)])?)?;
+        }
+        Ok(())
     }
 }
 

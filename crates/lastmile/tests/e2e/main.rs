@@ -11,6 +11,7 @@ mod duplicates;
 mod hashes;
 mod live_changes;
 mod noise;
+mod offline_start;
 mod outage;
 mod peers;
 mod postgres_faults;

@@ -154,7 +154,7 @@ fn wait_until_spooled(server: &Server, records: u64) {
     }
 }
 
-fn wait_until_drained(server: &Server) {
+pub(crate) fn wait_until_drained(server: &Server) {
     let deadline = Instant::now() + PATIENCE;
     let is_spooling = || server.http("/readyz").body.contains("spooling");
     while is_spooling() {
@@ -165,13 +165,13 @@ fn wait_until_drained(server: &Server) {
 
 /// Whether a database lets anybody in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Connections {
+pub(crate) enum Connections {
     Allowed,
     Refused,
 }
 
 /// Switches one database of the shared server off, as far as its users can tell, and on again.
-fn set_connections(site: &Site, connections: Connections) {
+pub(crate) fn set_connections(site: &Site, connections: Connections) {
     let url = site.database.url();
     let (server, name) = url.rsplit_once('/').expect("a URL names a database");
     let is_allowed = connections == Connections::Allowed;

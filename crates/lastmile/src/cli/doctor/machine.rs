@@ -1,4 +1,4 @@
-//! The machine: clock, randomness, the data directory and the key ring.
+//! The machine: clock, randomness, the data directory, the key ring and the directory snapshot.
 
 use std::fs::Metadata;
 use std::io;
@@ -11,9 +11,11 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
+use storage::snapshot::{SnapshotError, SnapshotSummary};
 
 use super::Check;
-use crate::app::App;
+use crate::app::{App, SNAPSHOT_STALE_SECONDS};
+use crate::exit::ErrorChain;
 
 /// Below this the database cannot grow for long.
 const FREE_OCTETS_FAIL: u64 = 100 << 20;
@@ -30,6 +32,7 @@ pub(super) fn check(app: &App, checks: &mut Vec<Check>) {
             checks.push(directory(data_dir, &metadata));
             checks.push(disk(data_dir));
             checks.push(key_ring(app));
+            checks.extend(snapshot(app));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => checks.push(Check::warn(
             "data directory",
@@ -153,6 +156,33 @@ fn key_ring(app: &App) -> Check {
             error.to_string(),
             "without its key ring a database cannot be read: restore it, and keep it private",
         ),
+    }
+}
+
+/// What a start without the database would answer from; without a key ring there is none.
+fn snapshot(app: &App) -> Option<Check> {
+    let file = app.snapshot_file().ok()?;
+    Some(examined(app.now(), file.examine()))
+}
+
+fn examined(now: Timestamp, summary: Result<SnapshotSummary, SnapshotError>) -> Check {
+    const NAME: &str = "directory snapshot";
+    const REMEDY: &str = "a running server writes it within a minute: look at its log, and at radius_snapshot_failures_total";
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(SnapshotError::Missing { .. }) => {
+            return Check::ok(NAME, "none yet: a running server writes it");
+        }
+        Err(problem) => return Check::warn(NAME, ErrorChain(&problem).to_string(), REMEDY),
+    };
+    let SnapshotSummary {
+        about, subscribers, ..
+    } = summary;
+    let found = format!("of {}, subscribers: {subscribers}", about.as_of);
+    if SNAPSHOT_STALE_SECONDS < now.seconds_since(about.written_at) {
+        Check::warn(NAME, format!("{found}, which is long ago"), REMEDY)
+    } else {
+        Check::ok(NAME, found)
     }
 }
 

@@ -1,0 +1,423 @@
+//! Joins the node to the directory snapshot: as the place of its copies, and as a registry to start
+//! from.
+
+use std::cmp::Ordering;
+use std::sync::Mutex;
+
+use aaa::port::{PortError, Registry, SnapshotDraft, SnapshotStore};
+use aaa::session_table::{Device, OpenSession};
+use domain::accounting::SessionPlace;
+use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::nas::Nas;
+use domain::plan::Plan;
+use domain::session::Session;
+use domain::subscriber::Subscriber;
+use domain::time::Timestamp;
+use domain::usage::UsageAmount;
+use storage::clock::Clock;
+use storage::snapshot::{
+    SnapshotAbout, SnapshotEntry, SnapshotError, SnapshotFile, SnapshotReader, SnapshotSession,
+    SnapshotWriter,
+};
+
+/// The snapshot as the node sees it: a place to write copies to.
+pub struct NodeSnapshot {
+    pub file: SnapshotFile,
+    pub clock: Clock,
+}
+
+/// A copy that is being written.
+pub struct NodeDraft(SnapshotWriter);
+
+impl SnapshotStore for NodeSnapshot {
+    type Draft = NodeDraft;
+
+    fn begin(&self, as_of: Timestamp) -> Result<NodeDraft, PortError> {
+        let about = SnapshotAbout {
+            as_of,
+            written_at: (self.clock)(),
+        };
+        let writer = self.file.create(about);
+        writer.map(NodeDraft).map_err(fail_to_write)
+    }
+}
+
+impl SnapshotDraft for NodeDraft {
+    fn add_nas(&mut self, nas: &Nas) -> Result<(), PortError> {
+        self.0.add_nas(nas).map_err(fail_to_write)
+    }
+
+    fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError> {
+        self.0.add_plan(plan).map_err(fail_to_write)
+    }
+
+    fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError> {
+        self.0.add_subscriber(subscriber).map_err(fail_to_write)
+    }
+
+    fn add_session(
+        &mut self,
+        subscriber: SubscriberId,
+        session: &OpenSession,
+    ) -> Result<(), PortError> {
+        let session = SnapshotSession {
+            subscriber,
+            key: session.key,
+            nas: session.nas,
+            nas_address: session.nas_address,
+            calling_station: session.device.as_ref().map(|device| match device {
+                Device::Mac(mac) => mac.to_string(),
+                Device::Other(station) => station.to_string(),
+            }),
+        };
+        self.0.add_session(&session).map_err(fail_to_write)
+    }
+
+    fn finish(self) -> Result<(), PortError> {
+        self.0.finish().map_err(fail_to_write)
+    }
+}
+
+/// A snapshot as a registry to load from, page after page. A page is in the order of the file, and
+/// the next one begins where the one before it ended.
+pub struct SnapshotRegistry {
+    file: SnapshotFile,
+    reading: Mutex<Option<Reading>>,
+}
+
+/// How far a snapshot has been read.
+struct Reading {
+    reader: SnapshotReader,
+    /// The first entry of its kind, read when the kind before it came to its end.
+    held: Option<SnapshotEntry>,
+}
+
+/// The kinds of entries, in the order of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Nas,
+    Plan,
+    Subscriber,
+    Session,
+}
+
+impl Kind {
+    const fn of(entry: &SnapshotEntry) -> Self {
+        match entry {
+            SnapshotEntry::Nas(_) => Self::Nas,
+            SnapshotEntry::Plan(_) => Self::Plan,
+            SnapshotEntry::Subscriber(_) => Self::Subscriber,
+            SnapshotEntry::Session(_) => Self::Session,
+        }
+    }
+}
+
+/// Which page is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    First,
+    Next,
+}
+
+impl Part {
+    fn after<T>(last: Option<T>) -> Self {
+        last.map_or(Self::First, |_| Self::Next)
+    }
+}
+
+const READING: &str = "reading the directory snapshot";
+
+impl SnapshotRegistry {
+    pub fn new(file: SnapshotFile) -> Self {
+        Self {
+            file,
+            reading: Mutex::new(None),
+        }
+    }
+
+    /// The next entries of one kind, at most `limit`.
+    async fn page(
+        &self,
+        kind: Kind,
+        part: Part,
+        limit: usize,
+    ) -> Result<Vec<SnapshotEntry>, PortError> {
+        let known = self.reading.lock().expect("no reader panics").take();
+        let file = self.file.clone();
+        let work = move || {
+            let mut reading = match known {
+                Some(known) if part == Part::Next || known.is_before(kind) => known,
+                Some(_) | None => Reading::begin(&file)?,
+            };
+            let page = reading.page(kind, limit)?;
+            Ok::<_, SnapshotError>((page, reading))
+        };
+        let (page, reading) = tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|panic| PortError::new(READING, panic))?
+            .map_err(|problem| PortError::new(READING, problem))?;
+        *self.reading.lock().expect("no reader panics") = Some(reading);
+        Ok(page)
+    }
+}
+
+impl Reading {
+    fn begin(file: &SnapshotFile) -> Result<Self, SnapshotError> {
+        Ok(Self {
+            reader: file.open()?,
+            held: None,
+        })
+    }
+
+    /// Whether the first entry of a kind comes next.
+    fn is_before(&self, kind: Kind) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| Kind::of(held) == kind)
+    }
+
+    fn page(&mut self, kind: Kind, limit: usize) -> Result<Vec<SnapshotEntry>, SnapshotError> {
+        let mut page = Vec::new();
+        while page.len() < limit {
+            let next = match self.held.take() {
+                Some(held) => Some(held),
+                None => self.reader.next_entry()?,
+            };
+            let Some(entry) = next else { break };
+            match Kind::of(&entry).cmp(&kind) {
+                Ordering::Less => {}
+                Ordering::Equal => page.push(entry),
+                Ordering::Greater => {
+                    self.held = Some(entry);
+                    break;
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+impl Registry for SnapshotRegistry {
+    async fn nas_all(&self) -> Result<Vec<Nas>, PortError> {
+        let all = self.page(Kind::Nas, Part::First, usize::MAX).await?;
+        Ok(all.into_iter().filter_map(nas).collect())
+    }
+
+    async fn plan_all(&self) -> Result<Vec<Plan>, PortError> {
+        let all = self.page(Kind::Plan, Part::First, usize::MAX).await?;
+        Ok(all.into_iter().filter_map(plan).collect())
+    }
+
+    async fn subscriber_page(
+        &self,
+        after: Option<SubscriberId>,
+        limit: u32,
+    ) -> Result<Vec<Subscriber>, PortError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page = self.page(Kind::Subscriber, Part::after(after), limit);
+        Ok(page.await?.into_iter().filter_map(subscriber).collect())
+    }
+
+    async fn session_page(
+        &self,
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<Session>, PortError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page = self.page(Kind::Session, Part::after(after), limit);
+        Ok(page.await?.into_iter().filter_map(session).collect())
+    }
+
+    async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
+        let mut plans = self.plan_all().await?;
+        plans.retain(|plan| ids.contains(&plan.id));
+        Ok(plans)
+    }
+
+    async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
+        let mut found = self.subscriber_page(None, u32::MAX).await?;
+        found.retain(|subscriber| ids.contains(&subscriber.id));
+        Ok(found)
+    }
+}
+
+fn nas(entry: SnapshotEntry) -> Option<Nas> {
+    match entry {
+        SnapshotEntry::Nas(nas) => Some(nas),
+        SnapshotEntry::Plan(_) | SnapshotEntry::Subscriber(_) | SnapshotEntry::Session(_) => None,
+    }
+}
+
+fn plan(entry: SnapshotEntry) -> Option<Plan> {
+    match entry {
+        SnapshotEntry::Plan(plan) => Some(plan),
+        SnapshotEntry::Nas(_) | SnapshotEntry::Subscriber(_) | SnapshotEntry::Session(_) => None,
+    }
+}
+
+fn subscriber(entry: SnapshotEntry) -> Option<Subscriber> {
+    match entry {
+        SnapshotEntry::Subscriber(subscriber) => Some(subscriber),
+        SnapshotEntry::Nas(_) | SnapshotEntry::Plan(_) | SnapshotEntry::Session(_) => None,
+    }
+}
+
+/// What a snapshot knows of a session; the rest is in the database.
+fn session(entry: SnapshotEntry) -> Option<Session> {
+    let known = match entry {
+        SnapshotEntry::Session(session) => session,
+        SnapshotEntry::Nas(_) | SnapshotEntry::Plan(_) | SnapshotEntry::Subscriber(_) => {
+            return None;
+        }
+    };
+    let SnapshotSession {
+        subscriber,
+        key,
+        nas,
+        nas_address,
+        calling_station,
+    } = known;
+    Some(Session {
+        id: SessionId::from_bytes(key.0),
+        key,
+        tenant: domain::id::TenantId::DEFAULT,
+        nas,
+        auth: None,
+        subscriber: Some(subscriber),
+        username: String::new(),
+        started_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+        total: UsageAmount::default(),
+        place: SessionPlace {
+            nas_address,
+            calling_station: calling_station.map(Into::into),
+            ..SessionPlace::default()
+        },
+    })
+}
+
+fn fail_to_write(problem: SnapshotError) -> PortError {
+    PortError::outage("writing the directory snapshot", problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::accounting::SessionKey;
+    use domain::id::{Id, TenantId};
+    use domain::nas::{NasSettings, parse_source};
+    use domain::plan::PlanTerms;
+    use domain::secret::Secret;
+    use domain::subscriber::{StaticAddresses, SubscriberStatus};
+    use storage::key_ring::KeyRing;
+
+    use super::*;
+
+    const SUBSCRIBERS: u8 = 25;
+
+    fn fill(directory: &std::path::Path) -> SnapshotFile {
+        let ring = directory.join("keyring");
+        let keys = KeyRing::load_or_create(&ring, Timestamp::default()).expect("a ring is made");
+        let file = SnapshotFile::new(directory, keys);
+        let store = NodeSnapshot {
+            file: file.clone(),
+            clock: std::sync::Arc::new(Timestamp::default),
+        };
+        let mut draft = store.begin(Timestamp::default()).expect("it is writable");
+        let nas = Nas {
+            id: Id::from_bytes([1; 16]),
+            tenant: TenantId::DEFAULT,
+            name: "pop".parse().expect("a valid name"),
+            source: parse_source("192.0.2.1").expect("a valid source"),
+            secret: Secret::from("a shared secret"),
+            settings: NasSettings::default(),
+        };
+        draft.add_nas(&nas).expect("there is room");
+        let plan = Plan {
+            id: Id::from_bytes([2; 16]),
+            tenant: TenantId::DEFAULT,
+            name: "home".parse().expect("a valid name"),
+            terms: PlanTerms::default(),
+        };
+        draft.add_plan(&plan).expect("there is room");
+        for number in 0..SUBSCRIBERS {
+            let subscriber = Subscriber {
+                id: Id::from_bytes([number; 16]),
+                tenant: TenantId::DEFAULT,
+                username: format!("user-{number}").parse().expect("a valid name"),
+                credential: domain::credential::Credential::Cleartext(Secret::from("pass")),
+                plan: plan.id,
+                status: SubscriberStatus::Active,
+                expires_at: None,
+                addresses: StaticAddresses::default(),
+            };
+            draft.add_subscriber(&subscriber).expect("there is room");
+        }
+        for (number, station) in [(1, "02:00:00:00:00:01"), (2, "a line card")] {
+            let place = SessionPlace {
+                nas_address: Some([192, 0, 2, 1].into()),
+                calling_station: Some(station.into()),
+                ..SessionPlace::default()
+            };
+            let open = OpenSession::of(SessionKey([number; 16]), nas.id, &place);
+            let subscriber = Id::from_bytes([number; 16]);
+            draft.add_session(subscriber, &open).expect("there is room");
+        }
+        draft.finish().expect("there is room");
+        file
+    }
+
+    async fn read_subscribers(registry: &SnapshotRegistry) -> Vec<SubscriberId> {
+        let mut ids = Vec::new();
+        loop {
+            let page = registry.subscriber_page(ids.last().copied(), 10).await;
+            let page = page.expect("it is whole");
+            assert!(page.len() <= 10);
+            if page.is_empty() {
+                return ids;
+            }
+            ids.extend(page.iter().map(|subscriber| subscriber.id));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_read_page_by_page_and_again() {
+        let directory = tempfile::tempdir().expect("a directory is made");
+        let registry = SnapshotRegistry::new(fill(directory.path()));
+        let expected: Vec<SubscriberId> = (0..SUBSCRIBERS)
+            .map(|number| Id::from_bytes([number; 16]))
+            .collect();
+        // In whatever order the parts are asked for.
+        for _ in 0..2 {
+            assert_eq!(registry.plan_all().await.expect("it is whole").len(), 1);
+            assert_eq!(registry.nas_all().await.expect("it is whole").len(), 1);
+            assert_eq!(read_subscribers(&registry).await, expected);
+            let sessions = registry.session_page(None, 10).await.expect("it is whole");
+            let open: Vec<_> = sessions
+                .iter()
+                .map(|session| OpenSession::of(session.key, session.nas, &session.place))
+                .collect();
+            let devices: Vec<_> = open.iter().map(|open| open.device.clone()).collect();
+            let device = |station| Some(Device::from_calling_station(station));
+            assert_eq!(devices, [device("020000000001"), device("a line card")]);
+            assert!(open.iter().all(|open| open.nas_address.is_some()));
+            let last = sessions.last().map(|session| session.id);
+            let rest = registry.session_page(last, 10).await;
+            assert_eq!(rest.expect("it is whole").len(), 0);
+        }
+        let wanted = [expected[3], expected[20]];
+        let found = registry
+            .subscriber_many(&wanted)
+            .await
+            .expect("it is whole");
+        assert_eq!(found.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_that_disappears_is_an_error() {
+        let directory = tempfile::tempdir().expect("a directory is made");
+        let file = fill(directory.path());
+        std::fs::remove_file(file.path()).expect("it is ours");
+        let registry = SnapshotRegistry::new(file);
+        registry.nas_all().await.expect_err("there is no file");
+    }
+}

@@ -1,0 +1,431 @@
+//! The entries of a snapshot, in a format of this module alone.
+//!
+//! A domain type may change without making snapshots unreadable: what is changed here needs
+//! another version in the head.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use domain::accounting::SessionKey;
+use domain::credential::Credential;
+use domain::id::Id;
+use domain::nas::{self, Nas};
+use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
+use domain::secret::Secret;
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::time::Timestamp;
+use ipnet::{IpNet, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+use super::{SnapshotAbout, SnapshotEntry, SnapshotSession};
+
+/// The octets are not what this program, or an older one, has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+/// The variant's number is the first octet.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Entry<'a> {
+    /// The first entry, and no other.
+    About(AboutEntry),
+    #[serde(borrow)]
+    Nas(NasEntry<'a>),
+    Plan(PlanEntry<'a>),
+    Subscriber(SubscriberEntry<'a>),
+    Session(SessionEntry<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct AboutEntry {
+    as_of_micros: i64,
+    written_at_micros: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct NasEntry<'a> {
+    id: [u8; 16],
+    tenant: [u8; 16],
+    name: &'a str,
+    source: (IpAddr, u8),
+    secret: &'a [u8],
+    vendor: Vendor,
+    identifier: Option<&'a str>,
+    message_authenticator: MessageAuthenticator,
+    octet_view: OctetView,
+    coa_port: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Vendor {
+    Mikrotik,
+    Cisco,
+    Wispr,
+    Generic,
+}
+
+#[derive(Serialize, Deserialize)]
+enum MessageAuthenticator {
+    Required,
+    Auto,
+    Off,
+}
+
+#[derive(Serialize, Deserialize)]
+enum OctetView {
+    Nas,
+    Client,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PlanEntry<'a> {
+    id: [u8; 16],
+    tenant: [u8; 16],
+    name: &'a str,
+    /// In the syntax of Mikrotik-Rate-Limit.
+    rate: Option<&'a str>,
+    session_timeout_seconds: Option<u32>,
+    idle_timeout_seconds: Option<u32>,
+    interim_seconds: u32,
+    pool: Option<&'a str>,
+    session_limit: Option<u16>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SubscriberEntry<'a> {
+    id: [u8; 16],
+    tenant: [u8; 16],
+    username: &'a str,
+    #[serde(borrow)]
+    credential: CredentialEntry<'a>,
+    plan: [u8; 16],
+    is_active: bool,
+    expires_at_micros: Option<i64>,
+    ipv4: Option<Ipv4Addr>,
+    ipv6_prefix: Option<(Ipv6Addr, u8)>,
+    ipv6_delegated: Option<(Ipv6Addr, u8)>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum CredentialEntry<'a> {
+    Cleartext(&'a [u8]),
+    Hashed(&'a str),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SessionEntry<'a> {
+    subscriber: [u8; 16],
+    key: [u8; 16],
+    nas: [u8; 16],
+    nas_address: Option<IpAddr>,
+    calling_station: Option<&'a str>,
+}
+
+/// The first entry of some octets, and how many octets are left behind it.
+pub(super) fn take(octets: &[u8]) -> Result<(Entry<'_>, usize), Unreadable> {
+    let (entry, rest) = postcard::take_from_bytes(octets).map_err(|_| Unreadable)?;
+    Ok((entry, rest.len()))
+}
+
+impl From<&SnapshotAbout> for Entry<'_> {
+    fn from(about: &SnapshotAbout) -> Self {
+        let SnapshotAbout { as_of, written_at } = about;
+        Self::About(AboutEntry {
+            as_of_micros: as_of.as_micros(),
+            written_at_micros: written_at.as_micros(),
+        })
+    }
+}
+
+impl<'a> From<&'a Nas> for Entry<'a> {
+    fn from(nas: &'a Nas) -> Self {
+        let Nas {
+            id,
+            tenant,
+            name,
+            source,
+            secret,
+            settings,
+        } = nas;
+        let nas::NasSettings {
+            vendor,
+            identifier,
+            message_authenticator,
+            octet_view,
+            coa_port,
+        } = settings;
+        Self::Nas(NasEntry {
+            id: *id.as_bytes(),
+            tenant: *tenant.as_bytes(),
+            name: name.as_str(),
+            source: (source.addr(), source.prefix_len()),
+            secret: secret.expose(),
+            vendor: (*vendor).into(),
+            identifier: identifier.as_deref(),
+            message_authenticator: (*message_authenticator).into(),
+            octet_view: (*octet_view).into(),
+            coa_port: *coa_port,
+        })
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// A plan, with its rate written out.
+    pub(super) fn of_plan(plan: &'a Plan, rate: Option<&'a str>) -> Self {
+        let Plan {
+            id,
+            tenant,
+            name,
+            terms,
+        } = plan;
+        let PlanTerms {
+            rate: _,
+            session_timeout_seconds,
+            idle_timeout_seconds,
+            interim,
+            pool,
+            session_limit,
+        } = terms;
+        Self::Plan(PlanEntry {
+            id: *id.as_bytes(),
+            tenant: *tenant.as_bytes(),
+            name: name.as_str(),
+            rate,
+            session_timeout_seconds: session_timeout_seconds.map(TimeoutSeconds::as_seconds),
+            idle_timeout_seconds: idle_timeout_seconds.map(TimeoutSeconds::as_seconds),
+            interim_seconds: interim.as_seconds(),
+            pool: pool.as_ref().map(domain::plan::PoolName::as_str),
+            session_limit: session_limit.map(SessionLimit::as_sessions),
+        })
+    }
+
+    pub(super) fn into_about(self) -> Result<SnapshotAbout, Unreadable> {
+        match self {
+            Self::About(about) => Ok(SnapshotAbout {
+                as_of: Timestamp::from_micros(about.as_of_micros),
+                written_at: Timestamp::from_micros(about.written_at_micros),
+            }),
+            Self::Nas(_) | Self::Plan(_) | Self::Subscriber(_) | Self::Session(_) => {
+                Err(Unreadable)
+            }
+        }
+    }
+
+    pub(super) fn into_domain(self) -> Result<SnapshotEntry, Unreadable> {
+        match self {
+            Self::About(_) => Err(Unreadable),
+            Self::Nas(nas) => nas.into_domain().map(SnapshotEntry::Nas),
+            Self::Plan(plan) => plan.into_domain().map(SnapshotEntry::Plan),
+            Self::Subscriber(subscriber) => subscriber.into_domain().map(SnapshotEntry::Subscriber),
+            Self::Session(session) => Ok(SnapshotEntry::Session(session.into_domain())),
+        }
+    }
+}
+
+impl<'a> From<&'a Subscriber> for Entry<'a> {
+    fn from(subscriber: &'a Subscriber) -> Self {
+        let Subscriber {
+            id,
+            tenant,
+            username,
+            credential,
+            plan,
+            status,
+            expires_at,
+            addresses,
+        } = subscriber;
+        let StaticAddresses {
+            ipv4,
+            ipv6_prefix,
+            ipv6_delegated,
+        } = addresses;
+        Self::Subscriber(SubscriberEntry {
+            id: *id.as_bytes(),
+            tenant: *tenant.as_bytes(),
+            username: username.as_str(),
+            credential: match credential {
+                Credential::Cleartext(secret) => CredentialEntry::Cleartext(secret.expose()),
+                Credential::Hashed(hash) => CredentialEntry::Hashed(hash.text()),
+            },
+            plan: *plan.as_bytes(),
+            is_active: match status {
+                SubscriberStatus::Active => true,
+                SubscriberStatus::Disabled => false,
+            },
+            expires_at_micros: expires_at.map(Timestamp::as_micros),
+            ipv4: *ipv4,
+            ipv6_prefix: ipv6_prefix.map(prefix_parts),
+            ipv6_delegated: ipv6_delegated.map(prefix_parts),
+        })
+    }
+}
+
+impl<'a> From<&'a SnapshotSession> for Entry<'a> {
+    fn from(session: &'a SnapshotSession) -> Self {
+        let SnapshotSession {
+            subscriber,
+            key,
+            nas,
+            nas_address,
+            calling_station,
+        } = session;
+        Self::Session(SessionEntry {
+            subscriber: *subscriber.as_bytes(),
+            key: key.0,
+            nas: *nas.as_bytes(),
+            nas_address: *nas_address,
+            calling_station: calling_station.as_deref(),
+        })
+    }
+}
+
+impl NasEntry<'_> {
+    fn into_domain(self) -> Result<Nas, Unreadable> {
+        let (address, prefix_len) = self.source;
+        Ok(Nas {
+            id: Id::from_bytes(self.id),
+            tenant: Id::from_bytes(self.tenant),
+            name: self.name.parse().map_err(|_| Unreadable)?,
+            source: IpNet::new(address, prefix_len).map_err(|_| Unreadable)?,
+            secret: Secret::new(self.secret),
+            settings: nas::NasSettings {
+                vendor: self.vendor.into(),
+                identifier: self.identifier.map(ToOwned::to_owned),
+                message_authenticator: self.message_authenticator.into(),
+                octet_view: self.octet_view.into(),
+                coa_port: self.coa_port,
+            },
+        })
+    }
+}
+
+impl PlanEntry<'_> {
+    fn into_domain(self) -> Result<Plan, Unreadable> {
+        let timeout = |seconds: Option<u32>| {
+            let timeout = seconds.map(TimeoutSeconds::new).transpose();
+            timeout.map_err(|_| Unreadable)
+        };
+        let rate = self.rate.map(str::parse).transpose();
+        let pool = self.pool.map(str::parse).transpose();
+        let session_limit = self.session_limit.map(SessionLimit::new).transpose();
+        Ok(Plan {
+            id: Id::from_bytes(self.id),
+            tenant: Id::from_bytes(self.tenant),
+            name: self.name.parse().map_err(|_| Unreadable)?,
+            terms: PlanTerms {
+                rate: rate.map_err(|_| Unreadable)?,
+                session_timeout_seconds: timeout(self.session_timeout_seconds)?,
+                idle_timeout_seconds: timeout(self.idle_timeout_seconds)?,
+                interim: InterimInterval::new(self.interim_seconds).map_err(|_| Unreadable)?,
+                pool: pool.map_err(|_| Unreadable)?,
+                session_limit: session_limit.map_err(|_| Unreadable)?,
+            },
+        })
+    }
+}
+
+impl SubscriberEntry<'_> {
+    fn into_domain(self) -> Result<Subscriber, Unreadable> {
+        Ok(Subscriber {
+            id: Id::from_bytes(self.id),
+            tenant: Id::from_bytes(self.tenant),
+            username: self.username.parse().map_err(|_| Unreadable)?,
+            credential: match self.credential {
+                CredentialEntry::Cleartext(octets) => Credential::Cleartext(Secret::new(octets)),
+                CredentialEntry::Hashed(text) => {
+                    Credential::Hashed(text.parse().map_err(|_| Unreadable)?)
+                }
+            },
+            plan: Id::from_bytes(self.plan),
+            status: if self.is_active {
+                SubscriberStatus::Active
+            } else {
+                SubscriberStatus::Disabled
+            },
+            expires_at: self.expires_at_micros.map(Timestamp::from_micros),
+            addresses: StaticAddresses {
+                ipv4: self.ipv4,
+                ipv6_prefix: self.ipv6_prefix.map(prefix).transpose()?,
+                ipv6_delegated: self.ipv6_delegated.map(prefix).transpose()?,
+            },
+        })
+    }
+}
+
+impl SessionEntry<'_> {
+    fn into_domain(self) -> SnapshotSession {
+        SnapshotSession {
+            subscriber: Id::from_bytes(self.subscriber),
+            key: SessionKey(self.key),
+            nas: Id::from_bytes(self.nas),
+            nas_address: self.nas_address,
+            calling_station: self.calling_station.map(ToOwned::to_owned),
+        }
+    }
+}
+
+fn prefix_parts(prefix: Ipv6Net) -> (Ipv6Addr, u8) {
+    (prefix.addr(), prefix.prefix_len())
+}
+
+fn prefix((address, len): (Ipv6Addr, u8)) -> Result<Ipv6Net, Unreadable> {
+    Ipv6Net::new(address, len).map_err(|_| Unreadable)
+}
+
+impl From<nas::Vendor> for Vendor {
+    fn from(vendor: nas::Vendor) -> Self {
+        match vendor {
+            nas::Vendor::Mikrotik => Self::Mikrotik,
+            nas::Vendor::Cisco => Self::Cisco,
+            nas::Vendor::Wispr => Self::Wispr,
+            nas::Vendor::Generic => Self::Generic,
+        }
+    }
+}
+
+impl From<Vendor> for nas::Vendor {
+    fn from(vendor: Vendor) -> Self {
+        match vendor {
+            Vendor::Mikrotik => Self::Mikrotik,
+            Vendor::Cisco => Self::Cisco,
+            Vendor::Wispr => Self::Wispr,
+            Vendor::Generic => Self::Generic,
+        }
+    }
+}
+
+impl From<nas::MessageAuthenticatorPolicy> for MessageAuthenticator {
+    fn from(policy: nas::MessageAuthenticatorPolicy) -> Self {
+        match policy {
+            nas::MessageAuthenticatorPolicy::Required => Self::Required,
+            nas::MessageAuthenticatorPolicy::Auto => Self::Auto,
+            nas::MessageAuthenticatorPolicy::Off => Self::Off,
+        }
+    }
+}
+
+impl From<MessageAuthenticator> for nas::MessageAuthenticatorPolicy {
+    fn from(policy: MessageAuthenticator) -> Self {
+        match policy {
+            MessageAuthenticator::Required => Self::Required,
+            MessageAuthenticator::Auto => Self::Auto,
+            MessageAuthenticator::Off => Self::Off,
+        }
+    }
+}
+
+impl From<nas::OctetView> for OctetView {
+    fn from(view: nas::OctetView) -> Self {
+        match view {
+            nas::OctetView::Nas => Self::Nas,
+            nas::OctetView::Client => Self::Client,
+        }
+    }
+}
+
+impl From<OctetView> for nas::OctetView {
+    fn from(view: OctetView) -> Self {
+        match view {
+            OctetView::Nas => Self::Nas,
+            OctetView::Client => Self::Client,
+        }
+    }
+}

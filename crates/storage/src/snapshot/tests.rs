@@ -1,0 +1,323 @@
+//! What is written comes back, and nothing else does.
+
+use domain::credential::Credential;
+use domain::id::Id;
+use domain::nas::{MessageAuthenticatorPolicy, NasSettings, OctetView, Vendor, parse_source};
+use domain::plan::{InterimInterval, PlanTerms, SessionLimit, TimeoutSeconds};
+use domain::secret::Secret;
+use domain::subscriber::{StaticAddresses, SubscriberStatus};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+
+const ABOUT: SnapshotAbout = SnapshotAbout {
+    as_of: Timestamp::from_seconds(1_800_000_000),
+    written_at: Timestamp::from_seconds(1_800_000_060),
+};
+
+const PASSWORD: &str = "kookaburra-4f1d";
+
+fn keys(directory: &Path, name: &str) -> KeyRing {
+    KeyRing::load_or_create(&directory.join(name), ABOUT.as_of).expect("a key ring is made")
+}
+
+fn place() -> (TempDir, SnapshotFile) {
+    let directory = tempfile::tempdir().expect("a directory is made");
+    let file = SnapshotFile::new(directory.path(), keys(directory.path(), "keyring"));
+    (directory, file)
+}
+
+fn subscriber(number: u128, password: &str) -> Subscriber {
+    Subscriber {
+        id: Id::from_bytes(number.to_be_bytes()),
+        tenant: Id::from_bytes([1; 16]),
+        username: format!("user-{number}").parse().expect("a valid name"),
+        credential: Credential::Cleartext(Secret::from(password)),
+        plan: Id::from_bytes([2; 16]),
+        status: SubscriberStatus::Active,
+        expires_at: None,
+        addresses: StaticAddresses::default(),
+    }
+}
+
+fn nas() -> Nas {
+    Nas {
+        id: Id::from_bytes([3; 16]),
+        tenant: Id::from_bytes([1; 16]),
+        name: "Tower 7".parse().expect("a valid name"),
+        source: parse_source("2001:db8:7::/48").expect("a valid source"),
+        secret: Secret::from("a shared secret"),
+        settings: NasSettings {
+            vendor: Vendor::Cisco,
+            identifier: Some("tower-7".into()),
+            message_authenticator: MessageAuthenticatorPolicy::Auto,
+            octet_view: OctetView::Client,
+            coa_port: 1_700,
+        },
+    }
+}
+
+fn plan() -> Plan {
+    let rate = "25M/50M 50M/100M 20M/40M 10/10 5 5M/10M";
+    Plan {
+        id: Id::from_bytes([2; 16]),
+        tenant: Id::from_bytes([1; 16]),
+        name: "Home".parse().expect("a valid name"),
+        terms: PlanTerms {
+            rate: Some(rate.parse().expect("a valid rate")),
+            session_timeout_seconds: TimeoutSeconds::new(3_600).ok(),
+            idle_timeout_seconds: TimeoutSeconds::new(600).ok(),
+            interim: InterimInterval::new(60).expect("a valid interval"),
+            pool: "pool-1".parse().ok(),
+            session_limit: SessionLimit::new(2).ok(),
+        },
+    }
+}
+
+fn session() -> SnapshotSession {
+    SnapshotSession {
+        subscriber: Id::from_bytes([5; 16]),
+        key: SessionKey([4; 16]),
+        nas: Id::from_bytes([3; 16]),
+        nas_address: Some([192, 0, 2, 1].into()),
+        calling_station: Some("02:00:00:00:00:01".into()),
+    }
+}
+
+/// One of each, with everything set and with nothing set.
+fn entries() -> Vec<SnapshotEntry> {
+    let plain_nas = Nas {
+        source: parse_source("192.0.2.1").expect("a valid source"),
+        settings: NasSettings::default(),
+        ..nas()
+    };
+    let plain_plan = Plan {
+        terms: PlanTerms::default(),
+        ..plan()
+    };
+    let full = Subscriber {
+        credential: Credential::Hashed(
+            "{NT}8846f7eaee8fb117ad06bdd830b7586c"
+                .parse()
+                .expect("valid"),
+        ),
+        status: SubscriberStatus::Disabled,
+        expires_at: Some(Timestamp::from_micros(-1)),
+        addresses: StaticAddresses {
+            ipv4: Some([100, 64, 0, 7].into()),
+            ipv6_prefix: "2001:db8::/64".parse().ok(),
+            ipv6_delegated: "2001:db8:1::/56".parse().ok(),
+        },
+        ..subscriber(1, PASSWORD)
+    };
+    let plain_session = SnapshotSession {
+        nas_address: None,
+        calling_station: None,
+        ..session()
+    };
+    vec![
+        SnapshotEntry::Nas(nas()),
+        SnapshotEntry::Nas(plain_nas),
+        SnapshotEntry::Plan(plan()),
+        SnapshotEntry::Plan(plain_plan),
+        SnapshotEntry::Subscriber(full),
+        SnapshotEntry::Subscriber(subscriber(2, PASSWORD)),
+        SnapshotEntry::Session(session()),
+        SnapshotEntry::Session(plain_session),
+    ]
+}
+
+fn add(writer: &mut SnapshotWriter, entry: &SnapshotEntry) -> Result<(), SnapshotError> {
+    match entry {
+        SnapshotEntry::Nas(nas) => writer.add_nas(nas),
+        SnapshotEntry::Plan(plan) => writer.add_plan(plan),
+        SnapshotEntry::Subscriber(subscriber) => writer.add_subscriber(subscriber),
+        SnapshotEntry::Session(session) => writer.add_session(session),
+    }
+}
+
+fn write(file: &SnapshotFile, entries: &[SnapshotEntry]) {
+    let mut writer = file.create(ABOUT).expect("the directory is writable");
+    for entry in entries {
+        add(&mut writer, entry).expect("there is room");
+    }
+    writer.finish().expect("there is room");
+}
+
+fn read(file: &SnapshotFile) -> Result<Vec<SnapshotEntry>, SnapshotError> {
+    let mut reader = file.open()?;
+    assert_eq!(reader.about(), ABOUT);
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.next_entry()? {
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+#[test]
+fn a_snapshot_comes_back_as_it_was() {
+    let (_directory, file) = place();
+    for entries in [vec![], entries()] {
+        write(&file, &entries);
+        assert_eq!(read(&file).expect("it was just written"), entries);
+    }
+    let summary = file.examine().expect("it was just written");
+    let counts = (summary.nas, summary.plans, summary.subscribers);
+    assert_eq!((counts, summary.sessions), ((2, 2, 2), 2));
+    assert_eq!(summary.about, ABOUT);
+}
+
+#[test]
+fn many_chunks_keep_their_order() {
+    let (directory, file) = place();
+    let entries: Vec<_> = (0..5_000)
+        .map(|number| SnapshotEntry::Subscriber(subscriber(number, PASSWORD)))
+        .collect();
+    write(&file, &entries);
+    assert!(read(&file).expect("it was just written") == entries);
+    let len = fs::metadata(file.path()).expect("it is there").len();
+    assert!(len / 5_000 < 160, "{len} octets");
+    // Chunks that are exchanged, or left out, are noticed.
+    let octets = fs::read(file.path()).expect("it is there");
+    let ends = chunk_ends(&octets);
+    assert!(3 < ends.len(), "{ends:?}");
+    let (first, second, third) = (ends[0]..ends[1], ends[1]..ends[2], ends[2]..octets.len());
+    let head = &octets[..ends[0]];
+    let exchanged = [head, &octets[second.clone()], &octets[first.clone()]].concat();
+    let exchanged = [&exchanged[..], &octets[third.clone()]].concat();
+    let left_out = [head, &octets[first], &octets[third]].concat();
+    let appended = [&octets[..], &octets[second]].concat();
+    for forged in [exchanged, left_out, appended] {
+        assert_damaged(directory.path(), &file, &forged);
+    }
+    for end in &ends[..ends.len() - 1] {
+        assert_damaged(directory.path(), &file, &octets[..*end]);
+    }
+}
+
+/// Where the head and each chunk ends.
+fn chunk_ends(octets: &[u8]) -> Vec<usize> {
+    let mut ends = vec![35];
+    let mut at = 35;
+    while let Some(word) = octets.get(at..at + 4) {
+        let word = u32::from_be_bytes(word.try_into().expect("four octets"));
+        at += 4 + (word & !(1 << 31)) as usize;
+        ends.push(at);
+    }
+    ends
+}
+
+#[track_caller]
+fn assert_damaged(directory: &Path, file: &SnapshotFile, octets: &[u8]) {
+    fs::write(directory.join(FILE), octets).expect("the directory is writable");
+    let problem = read(file).expect_err("it is damaged");
+    let is_refused = matches!(
+        problem,
+        SnapshotError::Damaged { .. }
+            | SnapshotError::OtherVersion { .. }
+            | SnapshotError::KeyRing { .. }
+    );
+    assert!(is_refused, "{problem:?}");
+    file.examine().expect_err("it is damaged");
+}
+
+#[test]
+fn every_damage_is_noticed() {
+    let (directory, file) = place();
+    write(&file, &entries());
+    let octets = fs::read(file.path()).expect("it is there");
+    for index in 0..octets.len() {
+        let mut damaged = octets.clone();
+        damaged[index] ^= 0x10;
+        assert_damaged(directory.path(), &file, &damaged);
+        assert_damaged(directory.path(), &file, &octets[..index]);
+    }
+}
+
+#[test]
+fn another_key_ring_opens_nothing() {
+    let (directory, file) = place();
+    write(&file, &entries());
+    let other = SnapshotFile::new(directory.path(), keys(directory.path(), "other"));
+    let problem = other.examine().expect_err("it has another key");
+    assert!(
+        matches!(problem, SnapshotError::KeyRing { .. }),
+        "{problem:?}"
+    );
+}
+
+#[test]
+fn another_version_is_named() {
+    let (_directory, file) = place();
+    write(&file, &entries());
+    let mut octets = fs::read(file.path()).expect("it is there");
+    octets[11] = 9;
+    fs::write(file.path(), octets).expect("the directory is writable");
+    let problem = file.examine().expect_err("it is of another version");
+    let is_named = matches!(
+        problem,
+        SnapshotError::OtherVersion {
+            found: 9,
+            known: 1,
+            ..
+        }
+    );
+    assert!(is_named, "{problem:?}");
+}
+
+#[test]
+fn the_file_is_private_and_shows_no_secret() {
+    let (directory, file) = place();
+    let draft = directory.path().join(DRAFT);
+    fs::write(&draft, "what a crash left").expect("the directory is writable");
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    write(&file, &entries());
+    let metadata = fs::metadata(file.path()).expect("it is there");
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert!(!draft.exists());
+    let octets = fs::read(file.path()).expect("it is there");
+    for planted in ["shared", PASSWORD, "user-2", "8846f7ea", "Tower"] {
+        let is_found = octets
+            .windows(planted.len())
+            .any(|window| window == planted.as_bytes());
+        assert!(!is_found, "{planted} is in the file");
+    }
+}
+
+#[test]
+fn a_draft_that_is_given_up_leaves_the_old_one() {
+    let (directory, file) = place();
+    assert!(matches!(file.examine(), Err(SnapshotError::Missing { .. })));
+    write(&file, &entries());
+    let writer = file.create(ABOUT).expect("the directory is writable");
+    assert!(directory.path().join(DRAFT).exists());
+    drop(writer);
+    assert!(!directory.path().join(DRAFT).exists());
+    assert_eq!(read(&file).expect("the old one is there"), entries());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_subscribers_come_back(passwords in prop::collection::vec(".{0,128}", 0..64)) {
+        let (_directory, file) = place();
+        let entries: Vec<_> = passwords
+            .iter()
+            .zip(0..)
+            .map(|(password, number)| SnapshotEntry::Subscriber(subscriber(number, password)))
+            .collect();
+        write(&file, &entries);
+        prop_assert_eq!(read(&file).expect("it was just written"), entries);
+    }
+
+    #[test]
+    fn noise_is_refused(noise in prop::collection::vec(any::<u8>(), 0..512), is_headed in any::<bool>()) {
+        let (directory, file) = place();
+        write(&file, &[]);
+        let head = fs::read(file.path()).expect("it is there")[..35].to_vec();
+        let octets = if is_headed { [head, noise].concat() } else { noise };
+        assert_damaged(directory.path(), &file, &octets);
+    }
+}
