@@ -34,11 +34,13 @@ const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, userna
     nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
     called_station FROM session_open WHERE key = ?";
 
-/// The session that closed last under a key: under one key, ids grow in the order of sessions.
+/// The session that closed last under a key: under one key, ids grow in the order of sessions. Left
+/// to itself SQLite goes through all sessions of the router, because an index has them in this order.
 const SELECT_CLOSED: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
     updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
     nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
     called_station, stopped_at, cause FROM session_closed \
+    INDEXED BY session_closed_by_acct_session_id \
     WHERE tenant = ? AND acct_session_id = ? AND nas = ? AND key = ? AND stopped_at >= ? \
     ORDER BY id DESC LIMIT 1";
 
@@ -396,5 +398,49 @@ impl Cells for Row<'_> {
         Ok(text
             .map_err(rusqlite::Error::from)?
             .map(CompactString::from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::database::{Database, DatabaseKind};
+
+    use super::*;
+
+    /// What SQLite does for a statement, in its words.
+    #[track_caller]
+    fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut explain = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let mut rows = explain.raw_query();
+        let mut steps = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            steps.push(row.get(3).unwrap());
+        }
+        steps
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_row_is_found_by_the_index_that_has_few_others() {
+        let database = Database::migrated(DatabaseKind::Sqlite).await;
+        let connection = open(&database.data_dir().join("lastmile.db")).unwrap();
+        let rows = [
+            (SELECT_OPEN, "session_open_key_unique (key=?)"),
+            (
+                SELECT_CLOSED,
+                "session_closed_by_acct_session_id (tenant=? AND acct_session_id=? AND nas=?)",
+            ),
+            (DELETE_OPEN, "session_open_key_unique (key=?)"),
+            (PROGRESS_OPEN, "session_open_key_unique (key=?)"),
+            (AMEND_CLOSED, "(id=? AND stopped_at=?)"),
+            (CLOSE_ALL, "session_open_by_nas (nas=?)"),
+            (DELETE_ALL, "session_open_by_nas (nas=?)"),
+            (SELECT_MARK, "(source=?)"),
+        ];
+        for (sql, index) in rows {
+            let plan = plan(&connection, sql);
+            assert!(plan[0].ends_with(index), "{plan:?}");
+        }
     }
 }
