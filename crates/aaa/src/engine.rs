@@ -369,6 +369,8 @@ impl Engine {
             Role::Authentication => Code::AccessAccept,
             Role::Accounting => Code::AccountingResponse,
         };
+        // Replies leave in the order of their requests.
+        self.sign();
         let reply = self.signing.buffer_mut();
         if reply::write_status(reply, packet, nas, code).is_err() {
             return self.drop(Drop::ReplyTooLarge);
