@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::load::options::{Limit, LoadOptions};
+use lab::load::options::{Limit, LoadOptions, Pace};
 use lab::load::report::LoadReport;
 use radius::code::Code;
 
@@ -65,7 +65,10 @@ pub(crate) fn beside(auth: SocketAddr, acct: SocketAddr, during: impl FnOnce()) 
     let (end, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let logins = scope.spawn(move || log_in(auth, &ended));
-        let accounting = accounting_beside(&patient_load(auth, acct), move || {
+        let mut options = patient_load(auth, acct);
+        // As fast as a spool takes records, a database on a busy machine would never catch up.
+        options.pace = Pace::PerSecond(1_500);
+        let accounting = accounting_beside(&options, move || {
             // A panic of the test ends the logins too.
             let _end = end;
             during();
