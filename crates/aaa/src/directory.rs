@@ -1,7 +1,6 @@
 //! Who may log in and from where, in memory: read without locks, kept current by the change feed.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -17,7 +16,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::nas_table::{NasEntry, NasTable};
+use crate::nas_table::NasTable;
 use crate::port::{PortError, Registry};
 use crate::subscriber_table::SubscriberTable;
 
@@ -110,10 +109,6 @@ impl Directory {
     /// The NAS of this moment; hold it for a batch, not longer.
     pub fn nas_table(&self) -> arc_swap::Guard<Arc<NasTable>> {
         self.nas.load()
-    }
-
-    pub fn find_nas(&self, source: IpAddr) -> Option<Arc<NasEntry>> {
-        self.nas.load().find(source).cloned()
     }
 
     pub fn find_subscriber(

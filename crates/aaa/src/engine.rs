@@ -9,29 +9,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrayvec::ArrayVec;
-use domain::access::{
-    self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
-    RejectReason, Verdict,
-};
 use domain::accounting::AccountingRecord;
-use domain::auth_log::{AuthOutcome, Knock};
-use domain::id::AuthId;
-use domain::name::Username;
-use domain::nas::MessageAuthenticatorPolicy;
+use domain::auth_log::Knock;
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use radius::authenticator::MessageAuthenticatorCheck;
 use radius::code::Code;
 use radius::packet::Packet;
-use radius::signer::Unsigned;
 use radius::verifier::{Authenticity, SIDE_BY_SIDE, Verifiable, Verifier};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use tracing::warn;
 
-use crate::accounting::{self, Unrecordable};
 use crate::arrivals::Arrivals;
-use crate::auth_log::fold::{self, Conclusion, Fold};
+use crate::auth_log::fold::{self, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
 use crate::inbox::Completion;
@@ -41,12 +32,15 @@ use crate::metrics::{Count, Drop, Metrics};
 use crate::nas_table::{NasEntry, NasTable};
 use crate::outbox::Outbox;
 use crate::overload;
-use crate::proof::{self, Checked, MsChapAnswer};
-use crate::reply::{self, Accept};
-use crate::request::{self, AccessFacts};
-use crate::session_table::{Device, SessionTable};
-use crate::signing::{Purpose, Signing};
+use crate::reply;
+use crate::request;
+use crate::session_table::SessionTable;
+use crate::signing::Signing;
 use crate::tally::Tally;
+
+mod access;
+mod accounting;
+mod answer;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -380,196 +374,6 @@ impl Engine {
         self.outbox.push(key, self.signing.buffer_mut());
     }
 
-    fn handle_access(
-        &mut self,
-        received: &Received<'_>,
-        packet: &Packet<'_>,
-        nas: &Arc<NasEntry>,
-        authenticity: Authenticity,
-        now: Moment,
-    ) {
-        let facts = AccessFacts::read(packet);
-        if !self.is_authentic(authenticity.message_authenticator, &facts, nas, now) {
-            return;
-        }
-        self.tally.count(Count::AccessRequest);
-        let Some(ticket) = self.admit(received, packet, now) else {
-            return;
-        };
-        self.count_misfits(packet);
-        let Some(username) = read_username(&facts) else {
-            let decision = access::refuse(RejectReason::MalformedUserName);
-            return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
-        };
-        let Some(entry) = self.find_subscriber(nas, &username) else {
-            return self.refuse_unknown(ticket, packet, &facts, nas, now);
-        };
-        match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
-            Checked::Done(proof) => {
-                self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
-            }
-            Checked::MsChap(answer) => {
-                let proof = Proof::Verified {
-                    method: answer.method(),
-                };
-                self.decide(
-                    ticket,
-                    packet,
-                    &facts,
-                    nas,
-                    &entry,
-                    proof,
-                    Some(&answer),
-                    now,
-                );
-            }
-            Checked::Slow(password) => {
-                let password = Secret::new(password.expose());
-                let waiting = Waiting {
-                    octets: packet.as_bytes().into(),
-                    nas: Arc::clone(nas),
-                    entry: Arc::clone(&entry),
-                };
-                self.waiting.insert(ticket, waiting);
-                self.effects.push_back(Effect::Verify {
-                    entry,
-                    password,
-                    ticket,
-                });
-            }
-        }
-    }
-
-    fn handle_verified(&mut self, ticket: Ticket, is_right: bool, now: Moment) {
-        let Some(waiting) = self.waiting.remove(&ticket) else {
-            return;
-        };
-        let Ok(packet) = Packet::parse(&waiting.octets) else {
-            return;
-        };
-        let facts = AccessFacts::read(&packet);
-        let Waiting { nas, entry, .. } = &waiting;
-        // The subscriber may have been changed while the hash was compared.
-        let Some(current) = self.find_subscriber(nas, &entry.subscriber.username) else {
-            return self.refuse_unknown(ticket, &packet, &facts, nas, now);
-        };
-        if current.subscriber.credential != entry.subscriber.credential {
-            return self.abandon(ticket, Drop::CredentialChanged);
-        }
-        let method = Method::Pap;
-        let proof = if is_right {
-            Proof::Verified { method }
-        } else {
-            Proof::Mismatch { method }
-        };
-        self.decide(ticket, &packet, &facts, nas, &current, proof, None, now);
-    }
-
-    fn refuse_unknown(
-        &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
-        now: Moment,
-    ) {
-        let request = access_request(nas, facts, proof::unchecked(facts));
-        let decision = access::decide(None, request, Presence::default(), now.timestamp);
-        self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
-    }
-
-    fn handle_accounting(
-        &mut self,
-        received: &Received<'_>,
-        packet: &Packet<'_>,
-        nas: &Arc<NasEntry>,
-        authenticity: Authenticity,
-        now: Moment,
-    ) {
-        if !authenticity.is_authenticator_right
-            || authenticity.message_authenticator == MessageAuthenticatorCheck::Invalid
-        {
-            self.drop(Drop::RequestAuthenticatorInvalid);
-            return complain(
-                nas,
-                now,
-                "Accounting-Request with a wrong authenticator: the shared secrets differ",
-            );
-        }
-        self.tally.count(Count::AccountingRequest);
-        let Some(ticket) = self.admit(received, packet, now) else {
-            return;
-        };
-        self.count_misfits(packet);
-        let directory = &self.context.directory;
-        let find = |username: &str| {
-            let entry = directory.find_subscriber(nas.nas.tenant, username);
-            entry.map(|entry| entry.subscriber.id)
-        };
-        let source = received.peer.ip().to_canonical();
-        let record = accounting::read_record(packet, &nas.nas, source, now.timestamp, find);
-        let record = match record {
-            Ok(record) => record,
-            Err(Unrecordable::Incomplete) => {
-                return self.abandon(ticket, Drop::AccountingIncomplete);
-            }
-            Err(Unrecordable::Unsupported) => {
-                return self.abandon(ticket, Drop::AccountingUnsupported);
-            }
-        };
-        let reply = self.signing.buffer_mut();
-        let Ok(unsigned) = reply::write_accounting_response(reply, packet) else {
-            return self.abandon(ticket, Drop::ReplyTooLarge);
-        };
-        self.sign_later(ticket, Purpose::Keep, unsigned, nas);
-        self.storing += 1;
-        self.effects.push_back(Effect::Store { record, ticket });
-    }
-
-    /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
-    fn is_authentic(
-        &mut self,
-        check: MessageAuthenticatorCheck,
-        facts: &AccessFacts<'_>,
-        nas: &NasEntry,
-        now: Moment,
-    ) -> bool {
-        match check {
-            MessageAuthenticatorCheck::Valid => {
-                // EAP always carries it, so it says nothing about the router's other requests.
-                if facts.eap_message.is_none() {
-                    nas.learn_message_authenticator();
-                }
-                return true;
-            }
-            MessageAuthenticatorCheck::Invalid => {
-                self.complain_of_secret(nas, now);
-                return false;
-            }
-            MessageAuthenticatorCheck::Absent => {}
-        }
-        if nas.requires_message_authenticator() || facts.eap_message.is_some() {
-            self.drop(Drop::MessageAuthenticatorMissing);
-            complain(
-                nas,
-                now,
-                "Access-Request without Message-Authenticator: switch it on in the router, or set --message-authenticator auto",
-            );
-            return false;
-        }
-        let is_auto = nas.nas.settings.message_authenticator == MessageAuthenticatorPolicy::Auto;
-        if is_auto && facts.has_proxy_state {
-            self.drop(Drop::ProxyStateUnprotected);
-            complain(
-                nas,
-                now,
-                "Access-Request with Proxy-State and without Message-Authenticator: it may be forged",
-            );
-            return false;
-        }
-        true
-    }
-
     /// Remembers the request, or answers a duplicate as before.
     fn admit(
         &mut self,
@@ -594,177 +398,6 @@ impl Engine {
         None
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one request, which borrow from different owners"
-    )]
-    fn decide(
-        &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
-        entry: &SubscriberEntry,
-        proof: Proof,
-        ms_chap: Option<&MsChapAnswer>,
-        now: Moment,
-    ) {
-        let subscriber = Some(entry);
-        let plan = entry.plan.load();
-        let Some(plan) = &*plan else {
-            let decision = access::refuse(RejectReason::PlanMissing);
-            return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
-        };
-        let profile = AccessProfile {
-            subscriber: &entry.subscriber,
-            plan,
-        };
-        let presence = match plan.terms.session_limit {
-            Some(_) => {
-                let device = facts.calling_station.map(Device::from_calling_station);
-                let sessions = &self.context.sessions;
-                sessions.presence(entry.subscriber.id, device.as_ref())
-            }
-            None => Presence::default(),
-        };
-        let request = access_request(nas, facts, proof);
-        let decision = access::decide(Some(profile), request, presence, now.timestamp);
-        self.conclude(
-            ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
-        );
-    }
-
-    /// Writes the reply to a decision and the log entry, and sends it or holds it back.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one request, which borrow from different owners"
-    )]
-    fn conclude(
-        &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
-        entry: Option<&SubscriberEntry>,
-        decision: &Decision<'_>,
-        ms_chap: Option<&MsChapAnswer>,
-        now: Moment,
-    ) {
-        let auth = AuthId::new(now.timestamp, self.draw());
-        let written = match &decision.verdict {
-            Verdict::Accept(grants) => {
-                let salts = self.draw_salts();
-                let accept = Accept {
-                    grants,
-                    auth,
-                    ms_chap,
-                    salts,
-                };
-                reply::write_accept(self.signing.buffer_mut(), packet, nas, facts, &accept)
-            }
-            Verdict::Reject(reason) => {
-                let challenge = self.draw();
-                let Self {
-                    signing, scratch, ..
-                } = self;
-                let reply = signing.buffer_mut();
-                reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
-            }
-        };
-        let Ok(unsigned) = written else {
-            return self.abandon(ticket, Drop::ReplyTooLarge);
-        };
-        let outcome = match decision.verdict {
-            Verdict::Accept(_) => {
-                self.tally.count(Count::AccessAccept);
-                self.sign_later(ticket, Purpose::Send, unsigned, nas);
-                AuthOutcome::Accepted
-            }
-            Verdict::Reject(reason) => {
-                self.tally.count(Count::AccessReject);
-                let purpose = Purpose::HoldBack(now.instant);
-                self.sign_later(ticket, purpose, unsigned, nas);
-                AuthOutcome::Rejected(reason)
-            }
-        };
-        self.log.note(&Conclusion {
-            id: auth,
-            at: now.timestamp,
-            tenant: nas.nas.tenant,
-            nas: nas.nas.id,
-            subscriber: entry.map(|entry| entry.subscriber.id),
-            user_name: facts.user_name.unwrap_or_default(),
-            method: facts.method().unwrap_or(Method::None),
-            outcome,
-            trace: &decision.trace,
-            calling_station: facts.calling_station,
-            called_station: facts.called_station,
-        });
-    }
-
-    /// Leaves the signature for when several replies are written, or nothing else is to be done.
-    fn sign_later(
-        &mut self,
-        ticket: Ticket,
-        purpose: Purpose,
-        unsigned: Unsigned,
-        nas: &Arc<NasEntry>,
-    ) {
-        self.signing.push(ticket, purpose, unsigned, nas);
-        if self.signing.is_full() {
-            self.sign();
-        }
-    }
-
-    /// Signs what is written, and sends it, holds it back or keeps it.
-    fn sign(&mut self) {
-        if self.signing.is_empty() {
-            return;
-        }
-        self.signing.sign();
-        let mut place = 0;
-        while let Some((ticket, purpose, reply)) = self.signing.find(place) {
-            self.cache.prepare(ticket, reply);
-            match purpose {
-                Purpose::Send => self.send_prepared(ticket),
-                Purpose::HoldBack(since) => self.hold_back(ticket, since),
-                Purpose::Keep => {}
-            }
-            place += 1;
-        }
-        self.signing.clear();
-    }
-
-    fn hold_back(&mut self, ticket: Ticket, since: Instant) {
-        if self.context.reject_delay.is_zero() {
-            return self.send_prepared(ticket);
-        }
-        if ENTRIES_MAX <= self.delayed.len()
-            && let Some((_, oldest)) = self.delayed.pop_front()
-        {
-            self.send_prepared(oldest);
-        }
-        self.delayed
-            .push_back((since + self.context.reject_delay, ticket));
-    }
-
-    fn send_prepared(&mut self, ticket: Ticket) {
-        if let Some((key, reply)) = self.cache.answer(ticket) {
-            self.outbox.push(key, reply);
-        }
-    }
-
-    fn abandon_store(&mut self, ticket: Ticket, why: Drop) {
-        self.count_stored(ticket);
-        self.abandon(ticket, why);
-    }
-
-    fn count_stored(&mut self, ticket: Ticket) {
-        if self.cache.has_issued(ticket) {
-            self.storing = self.storing.saturating_sub(1);
-        }
-    }
-
     fn abandon(&mut self, ticket: Ticket, why: Drop) {
         self.cache.abandon(ticket);
         self.drop(why);
@@ -786,11 +419,6 @@ impl Engine {
         );
     }
 
-    fn find_subscriber(&self, nas: &NasEntry, username: &Username) -> Option<Arc<SubscriberEntry>> {
-        let directory = &self.context.directory;
-        directory.find_subscriber(nas.nas.tenant, username.as_str())
-    }
-
     fn count_misfits(&mut self, packet: &Packet<'_>) {
         let count = request::count_misfits(packet);
         if 0 < count {
@@ -800,18 +428,6 @@ impl Engine {
 
     fn drop(&mut self, why: Drop) {
         self.tally.count_drop(why);
-    }
-
-    fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
-        let mut octets = [0; COUNT];
-        self.random.fill_bytes(&mut octets);
-        octets
-    }
-
-    /// Two salts that differ (RFC 2548 §2.4.2).
-    fn draw_salts(&mut self) -> [[u8; 2]; 2] {
-        let [high, low] = self.draw();
-        [[high, low], [high, low ^ 1]]
     }
 }
 
@@ -848,22 +464,6 @@ fn key_of(received: &Received<'_>, packet: &Packet<'_>) -> Key {
         peer: received.peer,
         local: received.local,
         identifier: packet.identifier(),
-    }
-}
-
-fn read_username(facts: &AccessFacts<'_>) -> Option<Username> {
-    Username::from_wire(facts.user_name?).ok()
-}
-
-fn access_request(nas: &NasEntry, facts: &AccessFacts<'_>, proof: Proof) -> AccessRequest {
-    let nas_identifier = match (&nas.nas.settings.identifier, facts.nas_identifier) {
-        (None, _) => NasIdentifierCheck::NotRequired,
-        (Some(expected), Some(sent)) if expected.as_bytes() == sent => NasIdentifierCheck::Matches,
-        (Some(_), _) => NasIdentifierCheck::Differs,
-    };
-    AccessRequest {
-        proof,
-        nas_identifier,
     }
 }
 

@@ -65,6 +65,27 @@ fn a_crash_of_the_server_while_postgresql_is_away_costs_nothing() {
     books::assert_settled(&site, &traffic.accounting);
 }
 
+#[test]
+fn a_postgresql_that_hangs_is_bridged_and_found_again() {
+    let cluster = Cluster::start();
+    let site = Site::on_cluster(&cluster);
+    let server = site.program.serve();
+    let traffic = beside(server.auth, server.acct, || {
+        for _ in 0..2 {
+            let before = server.metric(SPOOLED);
+            cluster.hold();
+            wait_until(&server, "accounting is spooled", || {
+                before + SPOOLED_MIN <= server.metric(SPOOLED)
+            });
+            let ready = server.http("/readyz");
+            assert_eq!(ready.status, 503, "{ready:?}");
+            cluster.release();
+            wait_until_drained(&server);
+        }
+    });
+    assert_nothing_failed(&site, server, &traffic);
+}
+
 /// No login failed, and the books agree after a last crash.
 #[track_caller]
 pub(crate) fn assert_nothing_failed(site: &Site, server: Server, traffic: &Traffic) {

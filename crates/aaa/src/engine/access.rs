@@ -1,0 +1,314 @@
+//! Logins: from a request to a decision, and the reply and the log entry that it makes.
+
+use std::sync::Arc;
+
+use domain::access::{
+    self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
+    RejectReason, Verdict,
+};
+use domain::auth_log::AuthOutcome;
+use domain::id::AuthId;
+use domain::name::Username;
+use domain::nas::MessageAuthenticatorPolicy;
+use domain::secret::Secret;
+use radius::authenticator::MessageAuthenticatorCheck;
+use radius::packet::Packet;
+use radius::verifier::Authenticity;
+use rand::Rng;
+
+use super::{Effect, Engine, Moment, Received, Waiting, complain};
+use crate::auth_log::fold::Conclusion;
+use crate::directory::SubscriberEntry;
+use crate::duplicate::Ticket;
+use crate::metrics::{Count, Drop};
+use crate::nas_table::NasEntry;
+use crate::proof::{self, Checked, MsChapAnswer};
+use crate::reply::{self, Accept};
+use crate::request::AccessFacts;
+use crate::session_table::Device;
+use crate::signing::Purpose;
+
+impl Engine {
+    pub(super) fn handle_access(
+        &mut self,
+        received: &Received<'_>,
+        packet: &Packet<'_>,
+        nas: &Arc<NasEntry>,
+        authenticity: Authenticity,
+        now: Moment,
+    ) {
+        let facts = AccessFacts::read(packet);
+        if !self.is_authentic(authenticity.message_authenticator, &facts, nas, now) {
+            return;
+        }
+        self.tally.count(Count::AccessRequest);
+        let Some(ticket) = self.admit(received, packet, now) else {
+            return;
+        };
+        self.count_misfits(packet);
+        let Some(username) = read_username(&facts) else {
+            let decision = access::refuse(RejectReason::MalformedUserName);
+            return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
+        };
+        let Some(entry) = self.find_subscriber(nas, &username) else {
+            return self.refuse_unknown(ticket, packet, &facts, nas, now);
+        };
+        match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
+            Checked::Done(proof) => {
+                self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
+            }
+            Checked::MsChap(answer) => {
+                let proof = Proof::Verified {
+                    method: answer.method(),
+                };
+                self.decide(
+                    ticket,
+                    packet,
+                    &facts,
+                    nas,
+                    &entry,
+                    proof,
+                    Some(&answer),
+                    now,
+                );
+            }
+            Checked::Slow(password) => {
+                let password = Secret::new(password.expose());
+                let waiting = Waiting {
+                    octets: packet.as_bytes().into(),
+                    nas: Arc::clone(nas),
+                    entry: Arc::clone(&entry),
+                };
+                self.waiting.insert(ticket, waiting);
+                self.effects.push_back(Effect::Verify {
+                    entry,
+                    password,
+                    ticket,
+                });
+            }
+        }
+    }
+
+    pub(super) fn handle_verified(&mut self, ticket: Ticket, is_right: bool, now: Moment) {
+        let Some(waiting) = self.waiting.remove(&ticket) else {
+            return;
+        };
+        let Ok(packet) = Packet::parse(&waiting.octets) else {
+            return;
+        };
+        let facts = AccessFacts::read(&packet);
+        let Waiting { nas, entry, .. } = &waiting;
+        // The subscriber may have been changed while the hash was compared.
+        let Some(current) = self.find_subscriber(nas, &entry.subscriber.username) else {
+            return self.refuse_unknown(ticket, &packet, &facts, nas, now);
+        };
+        if current.subscriber.credential != entry.subscriber.credential {
+            return self.abandon(ticket, Drop::CredentialChanged);
+        }
+        let method = Method::Pap;
+        let proof = if is_right {
+            Proof::Verified { method }
+        } else {
+            Proof::Mismatch { method }
+        };
+        self.decide(ticket, &packet, &facts, nas, &current, proof, None, now);
+    }
+
+    fn refuse_unknown(
+        &mut self,
+        ticket: Ticket,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        nas: &Arc<NasEntry>,
+        now: Moment,
+    ) {
+        let request = access_request(nas, facts, proof::unchecked(facts));
+        let decision = access::decide(None, request, Presence::default(), now.timestamp);
+        self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
+    }
+
+    /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
+    fn is_authentic(
+        &mut self,
+        check: MessageAuthenticatorCheck,
+        facts: &AccessFacts<'_>,
+        nas: &NasEntry,
+        now: Moment,
+    ) -> bool {
+        match check {
+            MessageAuthenticatorCheck::Valid => {
+                // EAP always carries it, so it says nothing about the router's other requests.
+                if facts.eap_message.is_none() {
+                    nas.learn_message_authenticator();
+                }
+                return true;
+            }
+            MessageAuthenticatorCheck::Invalid => {
+                self.complain_of_secret(nas, now);
+                return false;
+            }
+            MessageAuthenticatorCheck::Absent => {}
+        }
+        if nas.requires_message_authenticator() || facts.eap_message.is_some() {
+            self.drop(Drop::MessageAuthenticatorMissing);
+            complain(
+                nas,
+                now,
+                "Access-Request without Message-Authenticator: switch it on in the router, or set --message-authenticator auto",
+            );
+            return false;
+        }
+        let is_auto = nas.nas.settings.message_authenticator == MessageAuthenticatorPolicy::Auto;
+        if is_auto && facts.has_proxy_state {
+            self.drop(Drop::ProxyStateUnprotected);
+            complain(
+                nas,
+                now,
+                "Access-Request with Proxy-State and without Message-Authenticator: it may be forged",
+            );
+            return false;
+        }
+        true
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one request, which borrow from different owners"
+    )]
+    fn decide(
+        &mut self,
+        ticket: Ticket,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        nas: &Arc<NasEntry>,
+        entry: &SubscriberEntry,
+        proof: Proof,
+        ms_chap: Option<&MsChapAnswer>,
+        now: Moment,
+    ) {
+        let subscriber = Some(entry);
+        let plan = entry.plan.load();
+        let Some(plan) = &*plan else {
+            let decision = access::refuse(RejectReason::PlanMissing);
+            return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
+        };
+        let profile = AccessProfile {
+            subscriber: &entry.subscriber,
+            plan,
+        };
+        let presence = match plan.terms.session_limit {
+            Some(_) => {
+                let device = facts.calling_station.map(Device::from_calling_station);
+                let sessions = &self.context.sessions;
+                sessions.presence(entry.subscriber.id, device.as_ref())
+            }
+            None => Presence::default(),
+        };
+        let request = access_request(nas, facts, proof);
+        let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        self.conclude(
+            ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
+        );
+    }
+
+    /// Writes the reply to a decision and the log entry, and sends it or holds it back.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one request, which borrow from different owners"
+    )]
+    fn conclude(
+        &mut self,
+        ticket: Ticket,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        nas: &Arc<NasEntry>,
+        entry: Option<&SubscriberEntry>,
+        decision: &Decision<'_>,
+        ms_chap: Option<&MsChapAnswer>,
+        now: Moment,
+    ) {
+        let auth = AuthId::new(now.timestamp, self.draw());
+        let written = match &decision.verdict {
+            Verdict::Accept(grants) => {
+                let salts = self.draw_salts();
+                let accept = Accept {
+                    grants,
+                    auth,
+                    ms_chap,
+                    salts,
+                };
+                reply::write_accept(self.signing.buffer_mut(), packet, nas, facts, &accept)
+            }
+            Verdict::Reject(reason) => {
+                let challenge = self.draw();
+                let Self {
+                    signing, scratch, ..
+                } = self;
+                let reply = signing.buffer_mut();
+                reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
+            }
+        };
+        let Ok(unsigned) = written else {
+            return self.abandon(ticket, Drop::ReplyTooLarge);
+        };
+        let outcome = match decision.verdict {
+            Verdict::Accept(_) => {
+                self.tally.count(Count::AccessAccept);
+                self.sign_later(ticket, Purpose::Send, unsigned, nas);
+                AuthOutcome::Accepted
+            }
+            Verdict::Reject(reason) => {
+                self.tally.count(Count::AccessReject);
+                let purpose = Purpose::HoldBack(now.instant);
+                self.sign_later(ticket, purpose, unsigned, nas);
+                AuthOutcome::Rejected(reason)
+            }
+        };
+        self.log.note(&Conclusion {
+            id: auth,
+            at: now.timestamp,
+            tenant: nas.nas.tenant,
+            nas: nas.nas.id,
+            subscriber: entry.map(|entry| entry.subscriber.id),
+            user_name: facts.user_name.unwrap_or_default(),
+            method: facts.method().unwrap_or(Method::None),
+            outcome,
+            trace: &decision.trace,
+            calling_station: facts.calling_station,
+            called_station: facts.called_station,
+        });
+    }
+
+    fn find_subscriber(&self, nas: &NasEntry, username: &Username) -> Option<Arc<SubscriberEntry>> {
+        let directory = &self.context.directory;
+        directory.find_subscriber(nas.nas.tenant, username.as_str())
+    }
+
+    fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
+        let mut octets = [0; COUNT];
+        self.random.fill_bytes(&mut octets);
+        octets
+    }
+
+    /// Two salts that differ (RFC 2548 §2.4.2).
+    fn draw_salts(&mut self) -> [[u8; 2]; 2] {
+        let [high, low] = self.draw();
+        [[high, low], [high, low ^ 1]]
+    }
+}
+
+fn read_username(facts: &AccessFacts<'_>) -> Option<Username> {
+    Username::from_wire(facts.user_name?).ok()
+}
+
+fn access_request(nas: &NasEntry, facts: &AccessFacts<'_>, proof: Proof) -> AccessRequest {
+    let nas_identifier = match (&nas.nas.settings.identifier, facts.nas_identifier) {
+        (None, _) => NasIdentifierCheck::NotRequired,
+        (Some(expected), Some(sent)) if expected.as_bytes() == sent => NasIdentifierCheck::Matches,
+        (Some(_), _) => NasIdentifierCheck::Differs,
+    };
+    AccessRequest {
+        proof,
+        nas_identifier,
+    }
+}
