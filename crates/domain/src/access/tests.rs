@@ -1,0 +1,264 @@
+//! The rules, one by one.
+
+use super::*;
+use crate::credential::{Credential, HashScheme};
+use crate::id::{PlanId, SubscriberId, TenantId};
+use crate::plan::{PlanTerms, SessionLimit, TimeoutSeconds};
+use crate::secret::Secret;
+use crate::subscriber::StaticAddresses;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const VERIFIED: AccessRequest = AccessRequest {
+    proof: Proof::Verified {
+        method: Method::Pap,
+    },
+    nas_identifier: NasIdentifierCheck::NotRequired,
+};
+
+fn subscriber() -> Subscriber {
+    Subscriber {
+        id: SubscriberId::new(NOW, [1; 10]),
+        tenant: TenantId::DEFAULT,
+        username: "ana".parse().expect("a valid name"),
+        credential: Credential::Cleartext(Secret::from("pw")),
+        plan: PlanId::new(NOW, [2; 10]),
+        status: SubscriberStatus::Active,
+        expires_at: None,
+        addresses: StaticAddresses::default(),
+    }
+}
+
+fn plan(terms: PlanTerms) -> Plan {
+    Plan {
+        id: PlanId::new(NOW, [2; 10]),
+        tenant: TenantId::DEFAULT,
+        name: "Home".parse().expect("a valid name"),
+        terms,
+    }
+}
+
+#[track_caller]
+fn check(
+    subscriber: &Subscriber,
+    terms: PlanTerms,
+    request: AccessRequest,
+    presence: Presence,
+    expected: Result<Option<u32>, RejectReason>,
+) {
+    let plan = plan(terms);
+    let profile = AccessProfile {
+        subscriber,
+        plan: &plan,
+    };
+    let decision = decide(Some(profile), request, presence, NOW);
+    let actual = match decision.verdict {
+        Verdict::Accept(grants) => Ok(grants.session_timeout_seconds),
+        Verdict::Reject(reason) => Err(reason),
+    };
+    assert_eq!(actual, expected);
+    let last = decision.trace.last().copied();
+    match expected {
+        Ok(_) => assert_eq!(last, Some(TraceStep::Granted)),
+        Err(reason) => assert_eq!(last, Some(TraceStep::Refused(reason))),
+    }
+}
+
+#[test]
+fn unknown_user_is_refused() {
+    let decision = decide(None, VERIFIED, Presence::default(), NOW);
+    assert_eq!(decision.verdict, Verdict::Reject(RejectReason::UnknownUser));
+}
+
+#[test]
+fn active_subscriber_with_the_right_password_is_accepted() {
+    check(
+        &subscriber(),
+        PlanTerms::default(),
+        VERIFIED,
+        Presence::default(),
+        Ok(None),
+    );
+}
+
+#[test]
+fn disabled_subscriber_is_refused() {
+    let subscriber = Subscriber {
+        status: SubscriberStatus::Disabled,
+        ..subscriber()
+    };
+    check(
+        &subscriber,
+        PlanTerms::default(),
+        VERIFIED,
+        Presence::default(),
+        Err(RejectReason::Disabled),
+    );
+}
+
+#[test]
+fn who_does_not_know_the_password_does_not_learn_the_state() {
+    let wrong = Proof::Mismatch {
+        method: Method::Pap,
+    };
+    let subscriber = Subscriber {
+        status: SubscriberStatus::Disabled,
+        ..subscriber()
+    };
+    check(
+        &subscriber,
+        PlanTerms::default(),
+        AccessRequest {
+            proof: wrong,
+            ..VERIFIED
+        },
+        Presence::default(),
+        Err(RejectReason::WrongPassword {
+            method: Method::Pap,
+        }),
+    );
+}
+
+#[test]
+fn every_failed_proof_has_its_reason() {
+    let rows = [
+        (
+            Proof::Mismatch {
+                method: Method::Chap,
+            },
+            RejectReason::WrongPassword {
+                method: Method::Chap,
+            },
+        ),
+        (
+            Proof::Unusable {
+                method: Method::Chap,
+                stored: HashScheme::Bcrypt,
+            },
+            RejectReason::MethodNeedsCleartext {
+                method: Method::Chap,
+                stored: HashScheme::Bcrypt,
+            },
+        ),
+        (
+            Proof::Malformed {
+                method: Method::MsChapV2,
+            },
+            RejectReason::MalformedCredential {
+                method: Method::MsChapV2,
+            },
+        ),
+        (
+            Proof::Unsupported {
+                method: Method::Eap,
+            },
+            RejectReason::UnsupportedMethod {
+                method: Method::Eap,
+            },
+        ),
+        (Proof::Missing, RejectReason::NoCredential),
+    ];
+    for (proof, reason) in rows {
+        let request = AccessRequest { proof, ..VERIFIED };
+        check(
+            &subscriber(),
+            PlanTerms::default(),
+            request,
+            Presence::default(),
+            Err(reason),
+        );
+    }
+}
+
+#[test]
+fn another_nas_identifier_is_refused() {
+    let request = AccessRequest {
+        nas_identifier: NasIdentifierCheck::Differs,
+        ..VERIFIED
+    };
+    check(
+        &subscriber(),
+        PlanTerms::default(),
+        request,
+        Presence::default(),
+        Err(RejectReason::NasIdentifierDiffers),
+    );
+}
+
+#[test]
+fn expiry_ends_access_and_bounds_the_session() {
+    let hour = TimeoutSeconds::new(3_600).expect("in range");
+    let terms = PlanTerms {
+        session_timeout_seconds: Some(hour),
+        ..PlanTerms::default()
+    };
+    let rows = [
+        (NOW, Err(RejectReason::Expired { at: NOW })),
+        (NOW.plus_seconds(1), Ok(Some(1))),
+        (NOW.plus_seconds(7_200), Ok(Some(3_600))),
+    ];
+    for (expires_at, expected) in rows {
+        let subscriber = Subscriber {
+            expires_at: Some(expires_at),
+            ..subscriber()
+        };
+        check(
+            &subscriber,
+            terms.clone(),
+            VERIFIED,
+            Presence::default(),
+            expected,
+        );
+    }
+    let far = Subscriber {
+        expires_at: Some(Timestamp::from_micros(i64::MAX)),
+        ..subscriber()
+    };
+    check(
+        &far,
+        PlanTerms::default(),
+        VERIFIED,
+        Presence::default(),
+        Ok(Some(u32::MAX)),
+    );
+}
+
+#[test]
+fn session_limit_counts_other_sessions() {
+    let terms = PlanTerms {
+        session_limit: SessionLimit::new(2).ok(),
+        ..PlanTerms::default()
+    };
+    let refused = Err(RejectReason::SessionLimit { open: 2, limit: 2 });
+    for (other_sessions, expected) in [(0, Ok(None)), (1, Ok(None)), (2, refused)] {
+        check(
+            &subscriber(),
+            terms.clone(),
+            VERIFIED,
+            Presence { other_sessions },
+            expected,
+        );
+    }
+}
+
+#[test]
+fn static_address_wins_over_the_pool() {
+    let terms = PlanTerms {
+        pool: "pppoe".parse().ok(),
+        ..PlanTerms::default()
+    };
+    let plan = plan(terms);
+    let mut subscriber = subscriber();
+    let pool_of = |subscriber: &Subscriber| {
+        let profile = AccessProfile {
+            subscriber,
+            plan: &plan,
+        };
+        match decide(Some(profile), VERIFIED, Presence::default(), NOW).verdict {
+            Verdict::Accept(grants) => grants.pool.map(str::to_owned),
+            Verdict::Reject(_) => None,
+        }
+    };
+    assert_eq!(pool_of(&subscriber).as_deref(), Some("pppoe"));
+    subscriber.addresses.ipv4 = Some([10, 0, 0, 7].into());
+    assert_eq!(pool_of(&subscriber), None);
+}
