@@ -144,7 +144,8 @@ const SET_MARK: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES 
 
 /// The connections. Those that are not in use are kept out of the pool, which asks the server
 /// whether a connection still works each time that it is given back. No one waits in the pool for
-/// what others take from here, because there are no more turns than connections.
+/// what others take from here, because there are no more turns than connections. After a failure
+/// none of them goes on: a server that hangs may hold each, and new ones find out sooner.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresJournal {
     pool: PgPool,
@@ -177,22 +178,52 @@ impl PostgresJournal {
         let turn = self.turns.acquire().await;
         let _turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.idle().pop();
-        let mut connection = match idle {
+        let connection = match idle {
             Some(connection) if !self.pool.is_closed() => connection,
             Some(_) | None => self.pool.acquire().await?,
         };
-        let result = commit(&mut connection, store, batch).await;
-        if result.is_ok() {
-            self.idle().push(connection);
-        } else {
-            // The pool finds out which of them still work.
-            self.idle().clear();
-        }
-        result
+        let mut lent = Lent {
+            journal: self,
+            connection: Some(connection),
+        };
+        let outcomes = commit(lent.connection()?, store, batch).await?;
+        lent.give_back();
+        Ok(outcomes)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that carries a commit. Unless it is given back it is closed, because the commit
+/// failed or was given up, and the server may be in its transaction, with its locks, while sqlx
+/// counts none: so it is when `BEGIN` was sent and nobody waited for the answer. A server that finds
+/// the connection closed undoes what was not committed.
+struct Lent<'a> {
+    journal: &'a PostgresJournal,
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+impl Lent<'_> {
+    fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        let connection = self.connection.as_deref_mut();
+        Ok(connection.ok_or(sqlx::Error::PoolClosed)?)
+    }
+
+    fn give_back(mut self) {
+        self.journal.idle().extend(self.connection.take());
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+            for idle in self.journal.idle().drain(..) {
+                drop(idle.detach());
+            }
+        }
     }
 }
 

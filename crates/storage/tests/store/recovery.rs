@@ -1,9 +1,15 @@
 //! A store that was refused a transaction, and goes on.
 
+use std::time::{Duration, Instant};
+
+use domain::accounting::{AccountingRecord, SessionEvent, SessionKey, SessionPlace, SessionRecord};
+use domain::id::NasId;
+use domain::usage::UsageAmount;
+use sqlx::PgConnection;
 use storage::error::StoreError;
 use storage::plan::PlanPatch;
 use storage::store::Store;
-use testkit::database::{Database, DatabaseKind};
+use testkit::database::{Database, DatabaseKind, TestClock};
 use tokio::task::JoinSet;
 
 use crate::fixture::{TENANT, new_nas, new_plan};
@@ -46,4 +52,73 @@ async fn sqlite_waits_its_turn_again_after_a_full_disk() {
         .nas_insert(new_nas("pop-1", "10.0.0.1"))
         .await
         .unwrap();
+}
+
+fn start() -> AccountingRecord {
+    AccountingRecord::Session(SessionRecord {
+        event: SessionEvent::Start,
+        tenant: TENANT,
+        nas: NasId::new(TestClock::START, [1; 10]),
+        key: SessionKey([1; 16]),
+        auth: None,
+        subscriber: None,
+        username: "ana".into(),
+        at: TestClock::START,
+        total: UsageAmount::default(),
+        terminate_cause: None,
+        place: SessionPlace::default(),
+    })
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks until the answer is `expected`.
+async fn wait_for(connection: &mut PgConnection, sql: &'static str, expected: i64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found: i64 = sqlx::query_scalar(sql)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        if found == expected {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{found} instead of {expected}: {sql}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The locks of the journal, held or waited for, in this database.
+const LOCKS_WAITED_FOR: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
+    AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_given_up_while_it_begins_leaves_no_lock_behind() {
+    let database = Database::migrated(DatabaseKind::Postgres).await;
+    let postgres = database.postgres().unwrap();
+    let mut other = postgres.connect().await;
+    // Both lanes of the router are taken, so that a commit waits within its BEGIN.
+    let take = "SELECT pg_advisory_lock(x'61636374'::INT, stripe) FROM generate_series(0, 255) \
+        AS stripe";
+    sqlx::query(take).execute(&mut other).await.unwrap();
+    let store = database.store().await;
+    let committing = tokio::spawn({
+        let store = store.clone();
+        async move { store.accounting_commit(&[start()]).await.map(drop) }
+    });
+    let mut observer = postgres.connect().await;
+    wait_for(&mut observer, LOCKS_WAITED_FOR, 1).await;
+    committing.abort();
+    assert!(committing.await.unwrap_err().is_cancelled());
+    sqlx::query("SELECT pg_advisory_unlock_all()")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    wait_for(&mut observer, LOCKS, 0).await;
+    store.accounting_commit(&[start()]).await.unwrap();
 }
