@@ -24,7 +24,7 @@ DENY_WARNINGS = $(if $(filter $(RUST_VERSION).%,$(shell cargo --version)),-- -D 
 # radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them.
 BUILD_PACKAGES := build-essential=cc
 TEST_PACKAGES := freeradius-utils=radclient tshark=tshark \
-	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip
+	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3
 
 .PHONY: help run test bench bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
