@@ -14,6 +14,7 @@ use domain::secret::Secret;
 use domain::session::Session;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
+use rows::row::{GroupRows, UserRows};
 use tokio::runtime::Runtime;
 
 const SIZES: [u32; 2] = [1_000, 1_000_000];

@@ -151,11 +151,7 @@ fn check_chap(packet: &Packet<'_>, facts: &AccessFacts<'_>, entry: &SubscriberEn
 }
 
 /// Compares a CHAP response with a password.
-pub(crate) fn compare_chap(
-    packet: &Packet<'_>,
-    facts: &AccessFacts<'_>,
-    password: &[u8],
-) -> Proof {
+pub(crate) fn compare_chap(packet: &Packet<'_>, facts: &AccessFacts<'_>, password: &[u8]) -> Proof {
     let method = Method::Chap;
     let response = facts.chap_password.unwrap_or_default();
     if response.len() != chap::VALUE_LENGTH {

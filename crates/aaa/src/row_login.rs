@@ -8,9 +8,10 @@ use domain::access::rows::{
 use domain::access::{Method, Proof};
 use domain::time::Timestamp;
 use radius::packet::Packet;
-use rows::access::{Access, Authorization, Demand, Outcome, Refusal, RowLimit};
+use rows::access::{Access, Authorization, Demand, Outcome, Refusal};
 use rows::authorize::authorize;
 use rows::cause::{Cause, Problem, Table};
+use rows::limit::RowLimit;
 use rows::password::KnownGood;
 use rows::request::Request;
 use rows::step::{Step, Whose};

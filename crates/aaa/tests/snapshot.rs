@@ -147,9 +147,11 @@ impl Fixture {
             ..subscriber(2, "bo")
         });
         let rows = registry.row_users.lock();
-        rows.expect("nobody panicked").insert("Bob".to_owned(), UserRows::default());
+        rows.expect("nobody panicked")
+            .insert("Bob".to_owned(), UserRows::default());
         let rows = registry.row_groups.lock();
-        rows.expect("nobody panicked").insert("gold".to_owned(), GroupRows::default());
+        rows.expect("nobody panicked")
+            .insert("gold".to_owned(), GroupRows::default());
         let snapshots = Arc::new(MemorySnapshots::default());
         let keeper = SnapshotKeeper {
             store: Arc::new(Place(Arc::clone(&snapshots))),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::rows::row::{GroupRows, UserRows};
 use aaa::port::{
     AccountingStore, AuthLogStore, ChangeFeed, Clock, Named, Parcel, PortError, Registry, Spool,
     Stored,
@@ -16,7 +17,6 @@ use domain::plan::Plan;
 use domain::session::Session;
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
-use ::rows::row::{GroupRows, UserRows};
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
 use storage::spool::SpoolError;

@@ -113,7 +113,8 @@ impl Store {
             }
         }
         let tenant = self.dialect().id_literal(TenantId::DEFAULT.as_uuid());
-        let head = format!("SELECT username FROM subscriber WHERE tenant = {tenant} AND username IN");
+        let head =
+            format!("SELECT username FROM subscriber WHERE tenant = {tenant} AND username IN");
         let keys: Vec<Value> = folded.keys().map(|name| name.as_str().into()).collect();
         let mut namesakes = HashSet::new();
         for row in &select_in(self.reader(), &head, &keys, "").await? {

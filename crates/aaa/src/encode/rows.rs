@@ -3,7 +3,8 @@
 use radius::attribute::{self, kind};
 use radius::avp::Keys;
 use radius::writer::{PacketWriter, WriteError};
-use rows::access::{Access, Place};
+use rows::access::Access;
+use rows::attribute::Place;
 
 /// What rows and the limits in them reply.
 #[derive(Clone, Copy, Debug)]

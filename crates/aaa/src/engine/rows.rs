@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ::rows::request::Request;
 use domain::access::rows::{self, RowProfile};
 use domain::access::{Method, Presence, Proof};
 use domain::auth_log::AuthOutcome;
 use domain::id::AuthId;
 use domain::secret::Secret;
 use radius::packet::Packet;
-use ::rows::request::Request;
 
 use super::access::Concluded;
 use super::{Effect, Engine, Moment, Waiting, Whose};

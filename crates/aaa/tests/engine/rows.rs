@@ -45,13 +45,17 @@ fn password(id: i64) -> Row {
 /// Writes rows and tells the engine's directory as the change feed does.
 fn put_user(script: &Script, name: &str, rows: UserRows) {
     let users = script.registry.row_users.lock();
-    users.expect("nobody panicked").insert(name.to_owned(), rows);
+    users
+        .expect("nobody panicked")
+        .insert(name.to_owned(), rows);
     script.apply(&[Change::RowUser(name.into())]);
 }
 
 fn put_group(script: &Script, name: &str, rows: GroupRows) {
     let groups = script.registry.row_groups.lock();
-    groups.expect("nobody panicked").insert(name.to_owned(), rows);
+    groups
+        .expect("nobody panicked")
+        .insert(name.to_owned(), rows);
     script.apply(&[Change::RowGroup(name.into())]);
 }
 
@@ -110,7 +114,11 @@ fn the_attributes_of_rows_are_replied_in_their_order() {
     let response = chap::respond(9, &request.authenticator, PASSWORD.as_bytes());
     let request = request.with(kind::CHAP_PASSWORD, &response);
     check(&mut script, STRICT, &request, &expected);
-    let steps: Vec<_> = script.log.iter().map(|entry| entry.trace.as_str()).collect();
+    let steps: Vec<_> = script
+        .log
+        .iter()
+        .map(|entry| entry.trace.as_str())
+        .collect();
     assert_eq!(steps, ["R M Mg1 vpap g", "R M Mg1 vchap g"]);
     // Names are compared octet by octet.
     let reason = RejectReason::UnknownUser;
@@ -175,11 +183,21 @@ fn rows_are_forgotten_when_they_are_gone() {
     put_user(&script, "Bob", user(vec![password(1)], Vec::new(), &[]));
     let expected = ["Access-Accept", "Message-Authenticator", "Class"];
     check(&mut script, STRICT, &pap("Bob"), &expected);
-    script.registry.row_users.lock().expect("nobody panicked").clear();
+    script
+        .registry
+        .row_users
+        .lock()
+        .expect("nobody panicked")
+        .clear();
     script.apply(&[Change::RowUser("Bob".into())]);
     check(&mut script, STRICT, &pap("Bob").identifier(2), &DENIED);
     put_user(&script, "Bob", user(vec![password(1)], Vec::new(), &[]));
-    script.registry.row_users.lock().expect("nobody panicked").clear();
+    script
+        .registry
+        .row_users
+        .lock()
+        .expect("nobody panicked")
+        .clear();
     script.apply(&[Change::Everything]);
     check(&mut script, STRICT, &pap("Bob").identifier(3), &DENIED);
 }
@@ -192,16 +210,32 @@ fn the_session_ends_with_the_login() {
         row(2, "Expiration", ":=", &at.as_seconds().to_string())
     };
     let timeout = || vec![row(1, "Session-Timeout", "=", "3600")];
-    put_user(&script, "Bob", user(vec![password(1), until(60)], timeout(), &[]));
+    put_user(
+        &script,
+        "Bob",
+        user(vec![password(1), until(60)], timeout(), &[]),
+    );
     let accept = |timeout| ["Access-Accept", "Message-Authenticator", timeout, "Class"];
     let expected = accept("Session-Timeout = 60");
     check(&mut script, STRICT, &pap("Bob"), &expected);
-    put_user(&script, "Bob", user(vec![password(1), until(60)], Vec::new(), &[]));
+    put_user(
+        &script,
+        "Bob",
+        user(vec![password(1), until(60)], Vec::new(), &[]),
+    );
     check(&mut script, STRICT, &pap("Bob").identifier(2), &expected);
-    put_user(&script, "Bob", user(vec![password(1), until(7_200)], timeout(), &[]));
+    put_user(
+        &script,
+        "Bob",
+        user(vec![password(1), until(7_200)], timeout(), &[]),
+    );
     let expected = accept("Session-Timeout = 3600");
     check(&mut script, STRICT, &pap("Bob").identifier(3), &expected);
-    put_user(&script, "Bob", user(vec![password(1), until(-1)], Vec::new(), &[]));
+    put_user(
+        &script,
+        "Bob",
+        user(vec![password(1), until(-1)], Vec::new(), &[]),
+    );
     let at = NOW.plus_seconds(-1);
     let request = pap("Bob").identifier(4);
     let reason = RejectReason::Expired { at };
@@ -212,7 +246,11 @@ fn the_session_ends_with_the_login() {
 fn sessions_of_a_name_with_rows_are_counted() {
     let mut script = Script::new();
     let once = row(2, "Simultaneous-Use", ":=", "1");
-    put_user(&script, "Bob", user(vec![password(1), once], Vec::new(), &[]));
+    put_user(
+        &script,
+        "Bob",
+        user(vec![password(1), once], Vec::new(), &[]),
+    );
     let start = Request::accounting(1, "81000001").with(kind::USER_NAME, b"Bob");
     script.send(STRICT, &start);
     let (record, _) = script.take_store();

@@ -96,7 +96,9 @@ async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
     };
     let none = "No user has rows: whatever writes radcheck puts them there";
     let key = |user: &UserRows| user.name.clone();
-    context.list::<UserRecord, _, _>(size, none, key, load).await
+    context
+        .list::<UserRecord, _, _>(size, none, key, load)
+        .await
 }
 
 async fn show(context: &mut Context, user: &str) -> Result<(), CliError> {
@@ -127,7 +129,10 @@ async fn show(context: &mut Context, user: &str) -> Result<(), CliError> {
             priority: Some(membership.priority),
         })?;
         for group in store.row_groups(&[&membership.group]).await? {
-            let tables = [("radgroupcheck", group.check), ("radgroupreply", group.reply)];
+            let tables = [
+                ("radgroupcheck", group.check),
+                ("radgroupreply", group.reply),
+            ];
             for (table, rows) in tables {
                 for row in rows {
                     listing.push(&attribute_record(table, &group.name, row))?;

@@ -146,7 +146,11 @@ fn rows_are_obeyed_soon_after_their_commit(kind: DatabaseKind) {
     check(BOB, BOB_LOGIN.1, is_accepted);
     let update = "UPDATE radcheck SET value = 'changed' WHERE username = 'Bob'";
     check(update, "changed", is_accepted);
-    check("DELETE FROM radcheck WHERE username = 'Bob'", "changed", is_rejected);
+    check(
+        "DELETE FROM radcheck WHERE username = 'Bob'",
+        "changed",
+        is_rejected,
+    );
     check(BOB, BOB_LOGIN.1, is_accepted);
     let failures = server.metric("lastmile_radius_change_failures_total");
     assert_eq!(failures, 0);
@@ -166,8 +170,16 @@ fn a_changed_group_reaches_its_users(kind: DatabaseKind) {
                  VALUES ('gold', 'NAS-Port', '==', '77')";
     write(&site, check);
     let has_no_rate = |reply: &crate::wire::Reply| is_accepted(reply) && reply.rate().is_none();
-    until(&server, BOB_LOGIN, "a group that does not match", has_no_rate);
-    write(&site, "DELETE FROM radgroupcheck; DELETE FROM radgroupreply");
+    until(
+        &server,
+        BOB_LOGIN,
+        "a group that does not match",
+        has_no_rate,
+    );
+    write(
+        &site,
+        "DELETE FROM radgroupcheck; DELETE FROM radgroupreply",
+    );
     until(&server, BOB_LOGIN, "a group without rows", has_no_rate);
 }
 
@@ -301,7 +313,11 @@ fn rows_are_listed_without_their_passwords(kind: DatabaseKind) {
     assert_eq!(show[0]["value"], "(hidden)", "{show}");
     assert_eq!(show[1]["value"], "10.7.0.9", "{show}");
     for format in ["table", "json", "jsonl", "csv"] {
-        for words in [&["rows", "list"][..], &["rows", "show", "Bob"], &["rows", "lint"]] {
+        for words in [
+            &["rows", "list"][..],
+            &["rows", "show", "Bob"],
+            &["rows", "lint"],
+        ] {
             let words = [words, &["--output", format]].concat();
             let outcome = site.program.cli(&words);
             let all = format!("{}{}", outcome.stdout, outcome.stderr);

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use radius::dictionary::Dictionary;
+use rows::cause::Cause;
 use rows::compiler::Compiler;
-use rows::lint::{self, Finding, Severity};
 use rows::row::UserRows;
 use serde::Serialize;
 use storage::error::Resource;
@@ -154,8 +154,8 @@ impl Linter<'_> {
                 })?;
             }
             self.memberships(&named.name, &named.rows)?;
-            let findings = lint::user(&self.compiler, &named.name, &named.rows);
-            self.tell(&named.name, findings)?;
+            let program = self.compiler.user(&named.rows);
+            self.tell(&named.name, program.failure())?;
         }
         Ok(())
     }
@@ -180,31 +180,26 @@ impl Linter<'_> {
     fn groups(&mut self, page: Vec<GroupRows>) -> Result<(), CliError> {
         for group in page {
             let named = wired::group(group);
-            let findings = lint::group(&self.compiler, &named.name, &named.rows);
-            self.tell(&named.name, findings)?;
+            let program = self.compiler.group(&named.rows);
+            self.tell(&named.name, program.failure())?;
         }
         Ok(())
     }
 
-    fn tell(&mut self, name: &str, findings: Vec<Finding>) -> Result<(), CliError> {
-        for finding in findings {
-            let severity = match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Note => "note",
-            };
-            if finding.severity == Severity::Error {
-                self.errors += 1;
-            }
-            self.listing.push(&FindingRecord {
-                severity,
-                table: finding.table.name(),
-                id: Some(finding.row),
-                name: name.to_owned(),
-                finding: finding.what,
-                remedy: finding.remedy,
-            })?;
-        }
+    /// A row that keeps everybody out.
+    fn tell(&mut self, name: &str, failure: Option<&Cause>) -> Result<(), CliError> {
+        let Some(cause) = failure else {
+            return Ok(());
+        };
+        self.errors += 1;
+        self.listing.push(&FindingRecord {
+            severity: "error",
+            table: cause.table.name(),
+            id: Some(cause.row),
+            name: name.to_owned(),
+            finding: cause.to_string(),
+            remedy: "mend the row, or remove it: until then nobody gets in by it".to_owned(),
+        })?;
         Ok(())
     }
 }
