@@ -122,7 +122,7 @@ impl Compiler {
     }
 
     /// What a row says, shared with rows that say the same.
-    fn item(&self, row: &Row) -> Result<Arc<Item>, Problem> {
+    pub(crate) fn item(&self, row: &Row) -> Result<Arc<Item>, Problem> {
         let octets = row.attribute.len() + row.op.len() + row.value.len();
         if SHARED_OCTETS_MAX < octets {
             return self.parse(row).map(Arc::new);
@@ -142,8 +142,7 @@ impl Compiler {
         Ok(item)
     }
 
-    /// Reads one row.
-    pub(crate) fn parse(&self, row: &Row) -> Result<Item, Problem> {
+    fn parse(&self, row: &Row) -> Result<Item, Problem> {
         if row.attribute.is_empty() {
             return Err(Problem::NoAttribute);
         }

@@ -136,6 +136,26 @@ impl KnownGood {
         matches!(self.kind, PasswordKind::Crypt)
     }
 
+    /// Whether any password could be right: a digest has its length, and a kind is known.
+    #[must_use]
+    pub fn can_be_right(&self) -> bool {
+        let length = self.octets.len();
+        match self.kind {
+            PasswordKind::Unsupported => false,
+            PasswordKind::Cleartext | PasswordKind::Crypt => length != 0,
+            PasswordKind::Sha2 => matches!(length, 28 | 32 | 48 | 64),
+            PasswordKind::Md5 | PasswordKind::Sha | PasswordKind::Nt | PasswordKind::Lm => {
+                Some(length) == self.kind.digest_octets()
+            }
+            PasswordKind::Smd5
+            | PasswordKind::Ssha
+            | PasswordKind::Ssha224
+            | PasswordKind::Ssha256
+            | PasswordKind::Ssha384
+            | PasswordKind::Ssha512 => self.kind.digest_octets() < Some(length),
+        }
+    }
+
     /// What is stored, decoded; it identifies the password, and may be it.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
