@@ -63,6 +63,16 @@ pub(crate) enum Role {
     Virtual(Virtual),
 }
 
+impl Role {
+    /// Whether FreeRADIUS compares it with something else than instances of it in the request, also for `=~`.
+    pub(crate) const fn is_called_back(self) -> bool {
+        matches!(
+            self,
+            Self::SqlGroup | Self::Prefix | Self::Suffix | Self::Virtual(_)
+        )
+    }
+}
+
 /// What the server knows of a request without an attribute in the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Virtual {

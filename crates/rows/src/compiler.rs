@@ -174,10 +174,7 @@ impl Compiler {
         };
         let octets =
             value::parse(attribute, &text).map_err(|expected| Problem::BadValue { expected })?;
-        if operator.is_unary() {
-            return Ok(Operand::None);
-        }
-        if operator.is_pattern() {
+        if operator.is_pattern() && !attribute.role.is_called_back() {
             let pattern = Pattern::compile(&value::print(attribute, &octets))
                 .map_err(|reason| Problem::BadPattern { reason })?;
             return Ok(Operand::Pattern(Box::new(pattern)));

@@ -6,6 +6,7 @@ use crate::access::Place;
 use crate::attribute::{Role, Tag, Virtual};
 use crate::authorize::Evaluation;
 use crate::expand::{Part, Reference, Source, Template, Which};
+use crate::name;
 use crate::program::Item;
 use crate::value;
 
@@ -27,6 +28,12 @@ pub(crate) fn value(
         return Some(out);
     }
     let text = text(evaluation, template)?;
+    match attribute.data_type {
+        // FreeRADIUS has no way from text to these, whatever the text.
+        DataType::Ethernet => return Some(vec![0; 6]),
+        DataType::Date if text.iter().all(u8::is_ascii_digit) => return Some(vec![0; 4]),
+        _ => {}
+    }
     value::parse(attribute, std::str::from_utf8(&text).ok()?).ok()
 }
 
@@ -49,7 +56,7 @@ fn fill(evaluation: &Evaluation<'_>, parts: &[Part], out: &mut Vec<u8>, is_unesc
                 let matched = evaluation.matched.as_ref();
                 out.extend_from_slice(matched.map_or(&[], |matched| matched.group(*group)));
             }
-            Part::Attribute(reference) => refer(evaluation, reference, out),
+            Part::Attribute(reference) => refer(evaluation, reference, out, is_unescaped),
             Part::Alternative(first, second) => {
                 let start = out.len();
                 fill(
@@ -70,17 +77,31 @@ fn fill(evaluation: &Evaluation<'_>, parts: &[Part], out: &mut Vec<u8>, is_unesc
     }
 }
 
-fn refer(evaluation: &Evaluation<'_>, reference: &Reference, out: &mut Vec<u8>) {
+fn refer(
+    evaluation: &Evaluation<'_>,
+    reference: &Reference,
+    out: &mut Vec<u8>,
+    is_unescaped: bool,
+) {
+    // Text is printed with escapes, which vanish again where escapes are resolved.
+    let is_escaped = !is_unescaped && reference.attribute.data_type == DataType::Text;
+    let shown = |value: Vec<u8>| {
+        if is_escaped {
+            name::printed(&value)
+        } else {
+            value
+        }
+    };
     let mut index = 0;
     let mut visit = |value: &dyn Fn() -> Vec<u8>| {
         match reference.which {
-            Which::Index(wanted) if wanted == index => out.extend_from_slice(&value()),
+            Which::Index(wanted) if wanted == index => out.extend_from_slice(&shown(value())),
             Which::Index(_) | Which::Count => {}
             Which::All => {
                 if index != 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(&value());
+                out.extend_from_slice(&shown(value()));
             }
         }
         index += 1;
@@ -122,6 +143,11 @@ fn visit_request(evaluation: &Evaluation<'_>, reference: &Reference, visit: &mut
         }
         Role::Virtual(Virtual::PacketType) => visit(&|| b"Access-Request".to_vec()),
         Role::Virtual(Virtual::VirtualServer) => visit(&|| b"default".to_vec()),
+        _ if &*attribute.name == "Stripped-User-Name" => {
+            if let Some(stripped) = evaluation.stripped.clone() {
+                visit(&|| request.user_name[stripped.clone()].to_vec());
+            }
+        }
         _ if &*attribute.name == "SQL-User-Name" => visit(&|| request.user_name.to_vec()),
         _ => {
             request.visit(attribute, |instance| {
@@ -130,7 +156,7 @@ fn visit_request(evaluation: &Evaluation<'_>, reference: &Reference, visit: &mut
                 }
                 false
             });
-            if let Some(octets) = request.added_nas_address(attribute) {
+            if let Some(octets) = request.added(attribute) {
                 visit(&|| value::print(attribute, &octets));
             }
         }

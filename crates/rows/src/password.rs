@@ -65,8 +65,6 @@ impl PasswordKind {
             "NT-Password" => Self::Nt,
             "LM-Password" => Self::Lm,
             "PBKDF2-Password" | "NS-MTA-MD5-Password" => Self::Unsupported,
-            "SSHA3-224-Password" | "SSHA3-256-Password" | "SSHA3-384-Password"
-            | "SSHA3-512-Password" => Self::Unsupported,
             _ => return None,
         })
     }

@@ -18,9 +18,9 @@ pub struct Request<'r> {
     pub user_name: &'r [u8],
     /// User-Password in clear, when the request has one.
     pub password: Option<&'r [u8]>,
-    /// Where the packet came from: NAS-IP-Address when the packet has none, and Packet-Src-IP-Address.
+    /// Where the packet came from: Packet-Src-IP-Address, and NAS-IP-Address when the packet has none.
     pub source: IpAddr,
-    /// When it came.
+    /// When it came: Event-Timestamp when the packet has none.
     pub now: Timestamp,
 }
 
@@ -81,16 +81,20 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The address of NAS-IP-Address when the packet does not say where it is from, as FreeRADIUS' preprocess adds it.
-    pub(crate) fn added_nas_address(&self, attribute: &Attribute) -> Option<[u8; 4]> {
-        match self.source.to_canonical() {
-            IpAddr::V4(address)
-                if attribute.place == Place::Standard(kind::NAS_IP_ADDRESS)
-                    && !self.packet.has(kind::NAS_IP_ADDRESS) =>
-            {
-                Some(address.octets())
+    /// What FreeRADIUS' preprocess adds to a packet: where it came from and when, unless the packet says so.
+    pub(crate) fn added(&self, attribute: &Attribute) -> Option<[u8; 4]> {
+        match attribute.place {
+            Place::Standard(kind::NAS_IP_ADDRESS) if !self.packet.has(kind::NAS_IP_ADDRESS) => {
+                match self.source.to_canonical() {
+                    IpAddr::V4(address) => Some(address.octets()),
+                    IpAddr::V6(_) => None,
+                }
             }
-            IpAddr::V4(_) | IpAddr::V6(_) => None,
+            Place::Standard(kind::EVENT_TIMESTAMP) if !self.packet.has(kind::EVENT_TIMESTAMP) => {
+                let seconds = u32::try_from(self.now.as_seconds()).unwrap_or_default();
+                Some(seconds.to_be_bytes())
+            }
+            Place::Standard(_) | Place::Vendor { .. } | Place::Deep(_) | Place::Internal(_) => None,
         }
     }
 }

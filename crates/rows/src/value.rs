@@ -49,11 +49,14 @@ fn parse_typed(attribute: &Attribute, text: &str) -> Option<Vec<u8>> {
         DataType::ComboAddress => ipv4(text)
             .map(|address| address.octets().to_vec())
             .or_else(|| Some(ipv6(text)?.octets().to_vec())),
-        DataType::Ipv4Prefix | DataType::Ipv6Prefix => {
+        DataType::Ipv4Prefix => ipv4_prefix(text),
+        DataType::Ipv6Prefix => {
+            let text = if text == "*" { "::" } else { text };
             (text == text.trim()).then_some(())?;
             encoded(&Value::parse(data_type, text).ok()?, data_type)
         }
-        DataType::InterfaceId | DataType::Ethernet => {
+        DataType::Ethernet => ethernet(text),
+        DataType::InterfaceId => {
             (text == text.trim()).then_some(())?;
             encoded(&Value::parse(data_type, text).ok()?, data_type)
         }
@@ -74,9 +77,7 @@ fn encoded(value: &Value, data_type: DataType) -> Option<Vec<u8>> {
             out.extend_from_slice(&[0, *length_bits]);
             out.extend_from_slice(&address.octets());
         }
-        (Value::Ipv4Prefix(..), DataType::Ipv4Prefix)
-        | (Value::InterfaceId(_), DataType::InterfaceId)
-        | (Value::Ethernet(_), DataType::Ethernet) => value.encode(&mut out),
+        (Value::InterfaceId(_), DataType::InterfaceId) => value.encode(&mut out),
         _ => return None,
     }
     Some(out)
@@ -194,6 +195,23 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(u32::try_from(bits).ok()?))
 }
 
+/// Reads a prefix, in which the octets at the end may be left out, or an address.
+fn ipv4_prefix(text: &str) -> Option<Vec<u8>> {
+    let (address, length_bits) = match text.split_once('/') {
+        None => (ipv4(text)?, 32),
+        Some((address, length_bits)) => {
+            let mut octets = [0; 4];
+            for (at, part) in address.split('.').enumerate() {
+                *octets.get_mut(at)? = part.parse().ok()?;
+            }
+            (Ipv4Addr::from(octets), length_bits.parse().ok()?)
+        }
+    };
+    let mut out = Vec::new();
+    Value::ipv4_prefix(address, length_bits)?.encode(&mut out);
+    Some(out)
+}
+
 fn address_part(text: &str) -> Option<u64> {
     let (radix, digits) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (16, &text[2..]),
@@ -208,7 +226,24 @@ fn address_part(text: &str) -> Option<u64> {
 }
 
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    if text == "*" {
+        return Some(Ipv6Addr::UNSPECIFIED);
+    }
     text.strip_suffix("/128").unwrap_or(text).parse().ok()
+}
+
+/// Reads pairs of digits with colons between them, missing ones being 0, or a decimal number.
+fn ethernet(text: &str) -> Option<Vec<u8>> {
+    if !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()) {
+        let number: u64 = text.parse().ok()?;
+        return Some(number.to_be_bytes()[2..].to_vec());
+    }
+    let mut octets = text
+        .split(':')
+        .map(|pair| (pair.len() == 2).then(|| hexadecimal(pair.as_bytes())?.pop())?)
+        .collect::<Option<Vec<u8>>>()?;
+    (octets.len() <= 6).then(|| octets.resize(6, 0))?;
+    Some(octets)
 }
 
 fn auth_type(text: &str) -> Option<u32> {
@@ -271,6 +306,15 @@ pub(crate) fn print(attribute: &Attribute, octets: &[u8]) -> Vec<u8> {
     if attribute.data_type == DataType::Text {
         return octets.to_vec();
     }
+    let whole;
+    let octets = match *octets {
+        // A tagged number without its tag.
+        [a, b, c] if attribute.data_type == DataType::Integer32 => {
+            whole = [0, a, b, c];
+            &whole[..]
+        }
+        _ => octets,
+    };
     let value = Value::decode(attribute.data_type, octets);
     let name = value.as_number().and_then(|number| {
         if attribute.role == Role::AuthType {

@@ -116,6 +116,9 @@ fn check_check(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::ExpirationCompared);
         }
         Role::Limit(LimitKind::Expiration) if item.operator == Operator::Assign => {}
+        Role::Plain if attribute.is_internal() && attribute.is_secret && is_assigned => {
+            remarks.push(Remark::PasswordUnsupported);
+        }
         Role::Limit(_) | Role::UserProfile | Role::Plain if attribute.is_internal() => {
             if !is_assigned && item.operator != Operator::Absent {
                 remarks.push(Remark::NeverInRequest);
