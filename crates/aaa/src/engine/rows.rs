@@ -11,7 +11,7 @@ use domain::id::AuthId;
 use domain::secret::Secret;
 use radius::packet::Packet;
 
-use super::access::Concluded;
+use super::access::{Concluded, access_request};
 use super::{Effect, Engine, Moment, Waiting, Whose};
 use crate::duplicate::Ticket;
 use crate::encode::rows::RowReply;
@@ -156,11 +156,12 @@ impl Engine {
             }
             None => Presence::default(),
         };
+        let asked = access_request(nas, facts, proof);
         let profile = RowProfile {
             steps: &login.steps,
             outcome: login.outcome,
         };
-        let decision = rows::decide(&profile, proof, presence, now.timestamp);
+        let decision = rows::decide(&profile, asked, presence, now.timestamp);
         let auth = AuthId::new(now.timestamp, self.draw());
         let (written, outcome) = match decision.verdict {
             Ok(grants) => {
