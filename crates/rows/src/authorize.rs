@@ -13,7 +13,7 @@ use crate::expand::Template;
 use crate::fill;
 use crate::merge::merge;
 use crate::name::stored_name;
-use crate::password::{self, AuthType, KnownGood};
+use crate::password::AuthType;
 use crate::pattern::Matched;
 use crate::program::{
     Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
@@ -296,11 +296,10 @@ impl<'r> Evaluation<'r> {
                     is_check,
                     index: u32::try_from(index).unwrap_or(u32::MAX),
                 };
-                match &entry.item.operand {
-                    Operand::Template(template) => {
-                        Place::Made(at, self.make(&entry.item, template))
-                    }
-                    _ => Place::Row(at),
+                if let Operand::Template(template) = &entry.item.operand {
+                    Place::Made(at, self.make(&entry.item, template))
+                } else {
+                    Place::Row(at)
                 }
             })
             .collect();
@@ -323,13 +322,11 @@ impl<'r> Evaluation<'r> {
     /// Expands a value and keeps it; gives its place.
     fn make(&mut self, item: &Item, template: &Template) -> u32 {
         let octets = fill::value(self, item, template);
+        let role = item.attribute.role;
         let known_good = octets
             .as_deref()
-            .and_then(|octets| match item.attribute.role {
-                Role::Password(kind) => Some(Arc::new(KnownGood::new(kind, octets))),
-                Role::PasswordWithHeader => Some(Arc::new(password::with_header(octets))),
-                _ => None,
-            });
+            .and_then(|octets| role.known_good(octets))
+            .map(Arc::new);
         let place = u32::try_from(self.access.made.len()).unwrap_or(u32::MAX);
         self.access.made.push(Made {
             octets: octets.map(Vec::into_boxed_slice),

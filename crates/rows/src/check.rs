@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use radius::data_type::DataType;
+
 use crate::attribute::{Attribute, Role, Virtual};
 use crate::authorize::Evaluation;
 use crate::compare;
@@ -97,22 +99,20 @@ fn called_back(
     difference: impl FnOnce(&[u8]) -> i32,
     evaluation: &Evaluation<'_>,
 ) -> bool {
-    match item.operator {
-        Operator::Present => true,
-        Operator::Absent => false,
-        operator => {
-            let operand = operand(evaluation, item);
-            compare::is_asked_for(operator, difference(&operand))
-        }
+    if item.operator.is_unary() {
+        return item.operator == Operator::Present;
     }
+    let operand = operand(evaluation, item);
+    compare::is_asked_for(item.operator, difference(&operand))
 }
 
 /// The value of a check, expanded if it has to be.
 fn operand<'p>(evaluation: &Evaluation<'_>, item: &'p Item) -> Cow<'p, [u8]> {
-    match &item.operand {
-        Operand::Template(template) => fill::value(evaluation, item, template)
-            .map_or(Cow::Borrowed(without_value(&item.attribute)), Cow::Owned),
-        _ => Cow::Borrowed(item.octets().unwrap_or_default()),
+    if let Operand::Template(template) = &item.operand {
+        fill::value(evaluation, item, template)
+            .map_or_else(|| Cow::Borrowed(without_value(&item.attribute)), Cow::Owned)
+    } else {
+        Cow::Borrowed(item.octets().unwrap_or_default())
     }
 }
 
@@ -175,18 +175,17 @@ fn matches(evaluation: &mut Evaluation<'_>, item: &Item, pattern: &Pattern) -> b
 }
 
 fn printed<'o>(attribute: &Attribute, octets: &'o [u8]) -> Cow<'o, [u8]> {
-    match attribute.data_type {
-        radius::data_type::DataType::Text => Cow::Borrowed(octets),
-        _ => Cow::Owned(value::print(attribute, octets)),
+    if attribute.data_type == DataType::Text {
+        Cow::Borrowed(octets)
+    } else {
+        Cow::Owned(value::print(attribute, octets))
     }
 }
 
 /// `Prefix` and `Suffix`: what matches is taken off the name, unless the list says `Strip-User-Name = No`.
 fn affix(evaluation: &mut Evaluation<'_>, item: &Item, is_stripping: bool) -> bool {
-    match item.operator {
-        Operator::Present => return true,
-        Operator::Absent | Operator::Matches | Operator::MatchesNot => return false,
-        _ => {}
+    if item.operator.is_unary() || item.operator.is_pattern() {
+        return item.operator == Operator::Present;
     }
     let whole = evaluation.request.user_name;
     let range = evaluation.stripped.clone().unwrap_or(0..whole.len());
@@ -230,7 +229,7 @@ fn virtual_difference(
         (Virtual::SourceAddress | Virtual::SourceAddressIpv6, _) => return 1,
         (Virtual::PacketType, _) => return i32::from(operand != [0, 0, 0, 1]),
         (Virtual::ResponsePacketType, _) => return 1,
-        (Virtual::VirtualServer, _) => b"default",
+        (Virtual::Server, _) => b"default",
     };
     i32::from(!holds(item, found, operand))
 }

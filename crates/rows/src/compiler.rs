@@ -13,7 +13,6 @@ use crate::cause::{Cause, Problem, Table};
 use crate::expand::Template;
 use crate::name;
 use crate::operator::Operator;
-use crate::password::{self, KnownGood};
 use crate::pattern::Pattern;
 use crate::program::{
     Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
@@ -179,20 +178,17 @@ impl Compiler {
                 .map_err(|reason| Problem::BadPattern { reason })?;
             return Ok(Operand::Pattern(Box::new(pattern)));
         }
-        Ok(match (attribute.role, attribute.place) {
-            (Role::Password(kind), _) => Operand::Password(Arc::new(KnownGood::new(kind, &octets))),
-            (Role::PasswordWithHeader, _) => {
-                Operand::Password(Arc::new(password::with_header(&octets)))
-            }
-            (_, Place::Deep(oid)) => {
-                let avp = Avp::new(oid, Value::decode(attribute.data_type, &octets));
-                let mut whole = Vec::new();
-                // One that cannot be sent without keys or members is kept and not sent.
-                let _ = avp::encode(&self.dictionary, &[avp], None, &mut whole);
-                Operand::Encoded(Secret::new(octets), whole.into())
-            }
-            _ => Operand::Octets(Secret::new(octets)),
-        })
+        if let Some(known_good) = attribute.role.known_good(&octets) {
+            return Ok(Operand::Password(Arc::new(known_good)));
+        }
+        let Place::Deep(oid) = attribute.place else {
+            return Ok(Operand::Octets(Secret::new(octets)));
+        };
+        let avp = Avp::new(oid, Value::decode(attribute.data_type, &octets));
+        let mut whole = Vec::new();
+        // One that cannot be sent without keys or members is kept and not sent.
+        let _ = avp::encode(&self.dictionary, &[avp], None, &mut whole);
+        Ok(Operand::Encoded(Secret::new(octets), whole.into()))
     }
 
     fn attribute(&self, name: &str) -> Option<Arc<Attribute>> {

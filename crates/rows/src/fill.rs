@@ -3,7 +3,7 @@
 use radius::data_type::DataType;
 
 use crate::access::Place;
-use crate::attribute::{Role, Tag, Virtual};
+use crate::attribute::{Attribute, Role, Tag, Virtual};
 use crate::authorize::Evaluation;
 use crate::expand::{Part, Reference, Source, Template, Which};
 use crate::name;
@@ -28,11 +28,12 @@ pub(crate) fn value(
         return Some(out);
     }
     let text = text(evaluation, template)?;
-    match attribute.data_type {
-        // FreeRADIUS has no way from text to these, whatever the text.
-        DataType::Ethernet => return Some(vec![0; 6]),
-        DataType::Date if text.iter().all(u8::is_ascii_digit) => return Some(vec![0; 4]),
-        _ => {}
+    // FreeRADIUS has no way from text to these, whatever the text.
+    if attribute.data_type == DataType::Ethernet {
+        return Some(vec![0; 6]);
+    }
+    if attribute.data_type == DataType::Date && text.iter().all(u8::is_ascii_digit) {
+        return Some(vec![0; 4]);
     }
     value::parse(attribute, std::str::from_utf8(&text).ok()?).ok()
 }
@@ -129,37 +130,45 @@ type Visit<'v> = dyn FnMut(&dyn Fn() -> Vec<u8>) + 'v;
 fn visit_request(evaluation: &Evaluation<'_>, reference: &Reference, visit: &mut Visit<'_>) {
     let attribute = &*reference.attribute;
     let request = evaluation.request;
-    match attribute.role {
-        Role::SqlGroup => {
-            if let Some(group) = &evaluation.group {
-                visit(&|| group.name.as_bytes().to_vec());
-            }
+    if let Some(value) = known_beside(evaluation, attribute) {
+        visit(&|| value.clone());
+        return;
+    }
+    request.visit(attribute, |instance| {
+        if is_tagged(reference.tag, instance.tag) {
+            visit(&|| value::print(attribute, instance.octets));
         }
-        Role::Virtual(Virtual::SourceAddress) if request.source.to_canonical().is_ipv4() => {
-            visit(&|| request.source.to_canonical().to_string().into_bytes());
+        false
+    });
+    if let Some(octets) = request.added(attribute) {
+        visit(&|| value::print(attribute, &octets));
+    }
+}
+
+/// What the server knows beside the packet.
+fn known_beside(evaluation: &Evaluation<'_>, attribute: &Attribute) -> Option<Vec<u8>> {
+    let request = evaluation.request;
+    let source = request.source.to_canonical();
+    if attribute.role == Role::SqlGroup {
+        let group = evaluation.group.as_ref()?;
+        return Some(group.name.as_bytes().to_vec());
+    }
+    if let Role::Virtual(of) = attribute.role {
+        return match of {
+            Virtual::SourceAddress => source.is_ipv4().then(|| source.to_string().into_bytes()),
+            Virtual::SourceAddressIpv6 => source.is_ipv6().then(|| source.to_string().into_bytes()),
+            Virtual::PacketType => Some(b"Access-Request".to_vec()),
+            Virtual::Server => Some(b"default".to_vec()),
+            Virtual::ResponsePacketType => None,
+        };
+    }
+    match &*attribute.name {
+        "Stripped-User-Name" => {
+            let stripped = evaluation.stripped.clone()?;
+            Some(request.user_name[stripped].to_vec())
         }
-        Role::Virtual(Virtual::SourceAddressIpv6) if request.source.to_canonical().is_ipv6() => {
-            visit(&|| request.source.to_string().into_bytes());
-        }
-        Role::Virtual(Virtual::PacketType) => visit(&|| b"Access-Request".to_vec()),
-        Role::Virtual(Virtual::VirtualServer) => visit(&|| b"default".to_vec()),
-        _ if &*attribute.name == "Stripped-User-Name" => {
-            if let Some(stripped) = evaluation.stripped.clone() {
-                visit(&|| request.user_name[stripped.clone()].to_vec());
-            }
-        }
-        _ if &*attribute.name == "SQL-User-Name" => visit(&|| request.user_name.to_vec()),
-        _ => {
-            request.visit(attribute, |instance| {
-                if is_tagged(reference.tag, instance.tag) {
-                    visit(&|| value::print(attribute, instance.octets));
-                }
-                false
-            });
-            if let Some(octets) = request.added(attribute) {
-                visit(&|| value::print(attribute, &octets));
-            }
-        }
+        "SQL-User-Name" => Some(request.user_name.to_vec()),
+        _ => None,
     }
 }
 

@@ -106,11 +106,12 @@ fn instance<'r>(attribute: &Attribute, octets: &'r [u8]) -> Option<Instance<'r>>
         [tag, value @ ..] if attribute.has_tag && *tag <= radius::avp::TAG_MAX => (*tag, value),
         _ => (0, octets),
     };
-    let is_whole = match attribute.data_type {
-        DataType::Text | DataType::Octets => true,
-        DataType::Integer32 if attribute.has_tag => matches!(octets.len(), 3 | 4),
-        DataType::Ipv6Prefix => (2..=18).contains(&octets.len()),
-        data_type => fixed_octets(data_type).is_none_or(|fixed| fixed == octets.len()),
+    let length = octets.len();
+    let is_whole = match fixed_octets(attribute.data_type) {
+        Some(4) if attribute.has_tag => matches!(length, 3 | 4),
+        Some(fixed) => fixed == length,
+        None if attribute.data_type == DataType::Ipv6Prefix => (2..=18).contains(&length),
+        None => true,
     };
     is_whole.then_some(Instance { tag, octets })
 }

@@ -27,17 +27,15 @@ fn parse_typed(attribute: &Attribute, text: &str) -> Option<Vec<u8>> {
     match data_type {
         DataType::Text => Some(unescaped(text.as_bytes()).into_owned()),
         DataType::Octets => octets(attribute, text),
-        DataType::Integer8 | DataType::Integer16 | DataType::Integer32 => {
-            let number = match number(text) {
-                Some(number) => u32::try_from(number & u64::from(u32::MAX)).ok()?,
-                None => u32::try_from(named(attribute, text)?).ok()?,
-            };
-            match data_type {
-                DataType::Integer8 => Some(vec![u8::try_from(number).ok()?]),
-                DataType::Integer16 => Some(u16::try_from(number).ok()?.to_be_bytes().to_vec()),
-                _ => Some(number.to_be_bytes().to_vec()),
-            }
+        DataType::Integer8 => {
+            let number = u8::try_from(number_or_name(attribute, text)?).ok()?;
+            Some(vec![number])
         }
+        DataType::Integer16 => {
+            let number = u16::try_from(number_or_name(attribute, text)?).ok()?;
+            Some(number.to_be_bytes().to_vec())
+        }
+        DataType::Integer32 => Some(number_or_name(attribute, text)?.to_be_bytes().to_vec()),
         DataType::Integer64 => Some(scanned(text)?.to_be_bytes().to_vec()),
         DataType::Signed32 => {
             let number: i64 = text.trim_ascii().parse().ok()?;
@@ -109,8 +107,15 @@ pub(crate) fn hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn named(attribute: &Attribute, text: &str) -> Option<u64> {
-    attribute.definition.as_ref()?.value_number(text)
+/// A number, of which the low 32 bits count, or the name of a value.
+fn number_or_name(attribute: &Attribute, text: &str) -> Option<u32> {
+    match number(text) {
+        Some(number) => u32::try_from(number & u64::from(u32::MAX)).ok(),
+        None => {
+            let number = attribute.definition.as_ref()?.value_number(text)?;
+            u32::try_from(number).ok()
+        }
+    }
 }
 
 /// Reads a number as `strtoul` does: blanks around it, a sign, `0x`, nothing as 0, and what is too large as the largest.
@@ -165,10 +170,8 @@ fn date(text: &str) -> Option<Vec<u8>> {
     if text.contains('-') || text.contains('T') && !text.contains(' ') {
         return None;
     }
-    match Value::parse(DataType::Date, text).ok()? {
-        Value::Date(seconds) => Some(seconds.to_be_bytes().to_vec()),
-        _ => None,
-    }
+    let seconds = Value::parse(DataType::Date, text).ok()?.as_number()?;
+    Some(u32::try_from(seconds).ok()?.to_be_bytes().to_vec())
 }
 
 /// Reads an address as `inet_aton` does, with a length of 32 at most; names are not looked up.

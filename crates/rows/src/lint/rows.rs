@@ -16,7 +16,6 @@ use crate::password::{AuthType, PasswordKind};
 use crate::pattern::Pattern;
 use crate::program::{Item, Operand};
 use crate::row::Row;
-use crate::value;
 
 /// Octets of the longest value, of the packet's own attributes and of a vendor's.
 const VALUE_OCTETS_MAX: (usize, usize) = (253, 247);
@@ -81,17 +80,16 @@ fn check_text(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
         let obeyed = item.operator.spelling();
         remarks.push(Remark::OperatorSloppy { obeyed });
     }
-    match &item.operand {
-        Operand::Pattern(pattern) if matches!(**pattern, Pattern::Never) => {
+    if let Operand::Pattern(pattern) = &item.operand {
+        if matches!(**pattern, Pattern::Never) {
             remarks.push(Remark::PatternNeverMatches);
         }
-        Operand::Template(template) if template.parts.is_none() => {
+    } else if let Operand::Template(template) = &item.operand {
+        if template.parts.is_none() {
             remarks.push(Remark::ExpansionWithoutValue);
         }
-        Operand::Octets(_) | Operand::Encoded(..) if row.value.contains("%{") => {
-            remarks.push(Remark::NotExpanded);
-        }
-        _ => {}
+    } else if !item.attribute.is_secret && row.value.contains("%{") {
+        remarks.push(Remark::NotExpanded);
     }
     if item.attribute.data_type == DataType::Integer32
         && let Some(Ok(obeyed)) = item.octets().map(<[u8; 4]>::try_from)
@@ -143,22 +141,19 @@ fn check_comparison(item: &Item, remarks: &mut Vec<Remark>) {
         item.operator,
         Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual
     );
-    match item.attribute.data_type {
-        DataType::Integer32 if is_order => {
-            if let Some([high, ..]) = item.octets()
-                && 0x80 <= *high
-            {
-                remarks.push(Remark::ComparisonWraps);
-            }
-        }
-        DataType::Ethernet
-            if !item.operator.is_only_assigned()
-                && !item.operator.is_unary()
-                && !item.operator.is_pattern() =>
-        {
-            remarks.push(Remark::ComparisonMissing);
-        }
-        _ => {}
+    let data_type = item.attribute.data_type;
+    if data_type == DataType::Integer32
+        && is_order
+        && let Some([high, ..]) = item.octets()
+        && 0x80 <= *high
+    {
+        remarks.push(Remark::ComparisonWraps);
+    }
+    let is_plain = !item.operator.is_only_assigned()
+        && !item.operator.is_unary()
+        && !item.operator.is_pattern();
+    if data_type == DataType::Ethernet && is_plain {
+        remarks.push(Remark::ComparisonMissing);
     }
 }
 
@@ -202,27 +197,29 @@ fn check_auth_type(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
 /// A row of `radreply` or `radgroupreply`.
 fn check_reply(table: Table, item: &Item, remarks: &mut Vec<Remark>) {
     let attribute = &*item.attribute;
-    match attribute.role {
-        Role::FallThrough => {
-            let is_plain = matches!(item.octets(), Some([0, 0, 0, 0 | 1]));
-            if !is_plain {
-                remarks.push(Remark::FallThroughOdd);
-            }
-            return;
+    let role = attribute.role;
+    if role == Role::FallThrough {
+        let is_plain = matches!(item.octets(), Some([0, 0, 0, 0 | 1]));
+        if !is_plain {
+            remarks.push(Remark::FallThroughOdd);
         }
+        return;
+    }
+    let belongs_in_check = matches!(
+        role,
         Role::Password(_)
-        | Role::PasswordWithHeader
-        | Role::AuthType
-        | Role::Limit(_)
-        | Role::UserProfile => {
-            remarks.push(Remark::BelongsInCheck);
-            return;
-        }
-        _ if attribute.is_internal() => {
-            remarks.push(Remark::NeverSent);
-            return;
-        }
-        _ => {}
+            | Role::PasswordWithHeader
+            | Role::AuthType
+            | Role::Limit(_)
+            | Role::UserProfile
+    );
+    if belongs_in_check || attribute.is_internal() {
+        remarks.push(if belongs_in_check {
+            Remark::BelongsInCheck
+        } else {
+            Remark::NeverSent
+        });
+        return;
     }
     if adds_nothing(table, item.operator) {
         remarks.push(Remark::ReplyOperator);
@@ -266,20 +263,18 @@ fn check_reply_value(item: &Item, remarks: &mut Vec<Remark>) {
     } else if octets_max < octets.len() {
         remarks.push(Remark::Cut { octets_max });
     }
-    match item.attribute.place {
-        Place::Standard(kind::SESSION_TIMEOUT) if octets == [0; 4] => {
-            remarks.push(Remark::SessionTimeoutZero);
-        }
-        Place::Vendor {
-            vendor: vendor::MIKROTIK,
-            kind: mikrotik::RATE_LIMIT,
-        } => {
-            let text = value::print(&item.attribute, octets);
-            if let Err(error) = String::from_utf8_lossy(&text).parse::<RateLimit>() {
-                let reason = error.to_string();
-                remarks.push(Remark::RateLimit { reason });
-            }
-        }
-        _ => {}
+    let place = item.attribute.place;
+    if place == Place::Standard(kind::SESSION_TIMEOUT) && octets == [0; 4] {
+        remarks.push(Remark::SessionTimeoutZero);
+    }
+    let rate_limit = Place::Vendor {
+        vendor: vendor::MIKROTIK,
+        kind: mikrotik::RATE_LIMIT,
+    };
+    if place == rate_limit
+        && let Err(error) = String::from_utf8_lossy(octets).parse::<RateLimit>()
+    {
+        let reason = error.to_string();
+        remarks.push(Remark::RateLimit { reason });
     }
 }

@@ -19,25 +19,26 @@ use rows::request::Request;
 use rows::row::{GroupRows, Membership, Mode, Row, UserRows};
 
 /// Attribute, operator and value.
-pub type Words<'w> = &'w [(&'w str, &'w str, &'w str)];
+pub(crate) type Words<'w> = &'w [(&'w str, &'w str, &'w str)];
 
-pub const PASSWORD: (&str, &str, &str) = ("Cleartext-Password", ":=", "pw");
-pub const MESSAGE: (&str, &str, &str) = ("Reply-Message", ":=", "m");
-pub const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+pub(crate) const PASSWORD: (&str, &str, &str) = ("Cleartext-Password", ":=", "pw");
+pub(crate) const MESSAGE: (&str, &str, &str) = ("Reply-Message", ":=", "m");
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 /// What a router says beside the name and the password.
 const USUAL: &str = "NAS-IP-Address = 127.0.0.1, NAS-Port = 50, NAS-Port-Type = Ethernet, Calling-Station-Id = \"02:00:00:00:00:01\"";
 
-pub static COMPILER: LazyLock<Compiler> = LazyLock::new(|| Compiler::new(Dictionary::builtin()));
+pub(crate) static COMPILER: LazyLock<Compiler> =
+    LazyLock::new(|| Compiler::new(Dictionary::builtin()));
 
 /// Users and groups.
 #[derive(Default)]
-pub struct World {
+pub(crate) struct World {
     users: HashMap<String, Arc<UserProgram>>,
     groups: HashMap<String, Arc<GroupProgram>>,
 }
 
-pub fn rows(words: Words<'_>) -> Vec<Row> {
+pub(crate) fn rows(words: Words<'_>) -> Vec<Row> {
     (1..)
         .zip(words)
         .map(|(id, (attribute, op, value))| Row {
@@ -49,7 +50,7 @@ pub fn rows(words: Words<'_>) -> Vec<Row> {
         .collect()
 }
 
-pub fn user_rows(check: Words<'_>, reply: Words<'_>, groups: &[&str]) -> UserRows {
+pub(crate) fn user_rows(check: Words<'_>, reply: Words<'_>, groups: &[&str]) -> UserRows {
     let groups = (1..)
         .zip(groups)
         .map(|(id, group)| Membership {
@@ -66,13 +67,19 @@ pub fn user_rows(check: Words<'_>, reply: Words<'_>, groups: &[&str]) -> UserRow
 }
 
 impl World {
-    pub fn user(mut self, name: &str, check: Words<'_>, reply: Words<'_>, groups: &[&str]) -> Self {
+    pub(crate) fn user(
+        mut self,
+        name: &str,
+        check: Words<'_>,
+        reply: Words<'_>,
+        groups: &[&str],
+    ) -> Self {
         let program = COMPILER.user(&user_rows(check, reply, groups));
         self.users.insert(name.to_owned(), Arc::new(program));
         self
     }
 
-    pub fn group(mut self, name: &str, check: Words<'_>, reply: Words<'_>) -> Self {
+    pub(crate) fn group(mut self, name: &str, check: Words<'_>, reply: Words<'_>) -> Self {
         let program = COMPILER.group(&GroupRows {
             check: rows(check),
             reply: rows(reply),
@@ -82,12 +89,18 @@ impl World {
     }
 
     /// What somebody of this name gets who says `pw`.
-    pub fn ask(&self, name: &str) -> String {
+    pub(crate) fn ask(&self, name: &str) -> String {
         self.ask_with(name, "", Some(b"pw"), Mode::Compatible)
     }
 
     /// What somebody gets whose router says more, or whose password is another one.
-    pub fn ask_with(&self, name: &str, extra: &str, password: Option<&[u8]>, mode: Mode) -> String {
+    pub(crate) fn ask_with(
+        &self,
+        name: &str,
+        extra: &str,
+        password: Option<&[u8]>,
+        mode: Mode,
+    ) -> String {
         let name_attribute = format!("User-Name = \"{name}\"");
         let bytes = match extra {
             "" => packet(&name_attribute),
@@ -98,7 +111,7 @@ impl World {
         answer(&self.outcome(&request, mode).authorization, password)
     }
 
-    pub fn outcome(&self, request: &Request<'_>, mode: Mode) -> Outcome {
+    pub(crate) fn outcome(&self, request: &Request<'_>, mode: Mode) -> Outcome {
         let user = self.users.get(&*stored_name(request.user_name));
         authorize(user, self, request, mode)
     }
@@ -115,7 +128,7 @@ impl Groups for World {
 }
 
 /// A request with the usual attributes and some more.
-pub fn packet(extra: &str) -> Vec<u8> {
+pub(crate) fn packet(extra: &str) -> Vec<u8> {
     let dictionary = COMPILER.dictionary();
     let text = if extra.is_empty() {
         USUAL.to_owned()
@@ -131,7 +144,7 @@ pub fn packet(extra: &str) -> Vec<u8> {
     bytes
 }
 
-pub fn request<'r>(
+pub(crate) fn request<'r>(
     packet: &'r Packet<'r>,
     user_name: &'r [u8],
     password: Option<&'r [u8]>,
@@ -146,7 +159,7 @@ pub fn request<'r>(
 }
 
 /// `reject`, or `accept` and the attributes of the reply; CHAP and MS-CHAP are taken to succeed.
-pub fn answer(authorization: &Authorization, password: Option<&[u8]>) -> String {
+pub(crate) fn answer(authorization: &Authorization, password: Option<&[u8]>) -> String {
     let Authorization::Found(access) = authorization else {
         return "reject".to_owned();
     };
@@ -163,7 +176,7 @@ pub fn answer(authorization: &Authorization, password: Option<&[u8]>) -> String 
 }
 
 /// The attributes of a reply, as ` Name=value`.
-pub fn reply(access: &Access) -> String {
+pub(crate) fn reply(access: &Access) -> String {
     let mut out = String::new();
     for attribute in access.reply() {
         let value = match COMPILER.dictionary().find(attribute.name) {
