@@ -110,6 +110,9 @@ impl Harness {
         let log_writer = start(tasks.log);
         let drain = start(tasks.drain);
         start(tasks.follower);
+        for (_, task) in tasks.beside {
+            start(task);
+        }
         Ok(Self {
             node,
             registry,

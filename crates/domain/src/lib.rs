@@ -17,6 +17,8 @@ pub mod plan;
 pub mod rate_limit;
 pub mod secret;
 pub mod session;
+pub mod session_news;
+pub mod session_policy;
 pub mod subscriber;
 pub mod time;
 pub mod usage;

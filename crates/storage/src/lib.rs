@@ -27,6 +27,7 @@ mod query;
 pub mod retention;
 mod seal;
 pub mod session;
+pub mod session_news;
 pub mod snapshot;
 pub mod spool;
 pub mod store;

@@ -25,7 +25,7 @@ use crate::nas_table::NasEntry;
 use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept};
 use crate::request::AccessFacts;
-use crate::session_table::Device;
+use crate::session_table::{Device, Login};
 use crate::signing::Purpose;
 
 impl Engine {
@@ -196,19 +196,38 @@ impl Engine {
             subscriber: &entry.subscriber,
             plan,
         };
-        let presence = match plan.terms.session_limit {
-            Some(_) => {
-                let device = facts.calling_station.map(Device::from_calling_station);
-                let sessions = &self.context.sessions;
-                sessions.presence(entry.subscriber.id, device.as_ref())
-            }
-            None => Presence::default(),
-        };
         let request = access_request(nas, facts, proof);
-        let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        let decision = match profile.session_limit() {
+            Some(_) => self.decide_in_turn(profile, request, facts, nas, now),
+            None => access::decide(Some(profile), request, Presence::default(), now.timestamp),
+        };
         self.conclude(
             ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
         );
+    }
+
+    /// Decides while nobody else decides about the same subscriber, and holds a place for the
+    /// session that begins.
+    fn decide_in_turn<'p>(
+        &self,
+        profile: AccessProfile<'p>,
+        request: AccessRequest,
+        facts: &AccessFacts<'_>,
+        nas: &NasEntry,
+        now: Moment,
+    ) -> Decision<'p> {
+        let login = Login {
+            subscriber: profile.subscriber.id,
+            nas: nas.nas.id,
+            device: facts.calling_station.map(Device::from_calling_station),
+        };
+        let admission = self.context.sessions.admit(login, now);
+        let presence = admission.presence();
+        let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        if let Verdict::Accept(grants) = &decision.verdict {
+            admission.accept(grants.sessions_to_end, &self.context.metrics);
+        }
+        decision
     }
 
     /// Writes the reply to a decision and the log entry, and sends it or holds it back.

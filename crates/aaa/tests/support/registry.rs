@@ -4,13 +4,16 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{PortError, Registry};
+use aaa::port::{PortError, Registry, SessionBoard};
+use domain::accounting::SessionKey;
 use domain::credential::Credential;
 use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
 use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
-use domain::session::Session;
+use domain::session::LiveSession;
+use domain::session_news::SessionNews;
+use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 
@@ -27,6 +30,9 @@ pub(crate) struct MemoryRegistry {
     pub(crate) nas: Mutex<Vec<Nas>>,
     pub(crate) plans: Mutex<Vec<Plan>>,
     pub(crate) subscribers: Mutex<Vec<Subscriber>>,
+    pub(crate) sessions: Mutex<Vec<LiveSession>>,
+    /// What was told to other nodes.
+    pub(crate) news: Mutex<Vec<SessionNews>>,
 }
 
 impl MemoryRegistry {
@@ -61,10 +67,14 @@ impl Registry for MemoryRegistry {
 
     async fn session_page(
         &self,
-        _after: Option<SessionId>,
-        _limit: u32,
-    ) -> Result<Vec<Session>, PortError> {
-        Ok(Vec::new())
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<LiveSession>, PortError> {
+        let mut all = copy_of(&self.sessions);
+        all.sort_by_key(|live| live.session.id);
+        all.retain(|live| after.is_none_or(|after| after < live.session.id));
+        all.truncate(limit as usize);
+        Ok(all)
     }
 
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
@@ -77,6 +87,32 @@ impl Registry for MemoryRegistry {
         let all = self.subscribers.lock().expect("no test panics with it");
         let found = all.iter().filter(|subscriber| ids.contains(&subscriber.id));
         Ok(found.cloned().collect())
+    }
+}
+
+impl SessionBoard for MemoryRegistry {
+    async fn session_many(&self, keys: &[SessionKey]) -> Result<Vec<LiveSession>, PortError> {
+        let mut all = copy_of(&self.sessions);
+        all.retain(|live| keys.contains(&live.session.key));
+        Ok(all)
+    }
+
+    async fn session_news_open(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn session_news(&self) -> Result<Vec<SessionNews>, PortError> {
+        std::future::pending().await
+    }
+
+    fn has_session_readers(&self) -> bool {
+        false
+    }
+
+    async fn announce(&self, news: &[SessionNews]) -> Result<(), PortError> {
+        let mut told = self.news.lock().expect("no test panics with it");
+        told.extend_from_slice(news);
+        Ok(())
     }
 }
 
@@ -122,6 +158,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 

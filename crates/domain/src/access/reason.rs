@@ -90,7 +90,7 @@ impl fmt::Display for RejectReason {
             Self::SessionLimit { open, limit } => {
                 write!(
                     formatter,
-                    "{open} other sessions are open and the plan allows {limit}"
+                    "{open} other sessions are open and {limit} are allowed"
                 )
             }
             Self::PlanMissing => formatter.write_str("the subscriber's plan is not known here yet"),

@@ -23,6 +23,7 @@ pub enum TraceStep {
     SessionTimeoutUntilExpiry { seconds: u32 },
     Granted,
     Refused(RejectReason),
+    ReplacesOldest { open: u32, limit: u16 },
 }
 
 impl TraceStep {
@@ -55,6 +56,10 @@ impl fmt::Display for TraceStep {
             }
             Self::Granted => formatter.write_str("granted"),
             Self::Refused(reason) => write!(formatter, "refused: {reason}"),
+            Self::ReplacesOldest { open, limit } => write!(
+                formatter,
+                "{open} other sessions are open, {limit} are allowed, and this one takes the place of the oldest"
+            ),
         }
     }
 }

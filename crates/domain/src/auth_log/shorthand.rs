@@ -160,6 +160,7 @@ impl TraceText {
                 TraceStep::SessionTimeoutUntilExpiry { seconds } => write!(text, "t{seconds}"),
                 TraceStep::Granted => text.write_str("g"),
                 TraceStep::Refused(_) => text.write_str("r"),
+                TraceStep::ReplacesOldest { open, limit } => write!(text, "o{open}/{limit}"),
             }
             .expect("a string takes every write");
         }
@@ -195,11 +196,12 @@ fn find_step(word: &str) -> Option<TraceStep> {
         'v' => {
             return find_method(value).map(|method| TraceStep::PasswordVerified { method });
         }
-        'l' => {
+        'l' | 'o' => {
             let (open, limit) = value.split_once('/')?;
-            return Some(TraceStep::WithinSessionLimit {
-                open: open.parse().ok()?,
-                limit: limit.parse().ok()?,
+            let (open, limit) = (open.parse().ok()?, limit.parse().ok()?);
+            return Some(match first {
+                'l' => TraceStep::WithinSessionLimit { open, limit },
+                _ => TraceStep::ReplacesOldest { open, limit },
             });
         }
         't' => {
@@ -344,9 +346,10 @@ mod tests {
                 TraceStep::NasIdentifierMatches,
                 TraceStep::WithinSessionLimit { open: 3, limit: 5 },
                 TraceStep::SessionTimeoutUntilExpiry { seconds: 90 },
+                TraceStep::ReplacesOldest { open: 1, limit: 1 },
             ],
             None,
-            "e i l3/5 t90",
+            "e i l3/5 t90 o1/1",
         );
         let reason = RejectReason::Expired { at: AT };
         check_trace(

@@ -102,11 +102,15 @@ pub(super) async fn start(
         log,
         drain,
         follower,
+        beside,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
     supervisor.start_essential_restarting("authentication log", log);
     supervisor.start_restarting("directory", follower);
+    for (name, task) in beside {
+        supervisor.start_restarting(name, task);
+    }
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

@@ -24,6 +24,7 @@ mod signing;
 mod site;
 mod starting;
 mod storm;
+mod together;
 mod traffic;
 mod web;
 mod wire;

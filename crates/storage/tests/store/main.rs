@@ -21,5 +21,6 @@ mod recovery;
 mod resources;
 mod retention;
 mod sealing;
+mod session_news;
 mod sessions;
 mod spool;
