@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aaa::directory::Directory;
 use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
+use aaa::guard::{Guard, GuardOptions};
 use aaa::inbox::Completion;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
@@ -115,6 +116,7 @@ fn engine(directory: Arc<Directory>) -> Engine {
         sessions: Arc::new(SessionTable::new()),
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::ZERO,
+        guard: Arc::new(Guard::new(GuardOptions::OFF, Instant::now())),
     };
     Engine::new(context, [7; 32], 0)
 }

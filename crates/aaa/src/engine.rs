@@ -26,6 +26,7 @@ use crate::auth_log::fold::{self, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
 use crate::follow::Follow;
+use crate::guard::Guard;
 use crate::inbox::Completion;
 use crate::journal::is_repeated_by_its_next;
 use crate::knock::KnockList;
@@ -42,6 +43,7 @@ use crate::tally::Tally;
 mod access;
 mod accounting;
 mod answer;
+mod guarding;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +119,7 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// How long an Access-Reject is held back.
     pub reject_delay: Duration,
+    pub guard: Arc<Guard>,
 }
 
 impl Context {

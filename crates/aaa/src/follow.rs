@@ -40,6 +40,7 @@ impl Follow {
                 (AccountingRecord::Session(record), Stored::Session { outcome, is_open }) => {
                     self.count(record, *outcome);
                     if !*is_open {
+                        self.passed(record);
                         self.ended(record.key, record.subscriber);
                     } else if notice == Notice::First && record.event != SessionEvent::Silence {
                         self.heard(record);
@@ -116,6 +117,18 @@ impl Follow {
         let entry = self.directory.find_subscriber(tenant, username);
         let plan = entry.and_then(|entry| entry.plan.load().as_ref().map(Arc::clone));
         plan.map_or(InterimInterval::DEFAULT, |plan| plan.terms.interim)
+    }
+
+    /// A Stop may be all that is heard of a session.
+    fn passed(&self, record: &SessionRecord) {
+        if record.event == SessionEvent::Stop
+            && 0 < record.total.session_seconds
+            && let Some(subscriber) = record.subscriber
+        {
+            let session =
+                OpenSession::of(record.key, record.nas, &record.place, record.started_at());
+            self.sessions.release(subscriber, &session);
+        }
     }
 
     fn heard(&self, record: &SessionRecord) {

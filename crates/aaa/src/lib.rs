@@ -13,6 +13,7 @@ pub mod duplicate;
 pub mod encode;
 pub mod engine;
 pub mod follow;
+pub mod guard;
 pub mod inbox;
 pub mod journal;
 mod knock;

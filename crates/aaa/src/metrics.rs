@@ -116,10 +116,14 @@ pub enum Count {
     AnnouncementLost,
     SessionNewsApplied,
     SessionNewsFailure,
+    GuardLocked,
+    GuardRefused,
+    GuardForgotten,
+    GuardFailure,
 }
 
 impl Count {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 45] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -161,6 +165,10 @@ impl Count {
         Self::AnnouncementLost,
         Self::SessionNewsApplied,
         Self::SessionNewsFailure,
+        Self::GuardLocked,
+        Self::GuardRefused,
+        Self::GuardForgotten,
+        Self::GuardFailure,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -207,6 +215,10 @@ impl Count {
             Self::AnnouncementLost => "session_news_lost",
             Self::SessionNewsApplied => "session_news_applied",
             Self::SessionNewsFailure => "session_news_failures",
+            Self::GuardLocked => "guard_locks",
+            Self::GuardRefused => "guard_refusals",
+            Self::GuardForgotten => "guard_forgotten",
+            Self::GuardFailure => "guard_failures",
         }
     }
 
@@ -271,6 +283,12 @@ impl Count {
             Self::SessionNewsFailure => {
                 "Attempts to follow the sessions of other nodes that failed"
             }
+            Self::GuardLocked => "Users, devices and routers locked for too many failed attempts",
+            Self::GuardRefused => "Logins refused without comparing the password",
+            Self::GuardForgotten => {
+                "Users, devices and routers whose failed attempts made room for those of others"
+            }
+            Self::GuardFailure => "Attempts to show locks or to let them go that failed",
         }
     }
 }

@@ -20,11 +20,13 @@ use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
 use crate::directory::Directory;
 use crate::engine::{Context, Role};
+use crate::guard::{Guard, GuardOptions};
 use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
 use crate::metrics::{Count, Metrics};
 use crate::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, SessionBoard, Spool,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, PortError, Registry,
+    SessionBoard, Spool,
 };
 use crate::session_table::SessionTable;
 use crate::socket::{self, BindError, Listener};
@@ -57,6 +59,7 @@ pub struct NodeOptions {
     pub workers: usize,
     /// How long an Access-Reject is held back; less than a router's timeout.
     pub reject_delay: Duration,
+    pub guard: GuardOptions,
 }
 
 /// What the node works with outside of itself.
@@ -126,7 +129,7 @@ impl Node {
         ports: Ports<R, A, S, L, F>,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry + SessionBoard,
+        R: Registry + SessionBoard + GuardBoard,
         A: AccountingStore,
         S: Spool,
         L: AuthLogStore,
@@ -149,7 +152,7 @@ impl Node {
         snapshot: &I,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry + SessionBoard,
+        R: Registry + SessionBoard + GuardBoard,
         A: AccountingStore,
         S: Spool,
         L: AuthLogStore,
@@ -192,7 +195,7 @@ struct Blank<R, A, S, L, F> {
 
 impl<R, A, S, L, F> Blank<R, A, S, L, F>
 where
-    R: Registry + SessionBoard,
+    R: Registry + SessionBoard + GuardBoard,
     A: AccountingStore,
     S: Spool,
     L: AuthLogStore,
@@ -205,6 +208,7 @@ where
             sessions: Arc::new(SessionTable::new()),
             metrics: Arc::new(Metrics::new()),
             reject_delay: options.reject_delay,
+            guard: Arc::new(Guard::new(options.guard, ports.clock.instant())),
         };
         let lanes = ports.accounting.lanes().max(1);
         let spooling = Arc::new(Spooling::new(

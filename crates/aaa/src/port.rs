@@ -6,6 +6,7 @@ use std::time::Instant;
 use domain::accounting::{AccountingRecord, Origin, SessionKey};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
+use domain::guard::{GuardKey, GuardLock};
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
@@ -112,6 +113,17 @@ pub trait SessionBoard: Send + Sync + 'static {
     fn has_session_readers(&self) -> bool;
     /// Tells others, all or nothing; when this returns, sessions that have to end are stored.
     fn announce(&self, news: &[SessionNews]) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Shows operators who is locked, and hears whom they let go.
+pub trait GuardBoard: Send + Sync + 'static {
+    /// Shows locks in place of those that were shown before, and says which of these an operator
+    /// has let go.
+    fn guard_exchange(
+        &self,
+        shown: &[GuardKey],
+        locks: &[GuardLock],
+    ) -> impl Future<Output = Result<Vec<GuardKey>, PortError>> + Send;
 }
 
 /// The change feed from one point on. Entries may come more than once and in any order.

@@ -203,7 +203,8 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::MalformedCredential { .. }
         | RejectReason::UnsupportedMethod { .. }
         | RejectReason::NoCredential
-        | RejectReason::PlanMissing => FailureCode::AuthenticationFailure,
+        | RejectReason::PlanMissing
+        | RejectReason::TooManyAttempts { .. } => FailureCode::AuthenticationFailure,
     }
 }
 

@@ -126,6 +126,12 @@ impl SessionTable {
         self.put(subscriber, session, Beginning::Unknown);
     }
 
+    /// A session has come and gone, and the place that was held for it is free again.
+    pub fn release(&self, subscriber: SubscriberId, session: &OpenSession) {
+        let mut held = self.reservations.lock(subscriber);
+        let _ = reservation::release(&mut held, subscriber, session);
+    }
+
     pub fn remove(&self, subscriber: SubscriberId, key: SessionKey) {
         self.keep(subscriber, |session| session.key != key);
     }
@@ -165,6 +171,16 @@ impl SessionTable {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the subscriber is online with this device.
+    pub fn is_online(&self, subscriber: SubscriberId, device: &Device) -> bool {
+        let map = self.by_subscriber.pin();
+        let sessions = map.get(&subscriber);
+        sessions.is_some_and(|sessions| {
+            let mut devices = sessions.iter().map(|session| &session.device);
+            devices.any(|online| online.as_ref() == Some(device))
+        })
     }
 
     /// What is to be told outside of this node.

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aaa::engine::Role;
+use aaa::guard::GuardOptions;
 use aaa::metrics::{Count, Drop};
 use aaa::node::{Node, NodeOptions, Ports, Restartable, StartError};
 use aaa::port::{Clock, PortError};
@@ -92,6 +93,7 @@ impl Harness {
             acct: acct.to_vec(),
             workers,
             reject_delay: Duration::ZERO,
+            guard: GuardOptions::OFF,
         };
         let ports = Ports {
             registry: Arc::clone(&registry),

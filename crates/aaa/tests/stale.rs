@@ -6,7 +6,6 @@ mod memory;
 #[expect(dead_code, reason = "the other tests use more of it")]
 #[path = "support/registry.rs"]
 mod registry;
-#[expect(dead_code, reason = "the other tests use more of it")]
 #[path = "support/spool.rs"]
 mod spool;
 

@@ -8,6 +8,7 @@ pub mod accounting;
 pub mod auth_log;
 pub mod change;
 pub mod credential;
+pub mod guard;
 pub mod id;
 pub mod mac;
 pub mod month;

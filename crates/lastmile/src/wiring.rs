@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Parcel, PortError, Registry, SessionBoard,
-    Spool, Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, Parcel, PortError, Registry,
+    SessionBoard, Spool, Stored,
 };
 use domain::accounting::{AccountingRecord, Origin, SessionKey};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
+use domain::guard::{GuardKey, GuardLock};
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
@@ -182,6 +183,17 @@ impl SessionBoard for NodeStore {
     async fn announce(&self, news: &[SessionNews]) -> Result<(), PortError> {
         let done = self.open()?.session_news_append(news).await;
         done.map_err(|error| fail("storing news of sessions", error))
+    }
+}
+
+impl GuardBoard for NodeStore {
+    async fn guard_exchange(
+        &self,
+        shown: &[GuardKey],
+        locks: &[GuardLock],
+    ) -> Result<Vec<GuardKey>, PortError> {
+        let gone = self.open()?.guard_exchange(shown, locks).await;
+        gone.map_err(|error| fail("showing who is locked", error))
     }
 }
 

@@ -14,6 +14,7 @@ mod dialect;
 pub mod directory;
 mod entity;
 pub mod error;
+pub mod guard;
 mod id;
 pub mod key_ring;
 mod keyed;

@@ -16,6 +16,7 @@ use radius::packet::Packet;
 use radius::verifier::Authenticity;
 use rand::Rng;
 
+use super::guarding::Attempted;
 use super::{Effect, Engine, Moment, Received, Waiting, complain};
 use crate::auth_log::fold::Conclusion;
 use crate::directory::SubscriberEntry;
@@ -53,6 +54,12 @@ impl Engine {
         let Some(entry) = self.find_subscriber(nas, &username) else {
             return self.refuse_unknown(ticket, packet, &facts, nas, now);
         };
+        if let Some(subject) = self.find_lock(&facts, nas, &entry, now) {
+            self.tally.count(Count::GuardRefused);
+            let decision = access::refuse(RejectReason::TooManyAttempts { subject });
+            let entry = Some(&*entry);
+            return self.conclude(ticket, packet, &facts, nas, entry, &decision, None, now);
+        }
         match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
                 self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
@@ -122,6 +129,7 @@ impl Engine {
         nas: &Arc<NasEntry>,
         now: Moment,
     ) {
+        self.note_attempt(facts, nas, None, Attempted::Failed, now);
         let request = access_request(nas, facts, proof::unchecked(facts));
         let decision = access::decide(None, request, Presence::default(), now.timestamp);
         self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
@@ -187,6 +195,19 @@ impl Engine {
         now: Moment,
     ) {
         let subscriber = Some(entry);
+        match proof {
+            Proof::Verified { .. } => {
+                self.note_attempt(facts, nas, subscriber, Attempted::Passed, now);
+            }
+            Proof::Mismatch { .. } => {
+                self.note_attempt(facts, nas, subscriber, Attempted::Failed, now);
+            }
+            Proof::Unusable { .. }
+            | Proof::Malformed { .. }
+            | Proof::Unsupported { .. }
+            | Proof::Missing
+            | Proof::NotChecked { .. } => {}
+        }
         let plan = entry.plan.load();
         let Some(plan) = &*plan else {
             let decision = access::refuse(RejectReason::PlanMissing);

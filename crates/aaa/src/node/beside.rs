@@ -1,12 +1,13 @@
-//! The tasks of a node beside the packet path that look after sessions.
+//! The tasks of a node beside the packet path that look after sessions and guessers.
 
 use std::sync::Arc;
 
 use super::{Restartable, restartable};
 use crate::announcement::Announcer;
 use crate::engine::Context;
+use crate::guard::keeper::GuardKeeper;
 use crate::neighbours::Neighbours;
-use crate::port::{AccountingStore, Clock, Registry, SessionBoard, Spool};
+use crate::port::{AccountingStore, Clock, GuardBoard, Registry, SessionBoard, Spool};
 use crate::spooling::Spooling;
 use crate::stale::StaleKeeper;
 
@@ -18,7 +19,7 @@ pub(super) fn tasks<R, A, S>(
     clock: &Arc<dyn Clock>,
 ) -> Vec<(&'static str, Restartable)>
 where
-    R: Registry + SessionBoard,
+    R: Registry + SessionBoard + GuardBoard,
     A: AccountingStore,
     S: Spool,
 {
@@ -36,8 +37,17 @@ where
         is_behind: false,
         has_run: false,
     };
+    let guard = GuardKeeper {
+        board: Arc::clone(registry),
+        guard: Arc::clone(&context.guard),
+        metrics: Arc::clone(&context.metrics),
+        clock: Arc::clone(clock),
+        shown: Vec::new(),
+        is_failing: false,
+    };
     let stale = StaleKeeper::new(Arc::clone(registry), Arc::clone(spooling), context.follow());
     vec![
+        ("guard", restartable(guard, |task| Box::pin(task.run()))),
         (
             "session news",
             restartable(announcer, |task| Box::pin(task.run())),

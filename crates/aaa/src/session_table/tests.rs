@@ -179,6 +179,16 @@ fn an_older_session_of_the_device_leaves_its_place_alone() {
 }
 
 #[test]
+fn a_session_of_which_only_the_end_is_heard_frees_its_place() {
+    let table = SessionTable::new();
+    assert!(enter(&table, login("a"), 1, 100));
+    table.release(subscriber(), &begun(1, "a", 50));
+    assert!(!enter(&table, login("b"), 1, 101), "that was an older one");
+    table.release(subscriber(), &begun(2, "a", 101));
+    assert!(enter(&table, login("b"), 1, 102));
+}
+
+#[test]
 fn a_session_of_unknown_beginning_stays_the_one_it_is() {
     let table = SessionTable::new();
     table.insert(subscriber(), begun(1, "a", 0));

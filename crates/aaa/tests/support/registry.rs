@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{PortError, Registry, SessionBoard};
+use aaa::port::{GuardBoard, PortError, Registry, SessionBoard};
 use domain::accounting::SessionKey;
 use domain::credential::Credential;
+use domain::guard::{GuardKey, GuardLock};
 use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
 use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
@@ -87,6 +88,16 @@ impl Registry for MemoryRegistry {
         let all = self.subscribers.lock().expect("no test panics with it");
         let found = all.iter().filter(|subscriber| ids.contains(&subscriber.id));
         Ok(found.cloned().collect())
+    }
+}
+
+impl GuardBoard for MemoryRegistry {
+    async fn guard_exchange(
+        &self,
+        _shown: &[GuardKey],
+        _locks: &[GuardLock],
+    ) -> Result<Vec<GuardKey>, PortError> {
+        Ok(Vec::new())
     }
 }
 

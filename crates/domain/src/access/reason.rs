@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Method;
 use crate::credential::HashScheme;
+use crate::guard::GuardSubject;
 use crate::time::Timestamp;
 
 /// Why access was refused.
@@ -22,6 +23,7 @@ pub enum RejectReason {
     NasIdentifierDiffers,
     SessionLimit { open: u32, limit: u16 },
     PlanMissing,
+    TooManyAttempts { subject: GuardSubject },
 }
 
 impl RejectReason {
@@ -40,6 +42,7 @@ impl RejectReason {
             Self::NasIdentifierDiffers => "nas_identifier_differs",
             Self::SessionLimit { .. } => "session_limit",
             Self::PlanMissing => "plan_missing",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
         }
     }
 
@@ -57,7 +60,8 @@ impl RejectReason {
             | Self::UnsupportedMethod { .. }
             | Self::NoCredential
             | Self::NasIdentifierDiffers
-            | Self::PlanMissing => "Access denied",
+            | Self::PlanMissing
+            | Self::TooManyAttempts { .. } => "Access denied",
         }
     }
 }
@@ -94,6 +98,17 @@ impl fmt::Display for RejectReason {
                 )
             }
             Self::PlanMissing => formatter.write_str("the subscriber's plan is not known here yet"),
+            Self::TooManyAttempts { subject } => {
+                let who = match subject {
+                    GuardSubject::User => "of this user",
+                    GuardSubject::Station => "from this device",
+                    GuardSubject::Nas => "through this router",
+                };
+                write!(
+                    formatter,
+                    "too many attempts {who} failed, so none is compared for a while"
+                )
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use compact_str::CompactString;
 
 use crate::access::{Method, RejectReason, Trace, TraceStep};
 use crate::credential::HashScheme;
+use crate::guard::GuardSubject;
 
 const METHODS: [Method; 6] = [
     Method::Pap,
@@ -93,6 +94,7 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             write!(text, " {method} {stored}")
         }
         RejectReason::SessionLimit { open, limit } => write!(text, " {open} {limit}"),
+        RejectReason::TooManyAttempts { subject } => write!(text, " {subject}"),
     }
     .expect("a string takes every write");
     text
@@ -129,6 +131,9 @@ fn find_reason(text: &str) -> Option<RejectReason> {
             limit: word()?.parse().ok()?,
         },
         "plan_missing" => RejectReason::PlanMissing,
+        "too_many_attempts" => RejectReason::TooManyAttempts {
+            subject: GuardSubject::from_stored(word()?)?,
+        },
         _ => return None,
     };
     match word() {
@@ -280,6 +285,16 @@ mod tests {
             RejectReason::SessionLimit { open: 3, limit: 2 },
             "session_limit 3 2",
         );
+    }
+
+    #[test]
+    fn reasons_to_be_kept_back_are_all_read_back() {
+        for subject in GuardSubject::ALL {
+            check_reason(
+                RejectReason::TooManyAttempts { subject },
+                &format!("too_many_attempts {subject}"),
+            );
+        }
     }
 
     #[test]

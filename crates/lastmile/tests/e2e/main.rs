@@ -8,6 +8,7 @@ mod crash;
 mod crashes;
 mod disk_full;
 mod duplicates;
+mod guarding;
 mod hashes;
 mod live_changes;
 mod noise;

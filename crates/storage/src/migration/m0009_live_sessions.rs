@@ -1,5 +1,5 @@
 //! Sessions at the same time: what happens to one more, sessions that have to end, and what nodes
-//! tell each other about sessions.
+//! tell each other about sessions. And who is kept from guessing passwords.
 
 use super::Migration;
 
@@ -16,6 +16,16 @@ CREATE TABLE session_ending (
     subscriber {id} NOT NULL,
     reason TEXT NOT NULL,
     at {int} NOT NULL
+){keyed};
+
+CREATE TABLE guard_lock (
+    node {id} NOT NULL,
+    subject TEXT NOT NULL,
+    name {key} NOT NULL,
+    since {int} NOT NULL,
+    until {int} NOT NULL,
+    strikes {int} NOT NULL,
+    PRIMARY KEY (node, subject, name)
 ){keyed};
 ",
     sqlite: "",

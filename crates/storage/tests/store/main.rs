@@ -13,6 +13,7 @@ mod auth_log;
 mod change_feed;
 mod directory;
 mod fixture;
+mod guard;
 mod import;
 mod key_ring;
 mod migrations;
