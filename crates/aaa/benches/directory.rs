@@ -11,7 +11,8 @@ use domain::id::{PlanId, SessionId, SubscriberId, TenantId};
 use domain::nas::Nas;
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
-use domain::session::Session;
+use domain::session::LiveSession;
+use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
@@ -122,7 +123,7 @@ impl Registry for Numbered {
         &self,
         _after: Option<SessionId>,
         _limit: u32,
-    ) -> Result<Vec<Session>, PortError> {
+    ) -> Result<Vec<LiveSession>, PortError> {
         Ok(Vec::new())
     }
 
@@ -171,6 +172,7 @@ fn subscriber(number: u32) -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use aaa::directory::Directory;
 use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
+use aaa::guard::{Guard, GuardOptions};
 use aaa::inbox::Completion;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
@@ -121,6 +122,7 @@ fn engine(directory: Arc<Directory>) -> Engine {
         sessions: Arc::new(SessionTable::new()),
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::ZERO,
+        guard: Arc::new(Guard::new(GuardOptions::OFF, Instant::now())),
     };
     Engine::new(context, [7; 32], 0)
 }
@@ -141,6 +143,7 @@ fn directory() -> Directory {
             .collect::<BTreeMap<_, _>>()
             .into(),
         row_groups: BTreeMap::from([("gold".to_owned(), row_group())]).into(),
+        ..MemoryRegistry::default()
     };
     let directory = Directory::new([1; 32]);
     let runtime = tokio::runtime::Builder::new_current_thread()

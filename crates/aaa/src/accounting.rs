@@ -100,7 +100,7 @@ pub fn read_record(
         total: facts.total(nas.settings.octet_view),
         terminate_cause: match event {
             SessionEvent::Stop => facts.terminate_cause.map(TerminateCause::Reported),
-            SessionEvent::Start | SessionEvent::Interim => None,
+            SessionEvent::Start | SessionEvent::Interim | SessionEvent::Silence => None,
         },
         place: facts.place(session_id, source),
         username,

@@ -109,6 +109,7 @@ mod tests {
             ipv6_delegated: None,
             pool: pool.map(PoolName::as_str),
             session_limit: None,
+            sessions_to_end: 0,
         }
     }
 

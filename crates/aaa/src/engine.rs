@@ -24,6 +24,8 @@ use crate::arrivals::Arrivals;
 use crate::auth_log::fold::{self, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
+use crate::follow::Follow;
+use crate::guard::Guard;
 use crate::inbox::Completion;
 use crate::journal::is_repeated_by_its_next;
 use crate::knock::KnockList;
@@ -41,6 +43,7 @@ use crate::verifier::{Question, RowQuestion};
 mod access;
 mod accounting;
 mod answer;
+mod guarding;
 mod rows;
 
 /// Both clocks at one moment.
@@ -113,6 +116,18 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// How long an Access-Reject is held back.
     pub reject_delay: Duration,
+    pub guard: Arc<Guard>,
+}
+
+impl Context {
+    /// Who learns what is stored.
+    pub fn follow(&self) -> Follow {
+        Follow {
+            directory: Arc::clone(&self.directory),
+            sessions: Arc::clone(&self.sessions),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
 }
 
 /// A packet of a router that is known.

@@ -1,9 +1,16 @@
-//! What the session table and the counters learn when a record is durable.
+//! What the session table, the vigil and the counters learn when a record is durable, and from what
+//! is loaded.
 
-use domain::accounting::{AccountingRecord, SessionEvent, SessionRecord};
-use domain::session::SessionOutcome as Outcome;
+use std::sync::Arc;
+
+use domain::accounting::{AccountingRecord, SessionEvent, SessionKey, SessionRecord};
+use domain::id::{SubscriberId, TenantId};
+use domain::plan::InterimInterval;
+use domain::session::{LiveSession, SessionOutcome as Outcome};
+use domain::time::Timestamp;
 use tracing::error;
 
+use crate::directory::Directory;
 use crate::metrics::{Count, Metrics};
 use crate::port::Stored;
 use crate::session_table::{OpenSession, SessionTable};
@@ -17,78 +24,147 @@ pub(crate) enum Notice {
     Second,
 }
 
-/// Brings the session table up to what the database has stored now.
-pub(crate) fn follow_stored(
-    sessions: &SessionTable,
-    metrics: &Metrics,
-    records: &[AccountingRecord],
-    stored: &[Stored],
-    notice: Notice,
-) {
-    for (record, stored) in records.iter().zip(stored) {
-        match (record, stored) {
-            (AccountingRecord::Session(record), Stored::Session { outcome, is_open }) => {
-                count(metrics, *outcome);
-                if !*is_open {
-                    close(sessions, record);
-                } else if notice == Notice::First {
-                    open(sessions, record);
+/// Who learns.
+#[derive(Clone, Debug)]
+pub struct Follow {
+    pub directory: Arc<Directory>,
+    pub sessions: Arc<SessionTable>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Follow {
+    /// Brings the session table up to what the database has stored now.
+    pub(crate) fn stored(&self, records: &[AccountingRecord], stored: &[Stored], notice: Notice) {
+        for (record, stored) in records.iter().zip(stored) {
+            match (record, stored) {
+                (AccountingRecord::Session(record), Stored::Session { outcome, is_open }) => {
+                    self.count(record, *outcome);
+                    if !*is_open {
+                        self.passed(record);
+                        self.ended(record.key, record.subscriber);
+                    } else if notice == Notice::First && record.event != SessionEvent::Silence {
+                        self.heard(record);
+                    }
+                }
+                (AccountingRecord::NasRestart(restart), Stored::NasRestart { closed }) => {
+                    self.metrics.add(Count::SessionClosed, *closed);
+                    if notice == Notice::First {
+                        self.sessions.remove_nas(restart.nas, restart.source);
+                    }
+                }
+                (_, Stored::Before) => {}
+                (AccountingRecord::Session(_), Stored::NasRestart { .. })
+                | (AccountingRecord::NasRestart(_), Stored::Session { .. }) => {
+                    error!("The store answered another record than the one it was given");
                 }
             }
-            (AccountingRecord::NasRestart(restart), Stored::NasRestart { closed }) => {
-                metrics.add(Count::SessionClosed, *closed);
-                if notice == Notice::First {
-                    sessions.remove_nas(restart.nas, restart.source);
+        }
+    }
+
+    /// Brings the session table up to what was spooled: what the records say themselves, because
+    /// nobody has compared them with what is stored.
+    pub(crate) fn spooled(&self, records: &[AccountingRecord]) {
+        for record in records {
+            match record {
+                AccountingRecord::Session(record) => match record.event {
+                    SessionEvent::Start | SessionEvent::Interim => self.heard(record),
+                    SessionEvent::Stop | SessionEvent::Silence => {
+                        self.ended(record.key, record.subscriber);
+                    }
+                },
+                AccountingRecord::NasRestart(restart) => {
+                    self.sessions.remove_nas(restart.nas, restart.source);
                 }
             }
-            (_, Stored::Before) => {}
-            (AccountingRecord::Session(_), Stored::NasRestart { .. })
-            | (AccountingRecord::NasRestart(_), Stored::Session { .. }) => {
-                error!("The store answered another record than the one it was given");
+        }
+    }
+
+    /// Notes a session that the database knows as open.
+    pub(crate) fn loaded(&self, live: &LiveSession, now: Timestamp) {
+        let session = &live.session;
+        let interim = self.interim_of(session.tenant, &session.username);
+        let age = now.seconds_since(session.updated_at);
+        let vigil = self.sessions.vigil();
+        let loaded = vigil.load(
+            session.key,
+            session.subscriber,
+            session.updated_at,
+            age,
+            interim,
+        );
+        if loaded.is_err() {
+            self.metrics.count(Count::SessionUnwatched);
+        }
+        if let Some(subscriber) = session.subscriber {
+            let open = OpenSession {
+                is_replaced: live.is_replaced,
+                ..OpenSession::of(session.key, session.nas, &session.place, session.started_at)
+            };
+            self.sessions.insert(subscriber, open);
+        }
+    }
+
+    /// Notes that a session is no longer open.
+    pub(crate) fn ended(&self, key: SessionKey, subscriber: Option<SubscriberId>) {
+        self.sessions.vigil().forget(key);
+        if let Some(subscriber) = subscriber {
+            self.sessions.remove(subscriber, key);
+        }
+    }
+
+    /// The interval that routers are told for a user now; for who is not known, the usual one.
+    pub(crate) fn interim_of(&self, tenant: TenantId, username: &str) -> InterimInterval {
+        let entry = self.directory.find_subscriber(tenant, username);
+        let plan = entry.and_then(|entry| entry.plan.load().as_ref().map(Arc::clone));
+        plan.map_or(InterimInterval::DEFAULT, |plan| plan.terms.interim)
+    }
+
+    /// A Stop may be all that is heard of a session.
+    fn passed(&self, record: &SessionRecord) {
+        if record.event == SessionEvent::Stop
+            && 0 < record.total.session_seconds
+            && let Some(subscriber) = record.subscriber
+        {
+            let session =
+                OpenSession::of(record.key, record.nas, &record.place, record.started_at());
+            self.sessions.release(subscriber, &session);
+        }
+    }
+
+    fn heard(&self, record: &SessionRecord) {
+        let interim = || self.interim_of(record.tenant, &record.username);
+        let vigil = self.sessions.vigil();
+        let heard = vigil.hear(record.key, record.subscriber, record.at, interim);
+        if heard.is_err() {
+            self.metrics.count(Count::SessionUnwatched);
+        }
+        let Some(subscriber) = record.subscriber else {
+            return;
+        };
+        let session = OpenSession::of(record.key, record.nas, &record.place, record.started_at());
+        if record.event == SessionEvent::Start || 0 < record.total.session_seconds {
+            self.sessions.insert(subscriber, session);
+        } else {
+            self.sessions.insert_begun(subscriber, session);
+        }
+    }
+
+    fn count(&self, record: &SessionRecord, outcome: Outcome) {
+        let metrics = &self.metrics;
+        match outcome {
+            Outcome::Opened => metrics.count(Count::SessionOpened),
+            Outcome::Closed => {
+                metrics.count(Count::SessionClosed);
+                if record.event == SessionEvent::Silence {
+                    metrics.count(Count::SessionSilenced);
+                }
             }
-        }
-    }
-}
-
-/// Brings the session table up to what was spooled: what the records say themselves, because
-/// nobody has compared them with what is stored.
-pub(crate) fn follow_spooled(sessions: &SessionTable, records: &[AccountingRecord]) {
-    for record in records {
-        match record {
-            AccountingRecord::Session(record) => match record.event {
-                SessionEvent::Start | SessionEvent::Interim => open(sessions, record),
-                SessionEvent::Stop => close(sessions, record),
-            },
-            AccountingRecord::NasRestart(restart) => {
-                sessions.remove_nas(restart.nas, restart.source)
+            Outcome::Stale => metrics.count(Count::SessionStale),
+            Outcome::Superseded => {
+                metrics.count(Count::SessionClosed);
+                metrics.count(Count::SessionOpened);
             }
+            Outcome::Updated | Outcome::Amended => {}
         }
-    }
-}
-
-fn count(metrics: &Metrics, outcome: Outcome) {
-    match outcome {
-        Outcome::Opened => metrics.count(Count::SessionOpened),
-        Outcome::Closed => metrics.count(Count::SessionClosed),
-        Outcome::Stale => metrics.count(Count::SessionStale),
-        Outcome::Superseded => {
-            metrics.count(Count::SessionClosed);
-            metrics.count(Count::SessionOpened);
-        }
-        Outcome::Updated | Outcome::Amended => {}
-    }
-}
-
-fn open(sessions: &SessionTable, record: &SessionRecord) {
-    let Some(subscriber) = record.subscriber else {
-        return;
-    };
-    let session = OpenSession::of(record.key, record.nas, &record.place);
-    sessions.insert(subscriber, session);
-}
-
-fn close(sessions: &SessionTable, record: &SessionRecord) {
-    if let Some(subscriber) = record.subscriber {
-        sessions.remove(subscriber, record.key);
     }
 }

@@ -68,7 +68,7 @@ pub const fn is_repeated_by_its_next(record: &AccountingRecord) -> bool {
     match record {
         AccountingRecord::Session(record) => match record.event {
             SessionEvent::Interim => true,
-            SessionEvent::Start | SessionEvent::Stop => false,
+            SessionEvent::Start | SessionEvent::Stop | SessionEvent::Silence => false,
         },
         AccountingRecord::NasRestart(_) => false,
     }

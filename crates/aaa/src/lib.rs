@@ -5,18 +5,21 @@
 //! [`port`].
 
 pub mod accounting;
+pub mod announcement;
 mod arrivals;
 pub mod auth_log;
 pub mod directory;
 pub mod duplicate;
 pub mod encode;
 pub mod engine;
-mod follow;
+pub mod follow;
+pub mod guard;
 pub mod inbox;
 pub mod journal;
 mod knock;
 pub mod metrics;
 pub mod nas_table;
+pub mod neighbours;
 pub mod node;
 mod outbox;
 mod overload;
@@ -31,6 +34,7 @@ mod signing;
 pub mod snapshot;
 pub mod socket;
 pub mod spooling;
+pub mod stale;
 mod subscriber_table;
 mod tally;
 pub mod trouble;

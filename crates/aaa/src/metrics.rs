@@ -108,10 +108,22 @@ pub enum Count {
     SnapshotWritten,
     SnapshotFailure,
     WorkerRestart,
+    SessionReplaced,
+    SessionSilenced,
+    SessionUnwatched,
+    StaleFailure,
+    ReservationLost,
+    AnnouncementLost,
+    SessionNewsApplied,
+    SessionNewsFailure,
+    GuardLocked,
+    GuardRefused,
+    GuardForgotten,
+    GuardFailure,
 }
 
 impl Count {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 45] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -145,6 +157,18 @@ impl Count {
         Self::SnapshotWritten,
         Self::SnapshotFailure,
         Self::WorkerRestart,
+        Self::SessionReplaced,
+        Self::SessionSilenced,
+        Self::SessionUnwatched,
+        Self::StaleFailure,
+        Self::ReservationLost,
+        Self::AnnouncementLost,
+        Self::SessionNewsApplied,
+        Self::SessionNewsFailure,
+        Self::GuardLocked,
+        Self::GuardRefused,
+        Self::GuardForgotten,
+        Self::GuardFailure,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -183,6 +207,18 @@ impl Count {
             Self::SnapshotWritten => "snapshots_written",
             Self::SnapshotFailure => "snapshot_failures",
             Self::WorkerRestart => "worker_restarts",
+            Self::SessionReplaced => "sessions_replaced",
+            Self::SessionSilenced => "sessions_closed_stale",
+            Self::SessionUnwatched => "sessions_unwatched",
+            Self::StaleFailure => "stale_failures",
+            Self::ReservationLost => "session_places_lost",
+            Self::AnnouncementLost => "session_news_lost",
+            Self::SessionNewsApplied => "session_news_applied",
+            Self::SessionNewsFailure => "session_news_failures",
+            Self::GuardLocked => "guard_locks",
+            Self::GuardRefused => "guard_refusals",
+            Self::GuardForgotten => "guard_forgotten",
+            Self::GuardFailure => "guard_failures",
         }
     }
 
@@ -227,6 +263,32 @@ impl Count {
             Self::SnapshotWritten => "Directory snapshots written",
             Self::SnapshotFailure => "Directory snapshots that could not be written",
             Self::WorkerRestart => "Packet workers restarted after a panic",
+            Self::SessionReplaced => "Sessions that have to end because another took their place",
+            Self::SessionSilenced => {
+                "Sessions closed because nothing was heard of them for three intervals and a margin"
+            }
+            Self::SessionUnwatched => {
+                "Reports of sessions beyond the number that is watched over for silence"
+            }
+            Self::StaleFailure => "Attempts to look at sessions without updates that failed",
+            Self::ReservationLost => {
+                "Places held for sessions about to begin that made room for others"
+            }
+            Self::AnnouncementLost => {
+                "Replaced sessions and held places not told because too many waited"
+            }
+            Self::SessionNewsApplied => {
+                "News of sessions, also this node's own, that were read and applied"
+            }
+            Self::SessionNewsFailure => {
+                "Attempts to follow the sessions of other nodes that failed"
+            }
+            Self::GuardLocked => "Users, devices and routers locked for too many failed attempts",
+            Self::GuardRefused => "Logins refused without comparing the password",
+            Self::GuardForgotten => {
+                "Users, devices and routers whose failed attempts made room for those of others"
+            }
+            Self::GuardFailure => "Attempts to show locks or to let them go that failed",
         }
     }
 }

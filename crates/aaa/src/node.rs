@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use domain::accounting::SourceId;
 use domain::change::Change;
+use domain::time::Timestamp;
 use rand::Rng;
 use rows::row::Mode;
 use tokio::sync::Mutex;
@@ -20,15 +21,21 @@ use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
 use crate::directory::Directory;
 use crate::engine::{Context, Role};
+use crate::guard::{Guard, GuardOptions};
 use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
 use crate::metrics::{Count, Metrics};
-use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Spool};
-use crate::session_table::{OpenSession, SessionTable};
+use crate::port::{
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, PortError, Registry,
+    SessionBoard, Spool,
+};
+use crate::session_table::SessionTable;
 use crate::socket::{self, BindError, Listener};
 use crate::spooling::{SpoolState, Spooling};
 use crate::verifier::Verifier;
 use crate::worker::Worker;
+
+mod beside;
 
 /// Addresses that one node may listen on.
 pub const LISTENERS_MAX: usize = 64;
@@ -55,6 +62,7 @@ pub struct NodeOptions {
     pub reject_delay: Duration,
     /// How the rows of FreeRADIUS' tables are obeyed.
     pub rows: Mode,
+    pub guard: GuardOptions,
 }
 
 /// What the node works with outside of itself.
@@ -98,6 +106,8 @@ pub struct Tasks {
     pub drain: Restartable,
     /// Never ends.
     pub follower: Restartable,
+    /// Look after sessions, each with its name. None of them ends.
+    pub beside: Vec<(&'static str, Restartable)>,
 }
 
 /// A running node.
@@ -122,7 +132,7 @@ impl Node {
         ports: Ports<R, A, S, L, F>,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry,
+        R: Registry + SessionBoard + GuardBoard,
         A: AccountingStore,
         S: Spool,
         L: AuthLogStore,
@@ -130,7 +140,8 @@ impl Node {
     {
         let blank = Blank::open(options, ports)?;
         blank.spooling.drain_at_start().await;
-        let loaded = load(&blank.context, &*blank.registry).await;
+        let now = blank.clock.timestamp();
+        let loaded = load(&blank.context, &*blank.registry, now).await;
         loaded.map_err(StartError::Load)?;
         blank.context.metrics.count(Count::DirectoryReload);
         blank.serve(options)
@@ -144,7 +155,7 @@ impl Node {
         snapshot: &I,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry,
+        R: Registry + SessionBoard + GuardBoard,
         A: AccountingStore,
         S: Spool,
         L: AuthLogStore,
@@ -152,7 +163,8 @@ impl Node {
         I: Registry,
     {
         let blank = Blank::open(options, ports)?;
-        let loaded = load(&blank.context, snapshot).await;
+        let now = blank.clock.timestamp();
+        let loaded = load(&blank.context, snapshot, now).await;
         loaded.map_err(StartError::Load)?;
         blank.serve(options)
     }
@@ -186,7 +198,7 @@ struct Blank<R, A, S, L, F> {
 
 impl<R, A, S, L, F> Blank<R, A, S, L, F>
 where
-    R: Registry,
+    R: Registry + SessionBoard + GuardBoard,
     A: AccountingStore,
     S: Spool,
     L: AuthLogStore,
@@ -199,14 +211,14 @@ where
             sessions: Arc::new(SessionTable::new()),
             metrics: Arc::new(Metrics::new()),
             reject_delay: options.reject_delay,
+            guard: Arc::new(Guard::new(options.guard, ports.clock.instant())),
         };
         let lanes = ports.accounting.lanes().max(1);
         let spooling = Arc::new(Spooling::new(
             (0..lanes).map(|_| SourceId(draw())).collect(),
             ports.accounting,
             ports.spool,
-            Arc::clone(&context.sessions),
-            Arc::clone(&context.metrics),
+            context.follow(),
         ));
         Ok(Self {
             sets,
@@ -239,7 +251,7 @@ where
             context: context.clone(),
             journal: journal_queue,
             verifier,
-            clock,
+            clock: Arc::clone(&clock),
             stop: Arc::clone(&stop),
         };
         let (outlets, threads) = crew.start(sets, handovers).map_err(StartError::Thread)?;
@@ -250,6 +262,7 @@ where
         };
         let metrics = Arc::clone(&context.metrics);
         let log = LogWriter::new(log, intake, outlets.clone(), metrics);
+        let beside = beside::tasks(&context, &registry, &spooling, &clock);
         let follower = Follower {
             context: context.clone(),
             registry,
@@ -266,6 +279,7 @@ where
             log: restartable(log, |log| Box::pin(log.run())),
             drain: restartable(drain, |drain| Box::pin(drain.run())),
             follower: restartable(follower, |follower| Box::pin(follower.run())),
+            beside,
         };
         let node = Node {
             auth,
@@ -391,18 +405,20 @@ fn addresses_of(sets: &[Vec<Listener>], role: Role) -> Vec<SocketAddr> {
         .collect()
 }
 
-async fn load<R: Registry>(context: &Context, registry: &R) -> Result<(), PortError> {
+async fn load<R: Registry>(
+    context: &Context,
+    registry: &R,
+    now: Timestamp,
+) -> Result<(), PortError> {
     context.directory.load(registry).await?;
+    let follow = context.follow();
     let mut after = None;
     loop {
         let page = registry.session_page(after, SESSION_PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = Some(last.id);
+        after = Some(last.session.id);
         for session in &page {
-            if let Some(subscriber) = session.subscriber {
-                let open = OpenSession::of(session.key, session.nas, &session.place);
-                context.sessions.insert(subscriber, open);
-            }
+            follow.loaded(session, now);
         }
     }
     info!(

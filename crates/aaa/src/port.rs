@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::time::Instant;
 
-use domain::accounting::{AccountingRecord, Origin};
+use domain::accounting::{AccountingRecord, Origin, SessionKey};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
+use domain::guard::{GuardKey, GuardLock};
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
-use domain::session::{Session, SessionOutcome};
+use domain::session::{LiveSession, SessionOutcome};
+use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
@@ -93,7 +95,7 @@ pub trait Registry: Send + Sync + 'static {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Session>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<LiveSession>, PortError>> + Send;
     /// The next users of FreeRADIUS' tables after `after` in the order of their names, at most
     /// `limit`.
     fn row_user_page(
@@ -125,6 +127,34 @@ pub trait Registry: Send + Sync + 'static {
         &self,
         ids: &[SubscriberId],
     ) -> impl Future<Output = Result<Vec<Subscriber>, PortError>> + Send;
+}
+
+/// What this node and others know of sessions together.
+pub trait SessionBoard: Send + Sync + 'static {
+    /// These sessions, if they are open now.
+    fn session_many(
+        &self,
+        keys: &[SessionKey],
+    ) -> impl Future<Output = Result<Vec<LiveSession>, PortError>> + Send;
+    /// Begins to read news, if that has not begun: what is loaded afterwards misses nothing.
+    fn session_news_open(&self) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Waits for news of other nodes. Dropping the future loses nothing.
+    fn session_news(&self) -> impl Future<Output = Result<Vec<SessionNews>, PortError>> + Send;
+    /// Whether there are other nodes to tell.
+    fn has_session_readers(&self) -> bool;
+    /// Tells others, all or nothing; when this returns, sessions that have to end are stored.
+    fn announce(&self, news: &[SessionNews]) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Shows operators who is locked, and hears whom they let go.
+pub trait GuardBoard: Send + Sync + 'static {
+    /// Shows locks in place of those that were shown before, and says which of these an operator
+    /// has let go.
+    fn guard_exchange(
+        &self,
+        shown: &[GuardKey],
+        locks: &[GuardLock],
+    ) -> impl Future<Output = Result<Vec<GuardKey>, PortError>> + Send;
 }
 
 /// The change feed from one point on. Entries may come more than once and in any order.

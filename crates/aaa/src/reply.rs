@@ -228,7 +228,8 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::RowFailed { .. }
         | RejectReason::RowsReject
         | RejectReason::RowsAuthType
-        | RejectReason::RowsPassword { .. } => FailureCode::AuthenticationFailure,
+        | RejectReason::RowsPassword { .. }
+        | RejectReason::TooManyAttempts { .. } => FailureCode::AuthenticationFailure,
     }
 }
 

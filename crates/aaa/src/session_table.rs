@@ -1,16 +1,29 @@
-//! Which sessions each subscriber has open, in memory: read without locks, written by the journal
-//! and by the drain of the spool.
+//! Which sessions each subscriber has open, in memory: read without locks, written by the journal,
+//! by the drain of the spool, and by a login that takes the place of another session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
-use domain::access::Presence;
 use domain::accounting::{SessionKey, SessionPlace};
 use domain::id::{NasId, SubscriberId};
 use domain::mac::Mac;
-use papaya::HashMap;
+use domain::time::Timestamp;
+use papaya::{Compute, HashMap, Operation};
+
+use crate::announcement::Announcements;
+use crate::stale::vigil::Vigil;
+use reservation::Reservations;
+
+mod admission;
+mod reservation;
+
+pub use admission::{Admission, Login};
+pub use reservation::RESERVED_FOR;
+
+/// How far what two records say of a session's beginning may differ.
+const BEGINNING_MARGIN_SECONDS: i64 = 60;
 
 /// One open session, as far as a new login must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +33,9 @@ pub struct OpenSession {
     /// Where its records come from.
     pub nas_address: Option<IpAddr>,
     pub device: Option<Device>,
+    pub started_at: Timestamp,
+    /// Another one took its place: it has to end, and does not count any more.
+    pub is_replaced: bool,
 }
 
 /// What tells one device of a subscriber from another: its MAC, or whatever the NAS sent as
@@ -30,15 +46,38 @@ pub enum Device {
     Other(CompactString),
 }
 
+/// Whether a record says when its session began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    Known,
+    Unknown,
+}
+
 impl OpenSession {
     /// What is kept of a session that is attached at `place`.
-    pub fn of(key: SessionKey, nas: NasId, place: &SessionPlace) -> Self {
+    pub fn of(key: SessionKey, nas: NasId, place: &SessionPlace, started_at: Timestamp) -> Self {
         let station = place.calling_station.as_deref();
         Self {
             key,
             nas,
             nas_address: place.nas_address,
             device: station.map(Device::from_calling_station),
+            started_at,
+            is_replaced: false,
+        }
+    }
+
+    /// Takes over what is known of the same session.
+    fn learn(&mut self, known: &Self) {
+        if self.device.is_none() {
+            self.device.clone_from(&known.device);
+        }
+        // A later session may have the key of one that ended unheard.
+        let is_the_same =
+            self.started_at <= known.started_at.plus_seconds(BEGINNING_MARGIN_SECONDS);
+        if is_the_same {
+            self.started_at = self.started_at.min(known.started_at);
+            self.is_replaced |= known.is_replaced;
         }
     }
 }
@@ -50,15 +89,25 @@ impl Device {
             None => Self::Other(station.into()),
         }
     }
+
+    /// Text that [`Self::from_calling_station`] reads as the same device.
+    pub fn to_text(&self) -> CompactString {
+        match self {
+            Self::Mac(mac) => compact_str::format_compact!("{mac}"),
+            Self::Other(station) => station.clone(),
+        }
+    }
 }
 
-/// The open sessions of this node's view.
+/// The open sessions of this node's view, and the places that are held for those who are about to
+/// begin one.
 #[derive(Debug, Default)]
 pub struct SessionTable {
     by_subscriber: HashMap<SubscriberId, Arc<[OpenSession]>>,
     count: AtomicUsize,
-    /// Held by who writes: what is written rests on what was read.
-    turn: Mutex<()>,
+    reservations: Reservations,
+    announcements: Announcements,
+    vigil: Vigil,
 }
 
 impl SessionTable {
@@ -67,28 +116,23 @@ impl SessionTable {
     }
 
     /// Notes a session as open; a known one is replaced, and keeps its device when a record does
-    /// not name it.
-    pub fn insert(&self, subscriber: SubscriberId, mut session: OpenSession) {
-        let _turn = self.turn();
-        let map = self.by_subscriber.pin();
-        let known = map.get(&subscriber).map_or(&[][..], |sessions| sessions);
-        let key = session.key;
-        if session.device.is_none()
-            && let Some(same) = known.iter().find(|other| other.key == key)
-        {
-            session.device.clone_from(&same.device);
-        }
-        if known.contains(&session) {
-            return;
-        }
-        let others = known.iter().filter(|other| other.key != key).cloned();
-        let sessions: Arc<[_]> = others.chain([session]).collect();
-        self.add(sessions.len(), known.len());
-        map.insert(subscriber, sessions);
+    /// not name it. The place that was held for it is free again.
+    pub fn insert(&self, subscriber: SubscriberId, session: OpenSession) {
+        self.put(subscriber, session, Beginning::Known);
+    }
+
+    /// The same for a session of which it is not known when it began.
+    pub fn insert_begun(&self, subscriber: SubscriberId, session: OpenSession) {
+        self.put(subscriber, session, Beginning::Unknown);
+    }
+
+    /// A session has come and gone, and the place that was held for it is free again.
+    pub fn release(&self, subscriber: SubscriberId, session: &OpenSession) {
+        let mut held = self.reservations.lock(subscriber);
+        let _ = reservation::release(&mut held, subscriber, session);
     }
 
     pub fn remove(&self, subscriber: SubscriberId, key: SessionKey) {
-        let _turn = self.turn();
         self.keep(subscriber, |session| session.key != key);
     }
 
@@ -97,7 +141,6 @@ impl SessionTable {
         let is_gone = |session: &OpenSession| {
             session.nas == nas && (source.is_none() || session.nas_address == source)
         };
-        let _turn = self.turn();
         let map = self.by_subscriber.pin();
         let affected: Vec<_> = map
             .iter()
@@ -106,20 +149,6 @@ impl SessionTable {
             .collect();
         for subscriber in affected {
             self.keep(subscriber, |session| !is_gone(session));
-        }
-    }
-
-    /// How many sessions the subscriber has open besides one of the same device.
-    pub fn presence(&self, subscriber: SubscriberId, device: Option<&Device>) -> Presence {
-        let map = self.by_subscriber.pin();
-        let others = map.get(&subscriber).map_or(0, |sessions| {
-            sessions
-                .iter()
-                .filter(|session| device.is_none() || session.device.as_ref() != device)
-                .count()
-        });
-        Presence {
-            other_sessions: u32::try_from(others).unwrap_or(u32::MAX),
         }
     }
 
@@ -144,120 +173,94 @@ impl SessionTable {
         self.len() == 0
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
-        // Whoever panicked left whole entries behind.
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the subscriber is online with this device.
+    pub fn is_online(&self, subscriber: SubscriberId, device: &Device) -> bool {
+        let map = self.by_subscriber.pin();
+        let sessions = map.get(&subscriber);
+        sessions.is_some_and(|sessions| {
+            let mut devices = sessions.iter().map(|session| &session.device);
+            devices.any(|online| online.as_ref() == Some(device))
+        })
     }
 
-    fn keep(&self, subscriber: SubscriberId, is_kept: impl Fn(&OpenSession) -> bool) {
-        let map = self.by_subscriber.pin();
-        let Some(known) = map.get(&subscriber) else {
-            return;
+    /// What is to be told outside of this node.
+    pub const fn announcements(&self) -> &Announcements {
+        &self.announcements
+    }
+
+    /// Who watches over sessions of which nothing is heard.
+    pub const fn vigil(&self) -> &Vigil {
+        &self.vigil
+    }
+
+    fn put(&self, subscriber: SubscriberId, mut session: OpenSession, beginning: Beginning) {
+        let key = session.key;
+        let mut held = self.reservations.lock(subscriber);
+        let reserved = match beginning {
+            Beginning::Known => reservation::release(&mut held, subscriber, &session),
+            Beginning::Unknown => None,
         };
-        let kept: Arc<[_]> = known
-            .iter()
-            .filter(|session| is_kept(session))
-            .cloned()
-            .collect();
-        self.add(kept.len(), known.len());
-        if kept.is_empty() {
-            map.remove(&subscriber);
-        } else {
-            map.insert(subscriber, kept);
+        session.is_replaced |= reserved.is_some_and(|reserved| reserved.is_replaced);
+        self.update(subscriber, |known| {
+            let mut session = session.clone();
+            if let Some(same) = known.iter().find(|other| other.key == key) {
+                if beginning == Beginning::Unknown {
+                    session.started_at = same.started_at;
+                }
+                session.learn(same);
+            }
+            if known.contains(&session) {
+                return None;
+            }
+            let others = known.iter().filter(|other| other.key != key).cloned();
+            Some(others.chain([session]).collect())
+        });
+        if reserved.is_some_and(|reserved| reserved.is_replaced) {
+            self.announcements.end(subscriber, &session);
         }
     }
 
-    fn add(&self, now: usize, before: usize) {
+    /// The subscriber's sessions at this moment.
+    fn sessions(&self, subscriber: SubscriberId) -> Option<Arc<[OpenSession]>> {
+        self.by_subscriber.pin().get(&subscriber).map(Arc::clone)
+    }
+
+    fn keep(&self, subscriber: SubscriberId, is_kept: impl Fn(&OpenSession) -> bool) {
+        self.update(subscriber, |known| {
+            if known.iter().all(&is_kept) {
+                return None;
+            }
+            let kept = known.iter().filter(|session| is_kept(session));
+            Some(kept.cloned().collect())
+        });
+    }
+
+    /// Puts what `change` makes of a subscriber's sessions in their place, in one step: it is asked
+    /// again when somebody else was faster.
+    fn update(
+        &self,
+        subscriber: SubscriberId,
+        change: impl Fn(&[OpenSession]) -> Option<Arc<[OpenSession]>>,
+    ) {
+        let map = self.by_subscriber.pin();
+        let outcome = map.compute(subscriber, |entry| {
+            let known = entry.map_or(&[][..], |(_, sessions)| sessions);
+            match change(known) {
+                None => Operation::Abort(()),
+                Some(sessions) if !sessions.is_empty() => Operation::Insert(sessions),
+                Some(_) if entry.is_some() => Operation::Remove,
+                Some(_) => Operation::Abort(()),
+            }
+        });
+        let (now, before) = match outcome {
+            Compute::Inserted(_, new) => (new.len(), 0),
+            Compute::Updated { old, new } => (new.1.len(), old.1.len()),
+            Compute::Removed(_, old) => (0, old.len()),
+            Compute::Aborted(()) => return,
+        };
         self.count.fetch_add(now.wrapping_sub(before), Relaxed);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::time::Timestamp;
-
-    use super::*;
-
-    fn subscriber() -> SubscriberId {
-        SubscriberId::new(Timestamp::from_seconds(1), [1; 10])
-    }
-
-    fn nas(random: u8) -> NasId {
-        NasId::new(Timestamp::from_seconds(1), [random; 10])
-    }
-
-    fn session(key: u8, nas_random: u8, station: &str) -> OpenSession {
-        OpenSession {
-            key: SessionKey([key; 16]),
-            nas: nas(nas_random),
-            nas_address: Some([192, 0, 2, nas_random].into()),
-            device: Some(Device::from_calling_station(station)),
-        }
-    }
-
-    fn others(table: &SessionTable, station: Option<&str>) -> u32 {
-        let device = station.map(Device::from_calling_station);
-        table.presence(subscriber(), device.as_ref()).other_sessions
-    }
-
-    #[test]
-    fn the_same_device_is_not_another_session() {
-        let table = SessionTable::new();
-        table.insert(subscriber(), session(1, 1, "AA:BB:CC:DD:EE:01"));
-        assert_eq!(others(&table, Some("aa-bb-cc-dd-ee-01")), 0);
-        assert_eq!(others(&table, Some("aa-bb-cc-dd-ee-02")), 1);
-        assert_eq!(others(&table, None), 1);
-    }
-
-    #[test]
-    fn a_record_without_a_station_does_not_forget_the_device() {
-        let table = SessionTable::new();
-        table.insert(subscriber(), session(1, 1, "AA:BB:CC:DD:EE:01"));
-        table.insert(
-            subscriber(),
-            OpenSession {
-                device: None,
-                ..session(1, 1, "")
-            },
-        );
-        assert_eq!(others(&table, Some("AA:BB:CC:DD:EE:01")), 0);
-        assert_eq!(table.len(), 1);
-    }
-
-    #[test]
-    fn sessions_come_and_go_once() {
-        let table = SessionTable::new();
-        table.insert(subscriber(), session(1, 1, "a"));
-        table.insert(subscriber(), session(1, 1, "a"));
-        table.insert(subscriber(), session(1, 1, "changed"));
-        table.insert(subscriber(), session(2, 2, "b"));
-        assert_eq!(table.len(), 2);
-        table.remove(subscriber(), SessionKey([2; 16]));
-        table.remove(subscriber(), SessionKey([2; 16]));
-        assert_eq!((table.len(), others(&table, None)), (1, 1));
-    }
-
-    #[test]
-    fn a_nas_that_restarts_has_no_sessions() {
-        let table = SessionTable::new();
-        table.insert(subscriber(), session(1, 1, "a"));
-        table.insert(subscriber(), session(2, 2, "b"));
-        table.remove_nas(nas(1), None);
-        assert_eq!((table.len(), others(&table, None)), (1, 1));
-        table.remove_nas(nas(2), None);
-        assert!(table.is_empty());
-    }
-
-    #[test]
-    fn a_router_of_a_prefix_that_restarts_leaves_the_others_alone() {
-        let table = SessionTable::new();
-        let neighbour = OpenSession {
-            nas_address: Some([192, 0, 2, 99].into()),
-            ..session(2, 1, "b")
-        };
-        table.insert(subscriber(), session(1, 1, "a"));
-        table.insert(subscriber(), neighbour);
-        table.remove_nas(nas(1), Some([192, 0, 2, 1].into()));
-        assert_eq!((table.len(), others(&table, Some("b"))), (1, 0));
-    }
-}
+mod tests;

@@ -20,10 +20,9 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use crate::follow::{Notice, follow_spooled, follow_stored};
-use crate::metrics::{Count, Metrics};
+use crate::follow::{Follow, Notice};
+use crate::metrics::Count;
 use crate::port::{AccountingStore, Parcel, PortError, Spool, Stored};
-use crate::session_table::SessionTable;
 use crate::trouble::Trouble;
 
 /// How long a commit may take that a router waits for.
@@ -57,8 +56,7 @@ const REFUSED_MAX: u32 = 16;
 pub struct Spooling<A, S> {
     database: Arc<A>,
     spool: Arc<S>,
-    sessions: Arc<SessionTable>,
-    metrics: Arc<Metrics>,
+    follow: Follow,
     state: Arc<SpoolState>,
     lanes: Vec<Lane>,
     /// Held for reading while the place of records is decided, the database or the spool, and for
@@ -115,13 +113,7 @@ impl SpoolState {
 impl<A: AccountingStore, S: Spool> Spooling<A, S> {
     /// Numbers the records of each lane as those of one of the sources, which nobody has used
     /// before.
-    pub fn new(
-        sources: Vec<SourceId>,
-        database: Arc<A>,
-        spool: Arc<S>,
-        sessions: Arc<SessionTable>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(sources: Vec<SourceId>, database: Arc<A>, spool: Arc<S>, follow: Follow) -> Self {
         let left = spool.depth();
         let state = SpoolState::default();
         state.is_spooling.store(0 < left, Relaxed);
@@ -129,8 +121,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         Self {
             database,
             spool,
-            sessions,
-            metrics,
+            follow,
             state: Arc::new(state),
             lanes: sources.into_iter().map(Lane::new).collect(),
             gate: RwLock::default(),
@@ -182,9 +173,11 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             Err(problem) => return Err(problem),
         };
         self.state.refusal.end();
-        self.metrics.count(Count::JournalBatch);
-        self.metrics.add(Count::JournalRecord, records.len() as u64);
-        self.follow(records, &stored, Notice::First);
+        self.follow.metrics.count(Count::JournalBatch);
+        self.follow
+            .metrics
+            .add(Count::JournalRecord, records.len() as u64);
+        self.follow.stored(records, &stored, Notice::First);
         Ok(())
     }
 
@@ -309,8 +302,10 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             match self.store(origin, part_records, patience).await {
                 Ok(stored) => {
                     self.refused_in_a_row.store(0, Relaxed);
-                    self.metrics.add(Count::SpoolDrained, part.len() as u64);
-                    self.follow(part_records, &stored, notice);
+                    self.follow
+                        .metrics
+                        .add(Count::SpoolDrained, part.len() as u64);
+                    self.follow.stored(part_records, &stored, notice);
                     (from, size) = (part.end, 2 * size);
                 }
                 Err(problem) if problem.is_outage() => return Err(problem),
@@ -334,7 +329,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             return Err(problem);
         }
         self.spool_used(self.spool.set_aside(origin, record).await)?;
-        self.metrics.count(Count::SpoolSetAside);
+        self.follow.metrics.count(Count::SpoolSetAside);
         error!(
             error = &problem as &dyn std::error::Error,
             "The database refuses an acknowledged accounting record; it was set aside in the spool"
@@ -355,7 +350,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         match &stored {
             Ok(_) => self.state.database.end(),
             Err(problem) => {
-                self.metrics.count(Count::JournalFailure);
+                self.follow.metrics.count(Count::JournalFailure);
                 if problem.is_outage() {
                     self.state.database.begin(problem);
                 }
@@ -372,8 +367,10 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         appended?;
         self.state.refusal.end();
         self.spooled.fetch_add(records.len() as u64, Relaxed);
-        self.metrics.add(Count::SpoolAdded, records.len() as u64);
-        follow_spooled(&self.sessions, records);
+        self.follow
+            .metrics
+            .add(Count::SpoolAdded, records.len() as u64);
+        self.follow.spooled(records);
         Ok(())
     }
 
@@ -384,14 +381,10 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
 
     fn spool_used<T>(&self, result: Result<T, PortError>) -> Result<T, PortError> {
         if result.is_err() {
-            self.metrics.count(Count::SpoolFailure);
+            self.follow.metrics.count(Count::SpoolFailure);
         }
         self.state.depth.store(self.spool.depth(), Relaxed);
         result
-    }
-
-    fn follow(&self, records: &[AccountingRecord], stored: &[Stored], notice: Notice) {
-        follow_stored(&self.sessions, &self.metrics, records, stored, notice);
     }
 
     /// New records must not fill the spool faster than it is drained.

@@ -7,7 +7,9 @@ mod spool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aaa::directory::Directory;
 use aaa::duplicate::{DuplicateCache, Fingerprint, Key, Lookup, Ticket};
+use aaa::follow::Follow;
 use aaa::inbox;
 use aaa::journal::{self, BATCH, Entry, Journal, QUEUE, RESERVE, Sender};
 use aaa::port::{AccountingStore, PortError, Stored};
@@ -99,8 +101,11 @@ impl Fixture {
             sources.collect(),
             Arc::clone(&database),
             Arc::new(MemorySpool::with_room(1_000)),
-            Arc::default(),
-            Arc::default(),
+            Follow {
+                directory: Arc::new(Directory::new([1; 32])),
+                sessions: Arc::default(),
+                metrics: Arc::default(),
+            },
         );
         let (outlet, _) = inbox::channel().expect("the system has room");
         Self {

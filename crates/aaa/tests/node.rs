@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use aaa::engine::Role;
+use aaa::guard::GuardOptions;
 use aaa::metrics::{Count, Drop};
 use aaa::node::{Node, NodeOptions, Ports, Restartable, StartError};
 use aaa::port::{Clock, PortError};
@@ -93,6 +94,7 @@ impl Harness {
             workers,
             reject_delay: Duration::ZERO,
             rows: rows::row::Mode::Strict,
+            guard: GuardOptions::OFF,
         };
         let ports = Ports {
             registry: Arc::clone(&registry),
@@ -111,6 +113,9 @@ impl Harness {
         let log_writer = start(tasks.log);
         let drain = start(tasks.drain);
         start(tasks.follower);
+        for (_, task) in tasks.beside {
+            start(task);
+        }
         Ok(Self {
             node,
             registry,

@@ -199,7 +199,7 @@ async fn a_copy_has_everything_that_answers_come_from() {
         nas_address: Some(address("192.0.2.1")),
         ..SessionPlace::default()
     };
-    let session = OpenSession::of(key, NasId::new(NOW, [1; 10]), &place);
+    let session = OpenSession::of(key, NasId::new(NOW, [1; 10]), &place, NOW);
     fixture.keeper.sessions.insert(id, session);
     fixture.keeper.metrics.count(Count::DirectoryReload);
     fixture.finish().await;

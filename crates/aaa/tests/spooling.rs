@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aaa::directory::Directory;
+use aaa::follow::Follow;
 use aaa::metrics::{Count, Metrics};
 use aaa::port::{AccountingStore, PortError, Stored};
 use aaa::session_table::SessionTable;
@@ -137,8 +139,11 @@ impl Fixture {
                 sources(run),
                 Arc::clone(&database),
                 Arc::clone(&spool),
-                Arc::clone(&sessions),
-                Arc::clone(&metrics),
+                Follow {
+                    directory: Arc::new(Directory::new([1; 32])),
+                    sessions: Arc::clone(&sessions),
+                    metrics: Arc::clone(&metrics),
+                },
             ),
             database,
             spool,

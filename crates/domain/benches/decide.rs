@@ -10,6 +10,7 @@ use domain::credential::Credential;
 use domain::id::{PlanId, SubscriberId, TenantId};
 use domain::plan::{Plan, PlanTerms, SessionLimit};
 use domain::secret::Secret;
+use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 
@@ -68,6 +69,7 @@ fn subscriber() -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: Some(NOW.plus_seconds(86_400)),
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv6Net;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, SessionLimit};
 use crate::rate_limit::RateLimit;
 use crate::subscriber::{Subscriber, SubscriberStatus};
 use crate::time::Timestamp;
@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 mod reason;
 mod request;
 pub mod rows;
+mod sessions;
 mod trace;
 
 pub use reason::RejectReason;
@@ -26,6 +27,13 @@ pub use trace::{Trace, TraceStep};
 pub struct AccessProfile<'a> {
     pub subscriber: &'a Subscriber,
     pub plan: &'a Plan,
+}
+
+impl AccessProfile<'_> {
+    /// How many sessions may be open at once, if that is limited.
+    pub fn session_limit(&self) -> Option<SessionLimit> {
+        self.subscriber.sessions.limit_on(&self.plan.terms)
+    }
 }
 
 /// What was decided, and by which rules.
@@ -55,6 +63,8 @@ pub struct Grants<'a> {
     /// Absent when a static IPv4 address is granted.
     pub pool: Option<&'a str>,
     pub session_limit: Option<u16>,
+    /// How many of the subscriber's other sessions have to end for this one, the oldest first.
+    pub sessions_to_end: u32,
 }
 
 /// Decides about one request. `profile` is absent when nobody of that name is known.
@@ -109,8 +119,13 @@ fn judge<'a>(
         NasIdentifierCheck::Matches => trace.push(TraceStep::NasIdentifierMatches),
         NasIdentifierCheck::Differs => return Err(RejectReason::NasIdentifierDiffers),
     }
-    check_session_limit(trace, plan, presence)?;
-    Ok(grants(trace, subscriber, plan, seconds_left))
+    let place = sessions::check(trace, AccessProfile { subscriber, plan }, presence)?;
+    let granted = grants(trace, subscriber, plan, seconds_left);
+    Ok(Grants {
+        session_limit: place.limit,
+        sessions_to_end: place.sessions_to_end,
+        ..granted
+    })
 }
 
 fn check_expiry(
@@ -146,24 +161,6 @@ fn check_proof(trace: &mut Trace, proof: Proof) -> Result<(), RejectReason> {
     }
 }
 
-fn check_session_limit(
-    trace: &mut Trace,
-    plan: &Plan,
-    presence: Presence,
-) -> Result<(), RejectReason> {
-    let Some(limit) = plan.terms.session_limit else {
-        trace.push(TraceStep::NoSessionLimit);
-        return Ok(());
-    };
-    let limit = limit.as_sessions();
-    let open = presence.other_sessions;
-    if u32::from(limit) <= open {
-        return Err(RejectReason::SessionLimit { open, limit });
-    }
-    trace.push(TraceStep::WithinSessionLimit { open, limit });
-    Ok(())
-}
-
 fn grants<'a>(
     trace: &mut Trace,
     subscriber: &'a Subscriber,
@@ -197,7 +194,8 @@ fn grants<'a>(
             Some(_) => None,
             None => terms.pool.as_ref().map(|pool| pool.as_str()),
         },
-        session_limit: terms.session_limit.map(|limit| limit.as_sessions()),
+        session_limit: None,
+        sessions_to_end: 0,
     }
 }
 

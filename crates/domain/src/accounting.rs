@@ -44,11 +44,27 @@ pub struct SessionRecord {
     pub place: SessionPlace,
 }
 
+impl SessionRecord {
+    /// The instant the session began, as far as this record knows.
+    pub fn started_at(&self) -> Timestamp {
+        match self.event {
+            SessionEvent::Start => self.at,
+            SessionEvent::Interim | SessionEvent::Stop | SessionEvent::Silence => {
+                let seconds = i64::try_from(self.total.session_seconds).unwrap_or(i64::MAX);
+                self.at.plus_seconds(seconds.saturating_neg())
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionEvent {
     Start,
     Interim,
     Stop,
+    /// Not from a router: a node has heard nothing of the session for too long. It ends when it is
+    /// known for no longer than to the instant of the record, and nothing changes otherwise.
+    Silence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,15 +158,22 @@ pub enum TerminateCause {
     NasReboot,
     /// Another session began under the same Acct-Session-Id.
     Superseded,
+    /// Closed by us after so many seconds without an update.
+    Stale { seconds: u32 },
 }
 
 impl TerminateCause {
+    /// The least and the greatest stored number of a session that was closed as stale.
+    pub const STALE_MIN: i64 = 1 << 33;
+    pub const STALE_MAX: i64 = Self::STALE_MIN + u32::MAX as i64;
+
     /// The stored number: RFC 2866 values as they are, our own above 2³².
     pub const fn to_stored(self) -> i64 {
         match self {
             Self::Reported(code) => code as i64,
             Self::NasReboot => (1 << 32) + 1,
             Self::Superseded => (1 << 32) + 2,
+            Self::Stale { seconds } => Self::STALE_MIN + seconds as i64,
         }
     }
 
@@ -159,6 +182,10 @@ impl TerminateCause {
         match stored - OURS {
             1 => Some(Self::NasReboot),
             2 => Some(Self::Superseded),
+            _ if Self::STALE_MIN <= stored => {
+                let seconds = u32::try_from(stored - Self::STALE_MIN).ok();
+                seconds.map(|seconds| Self::Stale { seconds })
+            }
             _ => u32::try_from(stored).ok().map(Self::Reported),
         }
     }
@@ -200,6 +227,7 @@ impl fmt::Display for TerminateCause {
             }
             Self::NasReboot => formatter.pad("NAS-Reboot"),
             Self::Superseded => formatter.pad("Superseded"),
+            Self::Stale { seconds } => write!(formatter, "Stale: no update for {seconds} s"),
         }
     }
 }
@@ -223,6 +251,14 @@ mod tests {
             (TerminateCause::Reported(u32::MAX), "4294967295"),
             (TerminateCause::NasReboot, "NAS-Reboot"),
             (TerminateCause::Superseded, "Superseded"),
+            (
+                TerminateCause::Stale { seconds: 960 },
+                "Stale: no update for 960 s",
+            ),
+            (
+                TerminateCause::Stale { seconds: u32::MAX },
+                "Stale: no update for 4294967295 s",
+            ),
         ];
         for (cause, name) in rows {
             assert_eq!(cause.to_string(), name);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::id::{PlanId, TenantId};
 use crate::name::Name;
 use crate::rate_limit::RateLimit;
+use crate::session_policy::SessionPolicy;
 
 /// A plan as it is sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct PlanTerms {
     pub pool: Option<PoolName>,
     /// How many sessions one subscriber may have open at once.
     pub session_limit: Option<SessionLimit>,
+    /// What happens to one more.
+    pub session_policy: SessionPolicy,
 }
 
 /// A timeout of 1 second to 21,474,720 seconds, the most that RouterOS takes.

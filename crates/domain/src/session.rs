@@ -5,11 +5,15 @@
 //! when a record knows more than the row does. A router that reuses an Acct-Session-Id gives
 //! itself away by a different Class, by an uptime that begins after the last thing known of the
 //! old session, or by a Start long after it.
+//!
+//! A session of which nothing is heard is closed at the last instant known of it. It stays closed
+//! when it is heard of after all: its end moves on and its usage is counted, once.
 
 use serde::Serialize;
 
 use crate::accounting::{SessionEvent, SessionKey, SessionPlace, SessionRecord, TerminateCause};
 use crate::id::{AuthId, NasId, SessionId, SubscriberId, TenantId};
+use crate::plan::InterimInterval;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
@@ -19,6 +23,17 @@ const REUSE_MARGIN_SECONDS: i64 = 60;
 /// A Start this long after the last thing known of a session is no retransmission any more, but
 /// a new session.
 const START_REPLAY_SECONDS: i64 = 3_600;
+
+/// Intervals without an update after which a session is taken to have ended.
+pub const SILENCE_INTERVALS: u32 = 3;
+
+/// How much longer is waited: routers are late, and ask again.
+pub const SILENCE_MARGIN_SECONDS: u32 = 60;
+
+/// For how many seconds nothing need be heard of a session whose router was told this interval.
+pub const fn patience_seconds(interim: InterimInterval) -> u32 {
+    SILENCE_INTERVALS * interim.as_seconds() + SILENCE_MARGIN_SECONDS
+}
 
 /// A session, open or once open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +51,14 @@ pub struct Session {
     pub updated_at: Timestamp,
     pub total: UsageAmount,
     pub place: SessionPlace,
+}
+
+/// An open session as others must know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSession {
+    pub session: Session,
+    /// Another one took its place, and it has to end.
+    pub is_replaced: bool,
 }
 
 /// A session that has ended.
@@ -102,9 +125,18 @@ impl ClosedSession {
 
     fn is_end_inferred(&self) -> bool {
         match self.cause {
-            None | Some(TerminateCause::NasReboot | TerminateCause::Superseded) => true,
+            None
+            | Some(
+                TerminateCause::NasReboot
+                | TerminateCause::Superseded
+                | TerminateCause::Stale { .. },
+            ) => true,
             Some(TerminateCause::Reported(_)) => false,
         }
+    }
+
+    fn is_stale(&self) -> bool {
+        matches!(self.cause, Some(TerminateCause::Stale { .. }))
     }
 }
 
@@ -123,6 +155,9 @@ impl Applied {
 impl SessionSlot {
     /// Applies one record; `new_id` names the session if the record begins one.
     pub fn apply(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
+        if record.event == SessionEvent::Silence {
+            return self.fall_silent(record);
+        }
         if let Some(open) = self.open.take() {
             if is_of_predecessor(record, &open) {
                 self.open = Some(open);
@@ -140,6 +175,25 @@ impl SessionSlot {
         }
     }
 
+    /// Closes the open session where it was last heard of, unless that was after the record.
+    fn fall_silent(&mut self, record: &SessionRecord) -> Applied {
+        let is_silent = |open: &mut Session| open.updated_at <= record.at;
+        let Some(session) = self.open.take_if(is_silent) else {
+            return Applied::stale();
+        };
+        self.closed = Some(ClosedSession {
+            stopped_at: session.updated_at.max(session.started_at),
+            session,
+            cause: record.terminate_cause,
+        });
+        Applied {
+            outcome: SessionOutcome::Closed,
+            is_open_changed: true,
+            is_closed_changed: true,
+            ..Applied::stale()
+        }
+    }
+
     fn begin(&mut self, record: &SessionRecord, new_id: SessionId) -> Applied {
         let session = session_from(record, new_id);
         let usage = session.total;
@@ -148,7 +202,7 @@ impl SessionSlot {
                 self.open = Some(session);
                 SessionOutcome::Opened
             }
-            SessionEvent::Stop => {
+            SessionEvent::Stop | SessionEvent::Silence => {
                 self.closed = Some(ClosedSession {
                     session,
                     stopped_at: record.at,
@@ -203,7 +257,7 @@ impl SessionSlot {
                     superseded: None,
                 }
             }
-            SessionEvent::Stop => {
+            SessionEvent::Stop | SessionEvent::Silence => {
                 self.closed = Some(ClosedSession {
                     stopped_at: record.at.max(session.started_at),
                     session,
@@ -224,7 +278,7 @@ impl SessionSlot {
 impl Session {
     fn absorb(&mut self, record: &SessionRecord) {
         self.total = self.total.max(total_of(record, self.started_at));
-        self.started_at = self.started_at.min(reported_start(record));
+        self.started_at = self.started_at.min(record.started_at());
         if self.updated_at <= record.at {
             self.place.learn(&record.place);
             self.auth = record.auth.or(self.auth);
@@ -246,21 +300,10 @@ fn session_from(record: &SessionRecord, id: SessionId) -> Session {
         auth: record.auth,
         subscriber: record.subscriber,
         username: record.username.to_string(),
-        started_at: reported_start(record),
+        started_at: record.started_at(),
         updated_at: record.at,
         total: record.total,
         place: record.place.clone(),
-    }
-}
-
-/// The instant the session began, as far as this record knows.
-fn reported_start(record: &SessionRecord) -> Timestamp {
-    match record.event {
-        SessionEvent::Start => record.at,
-        SessionEvent::Interim | SessionEvent::Stop => {
-            let seconds = i64::try_from(record.total.session_seconds).unwrap_or(i64::MAX);
-            record.at.plus_seconds(seconds.saturating_neg())
-        }
     }
 }
 
@@ -294,7 +337,7 @@ fn compare_class(record: &SessionRecord, known: &Session) -> ClassSays {
 fn is_of_predecessor(record: &SessionRecord, known: &Session) -> bool {
     let has_ended_before = record.at <= known.started_at.plus_seconds(REUSE_MARGIN_SECONDS);
     let has_begun_before =
-        reported_start(record).plus_seconds(REUSE_MARGIN_SECONDS) < known.started_at;
+        record.started_at().plus_seconds(REUSE_MARGIN_SECONDS) < known.started_at;
     has_ended_before && has_begun_before && compare_class(record, known) == ClassSays::Other
 }
 
@@ -306,7 +349,7 @@ fn is_other_session(record: &SessionRecord, open: &Session) -> bool {
             ClassSays::Other => open.started_at < record.at,
             ClassSays::Nothing => open.updated_at.plus_seconds(START_REPLAY_SECONDS) < record.at,
         },
-        SessionEvent::Interim | SessionEvent::Stop => {
+        SessionEvent::Interim | SessionEvent::Stop | SessionEvent::Silence => {
             has_uptime_begun_since(record, open, open.updated_at)
         }
     }
@@ -323,9 +366,9 @@ fn is_after_closed(record: &SessionRecord, closed: &ClosedSession) -> bool {
                 || class == ClassSays::Other && closed.session.started_at < record.at
                 || class == ClassSays::Nothing && is_after_restart
         }
-        SessionEvent::Interim | SessionEvent::Stop => {
+        SessionEvent::Interim | SessionEvent::Stop | SessionEvent::Silence => {
             let has_seconds = 0 < record.total.session_seconds;
-            let start = reported_start(record);
+            let start = record.started_at();
             has_seconds && stopped_at.plus_seconds(REUSE_MARGIN_SECONDS) < start
                 || class == ClassSays::Other && stopped_at < start
                 || has_uptime_begun_since(record, &closed.session, stopped_at)
@@ -337,7 +380,7 @@ fn is_after_closed(record: &SessionRecord, closed: &ClosedSession) -> bool {
 /// the last instant known of it.
 fn has_uptime_begun_since(record: &SessionRecord, known: &Session, known_until: Timestamp) -> bool {
     let seconds = record.total.session_seconds;
-    let start = reported_start(record);
+    let start = record.started_at();
     let is_backwards = seconds < known.total.session_seconds;
     let is_other_class = compare_class(record, known) == ClassSays::Other;
     0 < seconds
@@ -345,7 +388,8 @@ fn has_uptime_begun_since(record: &SessionRecord, known: &Session, known_until: 
             || is_other_class && known_until.plus_seconds(REUSE_MARGIN_SECONDS) < start)
 }
 
-/// Takes over what a late record knows better. A Stop replaces an end that was only inferred.
+/// Takes over what a late record knows better. A Stop replaces an end that was only inferred, and
+/// an Interim shows that a session which was closed for its silence went on.
 fn amend(closed: &mut ClosedSession, record: &SessionRecord) -> Applied {
     let before = closed.clone();
     let mut total = record.total;
@@ -356,8 +400,11 @@ fn amend(closed: &mut ClosedSession, record: &SessionRecord) -> Applied {
             total = total_of(record, closed.session.started_at);
         }
     }
+    if record.event == SessionEvent::Interim && before.is_stale() {
+        closed.stopped_at = before.stopped_at.max(record.at);
+    }
     closed.session.total = closed.session.total.max(total);
-    let start = reported_start(record);
+    let start = record.started_at();
     if record.event == SessionEvent::Start && start < closed.session.started_at {
         closed.session.started_at = start;
     }

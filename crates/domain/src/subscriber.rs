@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::credential::Credential;
 use crate::id::{PlanId, SubscriberId, TenantId};
 use crate::name::Username;
+use crate::session_policy::SessionTerms;
 use crate::time::Timestamp;
 
 /// A subscriber with everything the AAA node needs to decide about them.
@@ -22,6 +23,8 @@ pub struct Subscriber {
     /// From this instant on nothing is granted.
     pub expires_at: Option<Timestamp>,
     pub addresses: StaticAddresses,
+    /// Instead of the plan's.
+    pub sessions: SessionTerms,
 }
 
 /// Whether the subscriber may log in at all.

@@ -8,6 +8,7 @@ use domain::usage::UsageAmount;
 use proptest::prelude::*;
 
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const SILENT: Option<TerminateCause> = Some(TerminateCause::Stale { seconds: 960 });
 const USER_REQUEST: Option<TerminateCause> = Some(TerminateCause::Reported(1));
 
 fn record(event: SessionEvent, seconds: u64, octets: u64) -> SessionRecord {
@@ -27,6 +28,7 @@ fn record(event: SessionEvent, seconds: u64, octets: u64) -> SessionRecord {
         },
         terminate_cause: match event {
             SessionEvent::Stop => USER_REQUEST,
+            SessionEvent::Silence => SILENT,
             SessionEvent::Start | SessionEvent::Interim => None,
         },
         place: SessionPlace {
@@ -585,4 +587,83 @@ fn a_clock_that_is_set_on_or_back_ends_no_session() {
             }
         }
     }
+}
+
+/// Nothing was heard of the session since `seconds` after its start.
+fn silence(seconds: u64) -> SessionRecord {
+    SessionRecord {
+        total: UsageAmount::default(),
+        ..record(SessionEvent::Silence, seconds, 0)
+    }
+}
+
+#[track_caller]
+fn check_end(records: &[SessionRecord], stopped: i64, cause: Option<TerminateCause>) {
+    let (slot, _, _) = run(records);
+    let closed = slot.closed.expect("the session has ended");
+    assert_eq!(closed.stopped_at, START.plus_seconds(stopped));
+    assert_eq!(closed.cause, cause);
+}
+
+#[test]
+fn a_silent_session_ends_where_it_was_last_heard_of() {
+    let life = [start(), interim(300, 100), silence(300)];
+    check(&life, &[Opened, Updated, Closed], (None, Some(100)), 100);
+    check_end(&life, 300, SILENT);
+    let life = [start(), silence(0)];
+    check(&life, &[Opened, Closed], (None, Some(0)), 0);
+    check_end(&life, 0, SILENT);
+}
+
+#[test]
+fn silence_says_nothing_of_a_session_that_was_heard_of_since() {
+    let life = [start(), interim(300, 100), interim(600, 250), silence(300)];
+    check(
+        &life,
+        &[Opened, Updated, Updated, Stale],
+        (Some(250), None),
+        250,
+    );
+    // Nor of one that has ended, that another node closed, or that nobody knows.
+    let life = [start(), stop(700, 300), silence(300)];
+    check(&life, &[Opened, Closed, Stale], (None, Some(300)), 300);
+    check_end(&life, 700, USER_REQUEST);
+    let life = [start(), silence(0), silence(0)];
+    check(&life, &[Opened, Closed, Stale], (None, Some(0)), 0);
+    check(&[silence(0)], &[Stale], (None, None), 0);
+}
+
+#[test]
+fn a_session_that_was_only_silent_is_amended_and_counted_once() {
+    let life = [
+        start(),
+        interim(300, 100),
+        silence(300),
+        interim(1_500, 400),
+        interim(1_800, 450),
+        stop(2_000, 500),
+    ];
+    let outcomes = [Opened, Updated, Closed, Amended, Amended, Amended];
+    check(&life, &outcomes, (None, Some(500)), 500);
+    check_end(&life[..5], 1_800, SILENT);
+    check_end(&life, 2_000, USER_REQUEST);
+    let (_, _, usage) = run(&life);
+    assert_eq!(usage.session_seconds, 2_000);
+}
+
+#[test]
+fn the_next_session_of_a_silent_one_is_another() {
+    let next = with_auth(later(start(), 1_200), 2);
+    let life = [
+        with_auth(start(), 1),
+        with_auth(interim(300, 100), 1),
+        silence(300),
+        next,
+    ];
+    check(
+        &life,
+        &[Opened, Updated, Closed, Opened],
+        (Some(0), Some(100)),
+        100,
+    );
 }

@@ -25,6 +25,7 @@ mod context;
 mod directory;
 mod doctor;
 mod error;
+mod guard;
 mod import;
 mod lab;
 mod log;
@@ -127,6 +128,9 @@ enum Command {
     /// What was decided, and why
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Who is kept from guessing passwords
+    #[command(subcommand)]
+    Guard(guard::GuardCommand),
     /// How long history is kept, and how much there is
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
@@ -243,6 +247,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
         Command::Log(command) => log::run(&mut context, command).await,
+        Command::Guard(command) => guard::run(&mut context, command).await,
         Command::Retention(command) => retention::run(&mut context, command).await,
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,
         Command::Doctor(args) => doctor::run(&mut context, args).await,

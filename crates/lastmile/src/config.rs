@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aaa::guard::GuardOptions;
 use rows::row::Mode;
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// What this process does.
     pub roles: BTreeSet<Role>,
+    /// Who is kept from guessing passwords, and for how long.
+    pub guard: GuardOptions,
     /// How long history is kept.
     pub retention: RetentionConfig,
     /// What is logged, and how.
@@ -206,7 +209,7 @@ pub enum ConfigError {
 }
 
 /// Every key with its default; an empty default is computed.
-const KEYS: [(&str, &str); 15] = [
+const KEYS: [(&str, &str); 19] = [
     ("data_dir", "./data"),
     ("database.url", "sqlite:"),
     ("radius.auth", "0.0.0.0:1812"),
@@ -215,6 +218,10 @@ const KEYS: [(&str, &str); 15] = [
     ("radius.relay", "127.0.0.1:3799"),
     ("radius.reject_delay_ms", "500"),
     ("aaa.rows", "strict"),
+    ("aaa.guard.user_failures", "10"),
+    ("aaa.guard.station_failures", "30"),
+    ("aaa.guard.nas_failures", "0"),
+    ("aaa.guard.lock_seconds_max", "300"),
     ("http.listen", "127.0.0.1:8080"),
     ("roles", "aaa,api,worker"),
     ("retention.sessions_days", "0"),
@@ -333,6 +340,13 @@ impl Reader {
             rows: self.parse("aaa.rows", value::parse_mode)?,
             http_listen: self.parse("http.listen", parse_one::<SocketAddr>)?,
             roles: self.parse("roles", value::parse_roles)?,
+            guard: GuardOptions {
+                user_failures: self.parse("aaa.guard.user_failures", value::parse_failures)?,
+                station_failures: self
+                    .parse("aaa.guard.station_failures", value::parse_failures)?,
+                nas_failures: self.parse("aaa.guard.nas_failures", value::parse_failures)?,
+                lock_max: self.parse("aaa.guard.lock_seconds_max", value::parse_lock)?,
+            },
             retention: RetentionConfig {
                 sessions_days: self
                     .parse("retention.sessions_days", value::parse_days_of_sessions)?,

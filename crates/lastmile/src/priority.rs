@@ -8,7 +8,7 @@
 const STEPS: i32 = 10;
 
 /// Lets the calling thread step back behind those that did not.
-pub fn step_back() {
+pub(crate) fn step_back() {
     // Nothing depends on it: where it is refused, all threads are equal.
     let before = rustix::process::getpriority_process(None).unwrap_or(0);
     let _ = rustix::process::setpriority_process(None, before + STEPS);

@@ -5,22 +5,26 @@ use std::time::Instant;
 
 use ::rows::row::{GroupRows, UserRows};
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Named, Parcel, PortError, Registry, Spool,
-    Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, Named, Parcel, PortError,
+    Registry, SessionBoard, Spool, Stored,
 };
-use domain::accounting::{AccountingRecord, Origin};
+use domain::accounting::{AccountingRecord, Origin, SessionKey};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
+use domain::guard::{GuardKey, GuardLock};
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
-use domain::session::Session;
+use domain::session::LiveSession;
+use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
+use storage::session_news::SessionNewsFeed;
 use storage::spool::SpoolError;
 use storage::store::Store;
+use tokio::sync::Mutex;
 
 use crate::late_store::LateStore;
 
@@ -32,6 +36,18 @@ pub mod snapshot;
 pub struct NodeStore {
     store: LateStore,
     accounting_lanes: usize,
+    news: Arc<Mutex<News>>,
+}
+
+/// How news of sessions are read.
+enum News {
+    /// Not yet. With a store that comes late, everything is loaded when it has come.
+    Unopened {
+        is_late: bool,
+    },
+    Open(SessionNewsFeed),
+    /// There is one node.
+    Alone,
 }
 
 /// The server was started without its database, and has not had it since.
@@ -111,7 +127,7 @@ impl Registry for NodeStore {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<Session>, PortError> {
+    ) -> Result<Vec<LiveSession>, PortError> {
         let page = self.open()?.session_open_list_all(after, limit).await;
         page.map_err(|error| fail("reading the open sessions", error))
     }
@@ -156,6 +172,62 @@ impl Registry for NodeStore {
         let found = self.open()?.row_groups(names).await;
         let found = found.map_err(|error| fail("reading changed rows of groups", error))?;
         Ok(found.into_iter().map(rows::group).collect())
+    }
+}
+
+const READING_NEWS: &str = "reading news of sessions";
+
+impl SessionBoard for NodeStore {
+    async fn session_many(&self, keys: &[SessionKey]) -> Result<Vec<LiveSession>, PortError> {
+        let found = self.open()?.session_open_many(keys).await;
+        found.map_err(|error| fail("reading sessions", error))
+    }
+
+    async fn session_news_open(&self) -> Result<(), PortError> {
+        let mut news = self.news.lock().await;
+        let store = self.open()?;
+        if let News::Unopened { .. } = &*news {
+            *news = store.session_news_feed().map_or(News::Alone, News::Open);
+        }
+        match &mut *news {
+            News::Open(feed) => feed.open().await.map_err(|error| fail(READING_NEWS, error)),
+            News::Alone | News::Unopened { .. } => Ok(()),
+        }
+    }
+
+    async fn session_news(&self) -> Result<Vec<SessionNews>, PortError> {
+        let store = self.store.wait().await;
+        let mut news = self.news.lock().await;
+        if let News::Unopened { is_late } = *news {
+            *news = store.session_news_feed().map_or(News::Alone, News::Open);
+            if is_late {
+                return Ok(vec![SessionNews::Everything]);
+            }
+        }
+        match &mut *news {
+            News::Open(feed) => feed.next().await.map_err(|error| fail(READING_NEWS, error)),
+            News::Alone | News::Unopened { .. } => std::future::pending().await,
+        }
+    }
+
+    fn has_session_readers(&self) -> bool {
+        self.store.find().is_some_and(Store::has_session_readers)
+    }
+
+    async fn announce(&self, news: &[SessionNews]) -> Result<(), PortError> {
+        let done = self.open()?.session_news_append(news).await;
+        done.map_err(|error| fail("storing news of sessions", error))
+    }
+}
+
+impl GuardBoard for NodeStore {
+    async fn guard_exchange(
+        &self,
+        shown: &[GuardKey],
+        locks: &[GuardLock],
+    ) -> Result<Vec<GuardKey>, PortError> {
+        let gone = self.open()?.guard_exchange(shown, locks).await;
+        gone.map_err(|error| fail("showing who is locked", error))
     }
 }
 
@@ -236,6 +308,9 @@ pub fn ports(
     let store = Arc::new(NodeStore {
         store: store.clone(),
         accounting_lanes,
+        news: Arc::new(Mutex::new(News::Unopened {
+            is_late: store.find().is_none(),
+        })),
     });
     aaa::node::Ports {
         registry: Arc::clone(&store),

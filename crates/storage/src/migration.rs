@@ -23,9 +23,10 @@ mod m0006_auth_log_rows;
 mod m0007_journal;
 mod m0008_history_partitions;
 mod m0009_rows;
+mod m0010_live_sessions;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -35,6 +36,7 @@ const MIGRATIONS: [Migration; 9] = [
     m0007_journal::MIGRATION,
     m0008_history_partitions::MIGRATION,
     m0009_rows::MIGRATION,
+    m0010_live_sessions::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

@@ -5,6 +5,7 @@ use domain::id::{Id, PlanId, TenantId};
 use domain::name::Name;
 use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
+use domain::session_policy::SessionPolicy;
 use domain::time::Timestamp;
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
@@ -43,6 +44,7 @@ pub struct PlanPatch {
     pub interim: Option<InterimInterval>,
     pub pool: Option<Option<PoolName>>,
     pub session_limit: Option<Option<SessionLimit>>,
+    pub session_policy: Option<SessionPolicy>,
 }
 
 /// A plan as lists show it.
@@ -164,6 +166,7 @@ fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
         interim_seconds: terms.interim.as_seconds().into(),
         pool: terms.pool.as_ref().map(ToString::to_string),
         session_limit: terms.session_limit.map(stored_limit),
+        session_policy: terms.session_policy.as_str().into(),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
     }
@@ -194,6 +197,9 @@ fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
     if let Some(limit) = patch.session_limit {
         row.session_limit = ActiveValue::Set(limit.map(stored_limit));
     }
+    if let Some(policy) = patch.session_policy {
+        row.session_policy = ActiveValue::Set(policy.as_str().into());
+    }
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
 }
@@ -202,7 +208,7 @@ fn stored_timeout(timeout: TimeoutSeconds) -> i64 {
     timeout.as_seconds().into()
 }
 
-fn stored_limit(limit: SessionLimit) -> i64 {
+pub(crate) fn stored_limit(limit: SessionLimit) -> i64 {
     limit.as_sessions().into()
 }
 
@@ -237,6 +243,7 @@ fn terms(model: &Model) -> Result<PlanTerms, StoreError> {
             .session_limit
             .map(|stored| row.number("session_limit", stored, SessionLimit::new))
             .transpose()?,
+        session_policy: row.parse("session_policy", &model.session_policy)?,
     })
 }
 

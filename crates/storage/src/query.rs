@@ -70,6 +70,12 @@ impl Query {
         self
     }
 
+    /// Runs it for what it does, and says to how many rows.
+    pub(crate) async fn execute<C: ConnectionTrait>(self, connection: &C) -> Result<u64, DbErr> {
+        let statement = self.dialect.statement(self.sql, self.values);
+        Ok(connection.execute_raw(statement).await?.rows_affected())
+    }
+
     pub(crate) async fn all<C: ConnectionTrait>(
         self,
         connection: &C,

@@ -7,7 +7,10 @@ use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
 use domain::id::{AuthId, NasId, SessionId, TenantId};
 use domain::name::{Name, Username};
-use domain::session::{Session, SessionState};
+use domain::plan::InterimInterval;
+use domain::session::{
+    LiveSession, SILENCE_INTERVALS, SILENCE_MARGIN_SECONDS, Session, SessionState,
+};
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use ipnet::Ipv6Net;
@@ -24,6 +27,11 @@ use crate::store::Store;
 
 const LOADED_MAX: u32 = 20_000;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// The columns of an open session `s`, and whether it has to end. A later session may have its key.
+pub(crate) const LIVE_COLUMNS: &str = "s.*, (SELECT COUNT(*) FROM session_ending e \
+    WHERE e.key = s.key AND s.started_at <= e.at) AS endings";
+const WITH_ENDING: &str = "(SELECT e.reason FROM session_ending e \
+    WHERE e.key = s.key AND s.started_at <= e.at) AS ending";
 const WITH_NAS_NAME: &str = "LEFT JOIN nas_name n ON n.nas = s.nas";
 
 /// Which sessions to list; everything that is set must hold.
@@ -35,6 +43,9 @@ pub struct SessionFilter {
     pub nas: Option<Name>,
     /// Only sessions that were still going on at this instant or later.
     pub since: Option<Timestamp>,
+    /// Only sessions that at this instant nothing was heard of for too long, or that were closed
+    /// for it.
+    pub silent_at: Option<Timestamp>,
 }
 
 /// A session as lists show it. Volumes are in bytes and from the subscriber's view.
@@ -48,6 +59,8 @@ pub struct SessionRow {
     /// Acct-Session-Id (RFC 2866 §5.5).
     pub session_id: CompactString,
     pub state: SessionState,
+    /// Why it has to end, while it is open.
+    pub ending: Option<String>,
     pub started_at: Timestamp,
     pub updated_at: Timestamp,
     pub stopped_at: Option<Timestamp>,
@@ -127,14 +140,16 @@ impl Store {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<Session>, StoreError> {
-        let mut query = Query::new(self.dialect(), "SELECT * FROM session_open");
+    ) -> Result<Vec<LiveSession>, StoreError> {
+        let select = format!("SELECT {LIVE_COLUMNS} FROM session_open s");
+        let mut query = Query::new(self.dialect(), &select);
         if let Some(after) = after {
-            query.and("id > ?", [after.as_uuid().into()]);
+            query.and("s.id > ?", [after.as_uuid().into()]);
         }
-        query.end(&format!("ORDER BY id LIMIT {}", limit.clamp(1, LOADED_MAX)));
+        let limit = limit.clamp(1, LOADED_MAX);
+        query.end(&format!("ORDER BY s.id LIMIT {limit}"));
         let rows = query.all(self.reader()).await?;
-        rows.iter().map(read_open).collect()
+        rows.iter().map(read_live).collect()
     }
 
     /// The routers that have or had a name.
@@ -166,9 +181,10 @@ impl Store {
         let mut query = match user.filter(|_| is_by_day) {
             Some(_) => days_query(tenant, filter.since),
             None => {
-                let table = table(state);
-                let select =
-                    format!("SELECT s.*, n.name AS nas_name FROM {table} s {WITH_NAS_NAME}");
+                let (table, ending) = (table(state), ending(state));
+                let select = format!(
+                    "SELECT s.*, n.name AS nas_name, {ending} FROM {table} s {WITH_NAS_NAME}"
+                );
                 Query::new(self.dialect(), &select)
             }
         };
@@ -184,6 +200,9 @@ impl Store {
         }
         if let (Some(since), SessionState::Closed) = (filter.since, state) {
             query.and("s.stopped_at >= ?", [since.as_micros().into()]);
+        }
+        if let Some(now) = filter.silent_at {
+            and_silent(&mut query, state, now);
         }
         if let Some(after) = page.after {
             query.and("s.id < ?", [after.as_uuid().into()]);
@@ -201,13 +220,14 @@ impl Store {
         condition: &str,
         value: Value,
     ) -> Query {
-        let table = table(state);
+        let (table, ending) = (table(state), ending(state));
         let found = format!("WITH s AS MATERIALIZED (SELECT * FROM {table}");
         let mut query = Query::new(self.dialect(), &found);
         query.and("tenant = ?", [tenant.as_uuid().into()]);
         query.and(condition, [value]);
         query.end(&format!(
-            ") SELECT s.*, n.name AS nas_name FROM s {WITH_NAS_NAME} ORDER BY s.id DESC LIMIT 1"
+            ") SELECT s.*, n.name AS nas_name, {ending} FROM s {WITH_NAS_NAME} \
+             ORDER BY s.id DESC LIMIT 1"
         ));
         query
     }
@@ -243,9 +263,42 @@ pub(crate) const fn table(state: SessionState) -> &'static str {
     }
 }
 
-/// A row of `session_open`.
-pub(crate) fn read_open(result: &QueryResult) -> Result<Session, StoreError> {
-    read_session(&Row::new("session_open", result)?)
+/// A row of `session_open` with [`LIVE_COLUMNS`].
+pub(crate) fn read_live(result: &QueryResult) -> Result<LiveSession, StoreError> {
+    let row = Row::new("session_open", result)?;
+    let endings: i64 = row.raw("endings")?;
+    Ok(LiveSession {
+        session: read_session(&row)?,
+        is_replaced: endings != 0,
+    })
+}
+
+/// Keeps those that nothing was heard of for too long: open ones, which are about to be closed, or
+/// ones that were closed for it.
+fn and_silent(query: &mut Query, state: SessionState, now: Timestamp) {
+    match state {
+        SessionState::Open => {
+            let interim = InterimInterval::DEFAULT.as_seconds();
+            let patience = format!(
+                "{SILENCE_INTERVALS} * COALESCE((SELECT p.interim_seconds FROM subscriber u \
+                 JOIN plan p ON p.id = u.plan WHERE u.id = s.subscriber), {interim}) \
+                 + {SILENCE_MARGIN_SECONDS}"
+            );
+            let condition = format!("s.updated_at + 1000000 * ({patience}) < ?");
+            query.and(&condition, [now.as_micros().into()]);
+        }
+        SessionState::Closed => {
+            let range = [TerminateCause::STALE_MIN, TerminateCause::STALE_MAX];
+            query.and("s.cause BETWEEN ? AND ?", range.map(Value::from));
+        }
+    }
+}
+
+const fn ending(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Open => WITH_ENDING,
+        SessionState::Closed => "NULL AS ending",
+    }
 }
 
 fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
@@ -307,6 +360,10 @@ fn read_row(state: SessionState, result: &QueryResult) -> Result<SessionRow, Sto
         nas_id: session.nas,
         session_id: place.acct_session_id,
         state,
+        ending: match state {
+            SessionState::Open => row.raw("ending")?,
+            SessionState::Closed => None,
+        },
         started_at: session.started_at,
         updated_at: session.updated_at,
         stopped_at,

@@ -61,6 +61,9 @@ pub struct SnapshotSession {
     pub nas: NasId,
     pub nas_address: Option<std::net::IpAddr>,
     pub calling_station: Option<String>,
+    pub started_at: Timestamp,
+    /// Another session took its place, and it has to end.
+    pub is_replaced: bool,
 }
 
 /// When a snapshot was true.

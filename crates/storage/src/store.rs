@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use domain::id::Id;
 use domain::time::Timestamp;
@@ -67,6 +68,10 @@ struct Inner {
     ids: IdSource,
     wake: Arc<Notify>,
     turn: Arc<Mutex<()>>,
+    /// Names this node among those that share the database.
+    node: Uuid,
+    /// Another node is there to hear of sessions.
+    has_session_readers: AtomicBool,
 }
 
 /// What one key sealed once.
@@ -158,6 +163,8 @@ impl Store {
             .await
             .map_err(failed)?;
         check_keys(&options.keys, &checks)?;
+        let ids = IdSource::default();
+        let node: Id<()> = ids.next((options.clock)());
         Ok(Self {
             inner: Arc::new(Inner {
                 location,
@@ -165,9 +172,11 @@ impl Store {
                 connections,
                 clock: options.clock,
                 keys: options.keys,
-                ids: IdSource::default(),
+                ids,
                 wake: Arc::new(Notify::new()),
                 turn: Arc::default(),
+                node: node.as_uuid(),
+                has_session_readers: AtomicBool::new(false),
             }),
             ending: Ending::Committed,
         })
@@ -243,6 +252,20 @@ impl Store {
 
     pub(crate) fn new_id<Kind>(&self) -> Id<Kind> {
         self.inner.ids.next(self.now())
+    }
+
+    /// What this store is called among the nodes that share its database.
+    pub(crate) fn node(&self) -> Uuid {
+        self.inner.node
+    }
+
+    /// Whether another node is there to hear of sessions.
+    pub fn has_session_readers(&self) -> bool {
+        self.inner.has_session_readers.load(Relaxed)
+    }
+
+    pub(crate) fn set_session_readers(&self, has_readers: bool) {
+        self.inner.has_session_readers.store(has_readers, Relaxed);
     }
 
     /// Woken after every commit of this process that has changes.

@@ -6,7 +6,9 @@ use domain::change::Change;
 use domain::credential::{Credential, HashScheme, PasswordHash};
 use domain::id::{Id, PlanId, SubscriberId, TenantId};
 use domain::name::{Name, Username};
+use domain::plan::SessionLimit;
 use domain::secret::Secret;
+use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
@@ -24,6 +26,7 @@ use crate::error::{Resource, StoreError};
 use crate::key_ring::KeyRing;
 use crate::keyed::Keyed;
 use crate::page::Page;
+use crate::plan::stored_limit;
 use crate::seal::SUBSCRIBER_CREDENTIAL;
 use crate::store::Store;
 
@@ -43,6 +46,7 @@ pub struct NewSubscriber {
     pub status: SubscriberStatus,
     pub expires_at: Option<Timestamp>,
     pub addresses: StaticAddresses,
+    pub sessions: SessionTerms,
 }
 
 /// What to change of a subscriber; `None` leaves a field as it is, `Some(None)` empties it.
@@ -55,6 +59,8 @@ pub struct SubscriberPatch {
     pub ipv4: Option<Option<Ipv4Addr>>,
     pub ipv6_prefix: Option<Option<Ipv6Net>>,
     pub ipv6_delegated: Option<Option<Ipv6Net>>,
+    pub session_limit: Option<Option<SessionLimit>>,
+    pub session_policy: Option<Option<SessionPolicy>>,
 }
 
 /// Which subscribers to list; everything that is set must hold.
@@ -85,6 +91,8 @@ pub struct SubscriberSummary {
     pub expires_at: Option<Timestamp>,
     #[serde(flatten)]
     pub addresses: StaticAddresses,
+    #[serde(flatten)]
+    pub sessions: SessionTerms,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -239,6 +247,7 @@ pub(crate) fn named(new: NewSubscriber, id: SubscriberId) -> Subscriber {
         status: new.status,
         expires_at: new.expires_at,
         addresses: new.addresses,
+        sessions: new.sessions,
     }
 }
 
@@ -258,6 +267,8 @@ pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -
         ipv4: addresses.ipv4.map(|address| address.to_string()),
         ipv6_prefix: addresses.ipv6_prefix.map(stored_prefix),
         ipv6_delegated: addresses.ipv6_delegated.map(stored_prefix),
+        session_limit: subscriber.sessions.session_limit.map(stored_limit),
+        session_policy: subscriber.sessions.session_policy.map(stored_policy),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
     }
@@ -277,6 +288,8 @@ pub(crate) struct StoredSubscriber<'r> {
     pub(crate) ipv4: Option<&'r str>,
     pub(crate) ipv6_prefix: Option<&'r str>,
     pub(crate) ipv6_delegated: Option<&'r str>,
+    pub(crate) session_limit: Option<i64>,
+    pub(crate) session_policy: Option<&'r str>,
 }
 
 impl<'r> From<&'r Model> for StoredSubscriber<'r> {
@@ -293,6 +306,8 @@ impl<'r> From<&'r Model> for StoredSubscriber<'r> {
             ipv4: model.ipv4.as_deref(),
             ipv6_prefix: model.ipv6_prefix.as_deref(),
             ipv6_delegated: model.ipv6_delegated.as_deref(),
+            session_limit: model.session_limit,
+            session_policy: model.session_policy.as_deref(),
         }
     }
 }
@@ -312,6 +327,7 @@ impl StoredSubscriber<'_> {
             status: self.status()?,
             expires_at: self.expires_at.map(Timestamp::from_micros),
             addresses: self.addresses()?,
+            sessions: self.sessions()?,
         })
     }
 
@@ -333,6 +349,15 @@ impl StoredSubscriber<'_> {
             ipv4: row.find_parsed("ipv4", self.ipv4)?,
             ipv6_prefix: row.find_parsed("ipv6_prefix", self.ipv6_prefix)?,
             ipv6_delegated: row.find_parsed("ipv6_delegated", self.ipv6_delegated)?,
+        })
+    }
+
+    fn sessions(self) -> Result<SessionTerms, StoreError> {
+        let row = self.row_name();
+        let limit = |stored| row.number("session_limit", stored, SessionLimit::new);
+        Ok(SessionTerms {
+            session_limit: self.session_limit.map(limit).transpose()?,
+            session_policy: row.find_parsed("session_policy", self.session_policy)?,
         })
     }
 
@@ -366,6 +391,10 @@ fn seal(keys: &KeyRing, id: SubscriberId, credential: &Credential) -> Vec<u8> {
 /// Without host bits, so that one prefix has one text.
 fn stored_prefix(prefix: Ipv6Net) -> String {
     prefix.trunc().to_string()
+}
+
+fn stored_policy(policy: SessionPolicy) -> String {
+    policy.as_str().into()
 }
 
 fn with_plan(select: Select<Entity>) -> SelectTwo<Entity, plan::Entity> {
@@ -416,6 +445,12 @@ fn patched_row(
     if let Some(prefix) = patch.ipv6_delegated {
         row.ipv6_delegated = ActiveValue::Set(prefix.map(stored_prefix));
     }
+    if let Some(limit) = patch.session_limit {
+        row.session_limit = ActiveValue::Set(limit.map(stored_limit));
+    }
+    if let Some(policy) = patch.session_policy {
+        row.session_policy = ActiveValue::Set(policy.map(stored_policy));
+    }
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
 }
@@ -433,6 +468,7 @@ fn summary((model, plan): &(Model, Option<plan::Model>)) -> Result<SubscriberSum
         status: stored.status()?,
         expires_at: model.expires_at.map(Timestamp::from_micros),
         addresses: stored.addresses()?,
+        sessions: stored.sessions()?,
         created_at: Timestamp::from_micros(model.created_at),
         updated_at: Timestamp::from_micros(model.updated_at),
     })

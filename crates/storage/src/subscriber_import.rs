@@ -35,6 +35,8 @@ const INSERT: Insert<'static> = Insert {
         "ipv4",
         "ipv6_prefix",
         "ipv6_delegated",
+        "session_limit",
+        "session_policy",
         "created_at",
         "updated_at",
     ],
@@ -226,7 +228,7 @@ fn chunk_refusal(error: DbErr, chunk: &[Subscriber]) -> StoreError {
     refusal(error, &chunk[0].username, plan)
 }
 
-fn values(row: Model) -> [Value; 13] {
+fn values(row: Model) -> [Value; 15] {
     [
         row.id.into(),
         row.tenant.into(),
@@ -239,6 +241,8 @@ fn values(row: Model) -> [Value; 13] {
         row.ipv4.into(),
         row.ipv6_prefix.into(),
         row.ipv6_delegated.into(),
+        row.session_limit.into(),
+        row.session_policy.into(),
         row.created_at.into(),
         row.updated_at.into(),
     ]
@@ -249,6 +253,7 @@ mod tests {
     use domain::credential::Credential;
     use domain::id::{PlanId, SubscriberId};
     use domain::secret::Secret;
+    use domain::session_policy::SessionTerms;
     use domain::subscriber::{StaticAddresses, SubscriberStatus};
 
     use super::*;
@@ -264,6 +269,7 @@ mod tests {
             status: SubscriberStatus::Active,
             expires_at: None,
             addresses: StaticAddresses::default(),
+            sessions: SessionTerms::default(),
         };
         let mut many = vec![one; ENTRIES_MAX];
         assert_eq!(changes(&many).len(), ENTRIES_MAX);

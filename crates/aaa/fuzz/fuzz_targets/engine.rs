@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use aaa::directory::Directory;
 use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
+use aaa::guard::{Guard, GuardOptions};
 use aaa::inbox::Completion;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
@@ -185,5 +186,6 @@ fn context() -> Context {
         sessions: Arc::new(SessionTable::new()),
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::from_secs(1),
+        guard: Arc::new(Guard::new(GuardOptions::OFF, Instant::now())),
     }
 }

@@ -7,6 +7,7 @@ use domain::access::{
     RejectReason, Trace, Verdict,
 };
 use domain::auth_log::AuthOutcome;
+use domain::guard::GuardSubject;
 use domain::id::{AuthId, SubscriberId};
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
@@ -18,6 +19,7 @@ use radius::verifier::Authenticity;
 use radius::writer::WriteError;
 use rand::Rng;
 
+use super::guarding::{Attempted, attempted, claimed, claimed_by_rows};
 use super::rows::RowRequest;
 use super::{Effect, Engine, Moment, Received, Waiting, Whose, complain};
 use crate::auth_log::fold::Conclusion;
@@ -28,7 +30,7 @@ use crate::nas_table::NasEntry;
 use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept, Terms};
 use crate::request::AccessFacts;
-use crate::session_table::Device;
+use crate::session_table::{Device, Login};
 use crate::signing::Purpose;
 use crate::verifier::Question;
 
@@ -73,6 +75,10 @@ impl Engine {
                     source: received.peer.ip().to_canonical(),
                     now,
                 };
+                let claimed = claimed_by_rows(facts.user_name.unwrap_or_default(), &user);
+                if let Some(subject) = self.find_lock(&facts, nas, claimed, now) {
+                    return self.refuse_guarded(ticket, packet, &facts, nas, None, subject, now);
+                }
                 return self.handle_rows(request, &user);
             }
             if username.is_none() {
@@ -81,6 +87,9 @@ impl Engine {
             }
             return self.refuse_unknown(ticket, packet, &facts, nas, now);
         };
+        if let Some(subject) = self.find_lock(&facts, nas, claimed(&entry), now) {
+            return self.refuse_guarded(ticket, packet, &facts, nas, Some(&entry), subject, now);
+        }
         match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
                 self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
@@ -163,9 +172,30 @@ impl Engine {
         nas: &Arc<NasEntry>,
         now: Moment,
     ) {
+        self.note_attempt(facts, nas, None, Attempted::Failed, now);
         let request = access_request(nas, facts, proof::unchecked(facts));
         let decision = access::decide(None, request, Presence::default(), now.timestamp);
         self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
+    }
+
+    /// Refuses an attempt that is not compared.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one request, which borrow from different owners"
+    )]
+    fn refuse_guarded(
+        &mut self,
+        ticket: Ticket,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        nas: &Arc<NasEntry>,
+        entry: Option<&SubscriberEntry>,
+        subject: GuardSubject,
+        now: Moment,
+    ) {
+        self.tally.count(Count::GuardRefused);
+        let decision = access::refuse(RejectReason::TooManyAttempts { subject });
+        self.conclude(ticket, packet, facts, nas, entry, &decision, None, now);
     }
 
     /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
@@ -228,6 +258,9 @@ impl Engine {
         now: Moment,
     ) {
         let subscriber = Some(entry);
+        if let Some(attempted) = attempted(proof) {
+            self.note_attempt(facts, nas, Some(claimed(entry)), attempted, now);
+        }
         let plan = entry.plan.load();
         let Some(plan) = &*plan else {
             let decision = access::refuse(RejectReason::PlanMissing);
@@ -237,19 +270,38 @@ impl Engine {
             subscriber: &entry.subscriber,
             plan,
         };
-        let presence = match plan.terms.session_limit {
-            Some(_) => {
-                let device = facts.calling_station.map(Device::from_calling_station);
-                let sessions = &self.context.sessions;
-                sessions.presence(entry.subscriber.id, device.as_ref())
-            }
-            None => Presence::default(),
-        };
         let request = access_request(nas, facts, proof);
-        let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        let decision = match profile.session_limit() {
+            Some(_) => self.decide_in_turn(profile, request, facts, nas, now),
+            None => access::decide(Some(profile), request, Presence::default(), now.timestamp),
+        };
         self.conclude(
             ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
         );
+    }
+
+    /// Decides while nobody else decides about the same subscriber, and holds a place for the
+    /// session that begins.
+    fn decide_in_turn<'p>(
+        &self,
+        profile: AccessProfile<'p>,
+        request: AccessRequest,
+        facts: &AccessFacts<'_>,
+        nas: &NasEntry,
+        now: Moment,
+    ) -> Decision<'p> {
+        let login = Login {
+            subscriber: profile.subscriber.id,
+            nas: nas.nas.id,
+            device: facts.calling_station.map(Device::from_calling_station),
+        };
+        let admission = self.context.sessions.admit(login, now);
+        let presence = admission.presence();
+        let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        if let Verdict::Accept(grants) = &decision.verdict {
+            admission.accept(grants.sessions_to_end, &self.context.metrics);
+        }
+        decision
     }
 
     /// Writes the reply to a decision and the log entry, and sends it or holds it back.

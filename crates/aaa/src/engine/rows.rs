@@ -12,6 +12,7 @@ use domain::secret::Secret;
 use radius::packet::Packet;
 
 use super::access::{Concluded, access_request};
+use super::guarding::{attempted, claimed_by_rows};
 use super::{Effect, Engine, Moment, Waiting, Whose};
 use crate::duplicate::Ticket;
 use crate::encode::rows::RowReply;
@@ -22,7 +23,7 @@ use crate::reply::{self, Accept, Terms};
 use crate::request::AccessFacts;
 use crate::row_login::{self, RowLogin, RowProof};
 use crate::row_table::{RowUser, TENANT, id_of};
-use crate::session_table::Device;
+use crate::session_table::{Device, Login};
 use crate::verifier::{Question, RowQuestion};
 
 /// A login that the tables decide.
@@ -63,11 +64,11 @@ impl Engine {
             user.was_verified(&digest(known.expose(), sent.expose()))
         });
         match proof {
-            RowProof::Done(proof) => self.decide_rows(&request, &login, proof, None),
+            RowProof::Done(proof) => self.decide_rows(&request, user, &login, proof, None),
             RowProof::MsChap(answer) => {
                 let method = answer.method();
                 let proof = Proof::Verified { method };
-                self.decide_rows(&request, &login, proof, Some(&answer));
+                self.decide_rows(&request, user, &login, proof, Some(&answer));
             }
             RowProof::Slow { known, password } => {
                 let question = Arc::new(RowQuestion {
@@ -117,7 +118,7 @@ impl Engine {
         }
         let method = Method::Pap;
         let proof = proof::outcome(is_right, method);
-        self.decide_rows(&request, &login, proof, None);
+        self.decide_rows(&request, &user, &login, proof, None);
     }
 
     fn run_rows(&self, request: &RowRequest<'_>, user: &RowUser) -> RowLogin {
@@ -136,6 +137,7 @@ impl Engine {
     fn decide_rows(
         &mut self,
         request: &RowRequest<'_>,
+        user: &RowUser,
         login: &RowLogin,
         proof: Proof,
         ms_chap: Option<&MsChapAnswer>,
@@ -148,20 +150,34 @@ impl Engine {
             now,
             ..
         } = *request;
-        let presence = match login.session_limit() {
-            Some(_) => {
-                let device = facts.calling_station.map(Device::from_calling_station);
-                let id = id_of(facts.user_name.unwrap_or_default());
-                self.context.sessions.presence(id, device.as_ref())
-            }
-            None => Presence::default(),
-        };
+        let user_name = facts.user_name.unwrap_or_default();
+        if let Some(attempted) = attempted(proof) {
+            let claimed = claimed_by_rows(user_name, user);
+            self.note_attempt(facts, nas, Some(claimed), attempted, now);
+        }
         let asked = access_request(nas, facts, proof);
         let profile = RowProfile {
             steps: &login.steps,
             outcome: login.outcome,
         };
-        let decision = rows::decide(&profile, asked, presence, now.timestamp);
+        let decision = match login.session_limit() {
+            Some(_) => {
+                let admission = self.context.sessions.admit(
+                    Login {
+                        subscriber: id_of(user_name),
+                        nas: nas.nas.id,
+                        device: facts.calling_station.map(Device::from_calling_station),
+                    },
+                    now,
+                );
+                let decision = rows::decide(&profile, asked, admission.presence(), now.timestamp);
+                if decision.verdict.is_ok() {
+                    admission.accept(0, &self.context.metrics);
+                }
+                decision
+            }
+            None => rows::decide(&profile, asked, Presence::default(), now.timestamp),
+        };
         let auth = AuthId::new(now.timestamp, self.draw());
         let (written, outcome) = match decision.verdict {
             Ok(grants) => {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aaa::engine::{Received, Role};
+use aaa::guard::GuardOptions;
 use radius::attribute::kind;
 use radius::password::chap;
 
@@ -11,8 +12,8 @@ use crate::registry::{PASSWORD, address};
 use crate::request::Request;
 use crate::script::{STRICT, Script};
 
-fn login(round: u8, identifier: u8) -> Vec<u8> {
-    let request = Request::access("ana")
+fn login(user: &str, round: u8, identifier: u8) -> Vec<u8> {
+    let request = Request::access(user)
         .identifier(identifier)
         .authenticator(round)
         .with(kind::CALLING_STATION_ID, b"AA:BB:CC:DD:EE:FF")
@@ -47,19 +48,38 @@ fn serve(script: &mut Script, octets: &[u8]) {
     script.engine.handle_timeout(now.instant);
 }
 
-#[test]
-fn a_login_allocates_nothing() {
-    let mut script = Script::new();
+const GUARD: GuardOptions = GuardOptions {
+    user_failures: 10,
+    station_failures: 30,
+    nas_failures: 3_000,
+    lock_max: Duration::from_secs(300),
+};
+
+#[track_caller]
+fn check_logins_of(user: &str) {
+    let mut script = Script::guarded(GUARD);
     for round in 0..8 {
         for identifier in 0..=255 {
-            serve(&mut script, &login(round, identifier));
+            serve(&mut script, &login(user, round, identifier));
         }
     }
-    let logins: Vec<_> = (0..=255).map(|identifier| login(8, identifier)).collect();
+    let logins: Vec<_> = (0..=255)
+        .map(|identifier| login(user, 8, identifier))
+        .collect();
     let counted = allocation_counter::measure(|| {
         for octets in &logins {
             serve(&mut script, octets);
         }
     });
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn a_login_allocates_nothing() {
+    check_logins_of("ana");
+}
+
+#[test]
+fn a_login_that_is_given_a_place_allocates_nothing() {
+    check_logins_of("solo");
 }

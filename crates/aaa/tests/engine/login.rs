@@ -4,12 +4,14 @@ use domain::access::RejectReason;
 use domain::accounting::SessionKey;
 use domain::auth_log::AuthOutcome;
 use domain::id::{NasId, SubscriberId};
+use domain::plan::{PlanTerms, SessionLimit};
+use domain::session_policy::SessionPolicy;
 use radius::attribute::kind;
 use radius::password::chap;
 
-use aaa::session_table::{Device, OpenSession};
+use aaa::session_table::{Device, OpenSession, RESERVED_FOR};
 
-use crate::registry::{NOW, PASSWORD};
+use crate::registry::{NOW, PASSWORD, plan};
 use crate::request::Request;
 use crate::script::{GENERIC, IDENTIFIED, STRICT, Script, check};
 
@@ -224,6 +226,8 @@ fn the_session_limit_counts_other_devices_only() {
         nas: NasId::new(NOW, [1; 10]),
         nas_address: None,
         device: Some(Device::from_calling_station("AA:BB:CC:00:00:01")),
+        started_at: NOW,
+        is_replaced: false,
     };
     let solo = SubscriberId::new(NOW, [4; 10]);
     script.context.sessions.insert(solo, session);
@@ -250,7 +254,81 @@ fn the_session_limit_counts_other_devices_only() {
     ];
     check(&mut script, STRICT, &from("aabb.cc00.0001", 3), &accept);
     script.context.sessions.remove(solo, SessionKey([1; 16]));
+    // The place of the device that was let in is held for a while.
+    script.advance(RESERVED_FOR);
     check(&mut script, STRICT, &from("AA-BB-CC-00-00-02", 4), &accept);
+}
+
+/// A login of the subscriber `solo`, who may have one session.
+fn solo_from(station: &str, identifier: u8) -> Request {
+    pap("solo")
+        .with(kind::CALLING_STATION_ID, station.as_bytes())
+        .identifier(identifier)
+}
+
+const SOLO_ACCEPT: [&str; 7] = [
+    "Access-Accept",
+    "Message-Authenticator",
+    "Session-Timeout = 3600",
+    "Acct-Interim-Interval = 300",
+    "Port-Limit = 1",
+    "Mikrotik-Rate-Limit = \"10M/10M\"",
+    "Class",
+];
+
+const SOLO_REJECT: [&str; 3] = [
+    "Access-Reject",
+    "Message-Authenticator",
+    "Reply-Message = \"You are already logged in\"",
+];
+
+#[test]
+fn who_was_let_in_is_counted_before_the_session_begins() {
+    let mut script = Script::new();
+    let (first, second) = ("AA-BB-CC-00-00-01", "AA-BB-CC-00-00-02");
+    check(&mut script, STRICT, &solo_from(first, 1), &SOLO_ACCEPT);
+    check(&mut script, STRICT, &solo_from(second, 2), &SOLO_REJECT);
+    check(&mut script, STRICT, &solo_from(first, 3), &SOLO_ACCEPT);
+    script.advance(RESERVED_FOR);
+    check(&mut script, STRICT, &solo_from(second, 4), &SOLO_ACCEPT);
+}
+
+#[test]
+fn the_oldest_session_makes_room_for_another_device() {
+    let mut script = Script::new();
+    let replacing = PlanTerms {
+        session_limit: SessionLimit::new(1).ok(),
+        session_policy: SessionPolicy::ReplaceOldest,
+        ..PlanTerms::default()
+    };
+    let plans = vec![plan(2, "10M/10M", replacing)];
+    *script.registry.plans.lock().expect("nobody panicked") = plans;
+    script.reload();
+    let solo = SubscriberId::new(NOW, [4; 10]);
+    let open = |key, station| OpenSession {
+        key: SessionKey([key; 16]),
+        nas: NasId::new(NOW, [1; 10]),
+        nas_address: None,
+        device: Some(Device::from_calling_station(station)),
+        started_at: NOW,
+        is_replaced: false,
+    };
+    let sessions = script.context.sessions.clone();
+    sessions.insert(solo, open(1, "AA:BB:CC:00:00:01"));
+    let request = solo_from("AA-BB-CC-00-00-02", 1);
+    assert_eq!(script.ask(STRICT, &request)[0], "Access-Accept");
+    let steps = script.log[0].trace.steps(None);
+    let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
+    let expected =
+        "1 other sessions are open, 1 are allowed, and this one takes the place of the oldest";
+    assert!(steps.iter().any(|step| step == expected), "{steps:?}");
+    assert_eq!(sessions.announcements().waiting(), 1);
+    sessions.insert(solo, open(2, "AA:BB:CC:00:00:02"));
+    // The first one is still open, and does not count.
+    let request = solo_from("AA-BB-CC-00-00-02", 2);
+    assert_eq!(script.ask(STRICT, &request)[0], "Access-Accept");
+    assert_eq!(sessions.announcements().waiting(), 1);
+    assert_eq!(sessions.len(), 2);
 }
 
 #[test]

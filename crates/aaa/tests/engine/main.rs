@@ -5,6 +5,7 @@ mod allocations;
 mod clock;
 mod duplicates;
 mod follow;
+mod guarding;
 mod hostile;
 mod login;
 mod ms_chap;

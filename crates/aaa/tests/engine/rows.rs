@@ -271,7 +271,8 @@ fn sessions_of_a_name_with_rows_are_counted() {
     let id = record.subscriber.expect("the name has rows");
     assert_ne!(id, SubscriberId::from_bytes([0; 16]));
     let place = SessionPlace::default();
-    let session = OpenSession::of(SessionKey([1; 16]), NasId::from_bytes([1; 16]), &place);
+    let key = SessionKey([1; 16]);
+    let session = OpenSession::of(key, NasId::from_bytes([1; 16]), &place, NOW);
     script.context.sessions.insert(id, session);
     let reason = RejectReason::SessionLimit { open: 1, limit: 1 };
     let message = "You are already logged in";

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aaa::directory::Directory;
 use aaa::duplicate::Ticket;
 use aaa::engine::{Context, Effect, Engine, Moment, Outgoing, Received, Role};
+use aaa::guard::{Guard, GuardOptions};
 use aaa::inbox::Completion;
 use aaa::metrics::{Drop, Metrics};
 use aaa::session_table::SessionTable;
@@ -60,11 +61,21 @@ impl Script {
     }
 
     pub(crate) fn with_reject_delay(reject_delay: Duration) -> Self {
+        Self::with(reject_delay, GuardOptions::OFF)
+    }
+
+    /// Who fails too often is kept back.
+    pub(crate) fn guarded(guard: GuardOptions) -> Self {
+        Self::with(Duration::ZERO, guard)
+    }
+
+    fn with(reject_delay: Duration, guard: GuardOptions) -> Self {
         let context = Context {
             directory: Arc::new(Directory::new([1; 32])),
             sessions: Arc::new(SessionTable::new()),
             metrics: Arc::new(Metrics::new()),
             reject_delay,
+            guard: Arc::new(Guard::new(guard, Instant::now())),
         };
         let script = Self {
             engine: Engine::new(context.clone(), [7; 32], 0),

@@ -115,9 +115,9 @@ fn stored(record: &AccountingRecord) -> Stored {
             outcome: match record.event {
                 SessionEvent::Start => SessionOutcome::Opened,
                 SessionEvent::Interim => SessionOutcome::Updated,
-                SessionEvent::Stop => SessionOutcome::Closed,
+                SessionEvent::Stop | SessionEvent::Silence => SessionOutcome::Closed,
             },
-            is_open: record.event != SessionEvent::Stop,
+            is_open: !matches!(record.event, SessionEvent::Stop | SessionEvent::Silence),
         },
         AccountingRecord::NasRestart(_) => Stored::NasRestart { closed: 0 },
     }

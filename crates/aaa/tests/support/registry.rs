@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{Named, PortError, Registry};
+use aaa::port::{GuardBoard, Named, PortError, Registry, SessionBoard};
+use domain::accounting::SessionKey;
 use domain::credential::Credential;
+use domain::guard::{GuardKey, GuardLock};
 use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
 use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
-use domain::session::Session;
+use domain::session::LiveSession;
+use domain::session_news::SessionNews;
+use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
@@ -30,6 +34,9 @@ pub(crate) struct MemoryRegistry {
     pub(crate) subscribers: Mutex<Vec<Subscriber>>,
     pub(crate) row_users: Mutex<BTreeMap<String, UserRows>>,
     pub(crate) row_groups: Mutex<BTreeMap<String, GroupRows>>,
+    pub(crate) sessions: Mutex<Vec<LiveSession>>,
+    /// What was told to other nodes.
+    pub(crate) news: Mutex<Vec<SessionNews>>,
 }
 
 impl MemoryRegistry {
@@ -64,10 +71,14 @@ impl Registry for MemoryRegistry {
 
     async fn session_page(
         &self,
-        _after: Option<SessionId>,
-        _limit: u32,
-    ) -> Result<Vec<Session>, PortError> {
-        Ok(Vec::new())
+        after: Option<SessionId>,
+        limit: u32,
+    ) -> Result<Vec<LiveSession>, PortError> {
+        let mut all = copy_of(&self.sessions);
+        all.sort_by_key(|live| live.session.id);
+        all.retain(|live| after.is_none_or(|after| after < live.session.id));
+        all.truncate(limit as usize);
+        Ok(all)
     }
 
     async fn row_user_page(
@@ -108,6 +119,42 @@ impl Registry for MemoryRegistry {
         let all = self.subscribers.lock().expect("no test panics with it");
         let found = all.iter().filter(|subscriber| ids.contains(&subscriber.id));
         Ok(found.cloned().collect())
+    }
+}
+
+impl GuardBoard for MemoryRegistry {
+    async fn guard_exchange(
+        &self,
+        _shown: &[GuardKey],
+        _locks: &[GuardLock],
+    ) -> Result<Vec<GuardKey>, PortError> {
+        Ok(Vec::new())
+    }
+}
+
+impl SessionBoard for MemoryRegistry {
+    async fn session_many(&self, keys: &[SessionKey]) -> Result<Vec<LiveSession>, PortError> {
+        let mut all = copy_of(&self.sessions);
+        all.retain(|live| keys.contains(&live.session.key));
+        Ok(all)
+    }
+
+    async fn session_news_open(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn session_news(&self) -> Result<Vec<SessionNews>, PortError> {
+        std::future::pending().await
+    }
+
+    fn has_session_readers(&self) -> bool {
+        false
+    }
+
+    async fn announce(&self, news: &[SessionNews]) -> Result<(), PortError> {
+        let mut told = self.news.lock().expect("no test panics with it");
+        told.extend_from_slice(news);
+        Ok(())
     }
 }
 
@@ -169,6 +216,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use super::Method;
 use super::rows::{RowPlace, RowTable};
 use crate::credential::HashScheme;
+use crate::guard::GuardSubject;
 use crate::time::Timestamp;
 
 /// Why access was refused.
@@ -29,6 +30,7 @@ pub enum RejectReason {
     RowsReject,
     RowsAuthType,
     RowsPassword { method: Method },
+    TooManyAttempts { subject: GuardSubject },
 }
 
 impl RejectReason {
@@ -53,6 +55,7 @@ impl RejectReason {
             Self::RowsReject => "rows_reject",
             Self::RowsAuthType => "rows_auth_type",
             Self::RowsPassword { .. } => "rows_password",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
         }
     }
 
@@ -76,7 +79,8 @@ impl RejectReason {
             | Self::RowFailed { .. }
             | Self::RowsReject
             | Self::RowsAuthType
-            | Self::RowsPassword { .. } => "Access denied",
+            | Self::RowsPassword { .. }
+            | Self::TooManyAttempts { .. } => "Access denied",
         }
     }
 }
@@ -109,7 +113,7 @@ impl fmt::Display for RejectReason {
             Self::SessionLimit { open, limit } => {
                 write!(
                     formatter,
-                    "{open} other sessions are open and the plan allows {limit}"
+                    "{open} other sessions are open and {limit} are allowed"
                 )
             }
             Self::PlanMissing => formatter.write_str("the subscriber's plan is not known here yet"),
@@ -139,6 +143,17 @@ impl fmt::Display for RejectReason {
             }
             Self::RowsPassword { method } => {
                 write!(formatter, "the rows have no password that answers {method}")
+            }
+            Self::TooManyAttempts { subject } => {
+                let who = match subject {
+                    GuardSubject::User => "of this user",
+                    GuardSubject::Station => "from this device",
+                    GuardSubject::Nas => "through this router",
+                };
+                write!(
+                    formatter,
+                    "too many attempts {who} failed, so none is compared for a while"
+                )
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::credential::{Credential, HashScheme};
 use crate::id::{PlanId, SubscriberId, TenantId};
 use crate::plan::{PlanTerms, SessionLimit, TimeoutSeconds};
 use crate::secret::Secret;
+use crate::session_policy::{SessionPolicy, SessionTerms};
 use crate::subscriber::StaticAddresses;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -25,6 +26,7 @@ fn subscriber() -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 
@@ -238,6 +240,45 @@ fn session_limit_counts_other_sessions() {
             expected,
         );
     }
+}
+
+#[test]
+fn the_oldest_make_room_where_the_policy_says_so() {
+    let limited = |session_policy| PlanTerms {
+        session_limit: SessionLimit::new(2).ok(),
+        session_policy,
+        ..PlanTerms::default()
+    };
+    let to_end = |subscriber: &Subscriber, terms: PlanTerms, other_sessions| {
+        let plan = plan(terms);
+        let profile = AccessProfile {
+            subscriber,
+            plan: &plan,
+        };
+        let presence = Presence { other_sessions };
+        match decide(Some(profile), VERIFIED, presence, NOW).verdict {
+            Verdict::Accept(grants) => Some((grants.sessions_to_end, grants.session_limit)),
+            Verdict::Reject(_) => None,
+        }
+    };
+    let replacing = limited(SessionPolicy::ReplaceOldest);
+    for (others, expected) in [(0, 0), (1, 0), (2, 1), (4, 3)] {
+        let found = to_end(&subscriber(), replacing.clone(), others);
+        assert_eq!(found, Some((expected, Some(2))), "{others}");
+    }
+    let own = |session_limit, session_policy| Subscriber {
+        sessions: SessionTerms {
+            session_limit: SessionLimit::new(session_limit).ok(),
+            session_policy,
+        },
+        ..subscriber()
+    };
+    let stricter = own(1, Some(SessionPolicy::RejectNew));
+    assert_eq!(to_end(&stricter, replacing.clone(), 1), None);
+    assert_eq!(to_end(&own(3, None), replacing, 3), Some((1, Some(3))));
+    let milder = own(1, Some(SessionPolicy::ReplaceOldest));
+    let refusing = limited(SessionPolicy::RejectNew);
+    assert_eq!(to_end(&milder, refusing, 1), Some((1, Some(1))));
 }
 
 #[test]

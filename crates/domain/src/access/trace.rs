@@ -28,6 +28,7 @@ pub enum TraceStep {
     RowsMatch(RowOwner),
     RowDiffers(RowPlace),
     RowsAcceptAlways,
+    ReplacesOldest { open: u32, limit: u16 },
 }
 
 impl TraceStep {
@@ -66,6 +67,10 @@ impl fmt::Display for TraceStep {
             Self::RowsAcceptAlways => {
                 formatter.write_str("the rows say Auth-Type := Accept: no password is asked for")
             }
+            Self::ReplacesOldest { open, limit } => write!(
+                formatter,
+                "{open} other sessions are open, {limit} are allowed, and this one takes the place of the oldest"
+            ),
         }
     }
 }

@@ -10,6 +10,7 @@ use compact_str::CompactString;
 use crate::access::rows::{RowOwner, RowPlace, RowTable};
 use crate::access::{Method, RejectReason, Trace, TraceStep};
 use crate::credential::HashScheme;
+use crate::guard::GuardSubject;
 
 const METHODS: [Method; 6] = [
     Method::Pap,
@@ -102,6 +103,7 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             text.push(' ');
             write_place(&mut text, RowPlace { table, id })
         }
+        RejectReason::TooManyAttempts { subject } => write!(text, " {subject}"),
     }
     .expect("a string takes every write");
     text
@@ -152,6 +154,9 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         "rows_password" => RejectReason::RowsPassword {
             method: find_method(word()?)?,
         },
+        "too_many_attempts" => RejectReason::TooManyAttempts {
+            subject: GuardSubject::from_stored(word()?)?,
+        },
         _ => return None,
     };
     match word() {
@@ -192,6 +197,7 @@ impl TraceText {
                     write_place(&mut text, place)
                 }
                 TraceStep::RowsAcceptAlways => text.write_str("A"),
+                TraceStep::ReplacesOldest { open, limit } => write!(text, "o{open}/{limit}"),
             }
             .expect("a string takes every write");
         }
@@ -227,11 +233,12 @@ fn find_step(word: &str) -> Option<TraceStep> {
         'v' => {
             return find_method(value).map(|method| TraceStep::PasswordVerified { method });
         }
-        'l' => {
+        'l' | 'o' => {
             let (open, limit) = value.split_once('/')?;
-            return Some(TraceStep::WithinSessionLimit {
-                open: open.parse().ok()?,
-                limit: limit.parse().ok()?,
+            let (open, limit) = (open.parse().ok()?, limit.parse().ok()?);
+            return Some(match first {
+                'l' => TraceStep::WithinSessionLimit { open, limit },
+                _ => TraceStep::ReplacesOldest { open, limit },
             });
         }
         't' => {
@@ -356,6 +363,16 @@ mod tests {
     }
 
     #[test]
+    fn reasons_to_be_kept_back_are_all_read_back() {
+        for subject in GuardSubject::ALL {
+            check_reason(
+                RejectReason::TooManyAttempts { subject },
+                &format!("too_many_attempts {subject}"),
+            );
+        }
+    }
+
+    #[test]
     fn schemes_and_methods_are_all_read_back() {
         for method in METHODS {
             check_reason(
@@ -419,9 +436,10 @@ mod tests {
                 TraceStep::NasIdentifierMatches,
                 TraceStep::WithinSessionLimit { open: 3, limit: 5 },
                 TraceStep::SessionTimeoutUntilExpiry { seconds: 90 },
+                TraceStep::ReplacesOldest { open: 1, limit: 1 },
             ],
             None,
-            "e i l3/5 t90",
+            "e i l3/5 t90 o1/1",
         );
         let reason = RejectReason::Expired { at: AT };
         check_trace(

@@ -8,6 +8,7 @@ use csv::ByteRecord;
 use domain::credential::{Credential, PasswordHash};
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
+use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
 use storage::error::UniqueField;
@@ -309,6 +310,7 @@ impl<'p> Reading<'p> {
                 .unwrap_or(SubscriberStatus::Active),
             expires_at: fields.optional(Column::ExpiresAt, str::parse::<Timestamp>)?,
             addresses,
+            sessions: SessionTerms::default(),
         })
     }
 

@@ -4,6 +4,7 @@ use domain::id::TenantId;
 use domain::name::Name;
 use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
+use domain::session_policy::SessionPolicy;
 use domain::time::Timestamp;
 use serde::Serialize;
 use storage::error::Resource;
@@ -25,7 +26,8 @@ pub(crate) enum PlanCommand {
     #[command(after_help = "Examples:
   lastmile plan add home-25 --rate 25M/50M
   lastmile plan add burst-10 --rate '10M/20M 15M/30M 8M/16M 10/10'   # rate, burst, threshold, seconds
-  lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1")]
+  lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1
+  lastmile plan add roam --rate 5M/5M --session-limit 2 --session-policy replace-oldest")]
     Add(AddArgs),
     /// List the plans
     #[command(after_help = "Examples:
@@ -80,6 +82,9 @@ pub(crate) struct AddArgs {
     /// Sessions that one subscriber may have at once [default: any number]
     #[arg(long, value_name = "N", value_parser = value::parse_session_limit)]
     session_limit: Option<SessionLimit>,
+    /// What happens to one more: reject-new or replace-oldest [default: reject-new]
+    #[arg(long, value_name = "POLICY")]
+    session_policy: Option<SessionPolicy>,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -124,6 +129,9 @@ pub(crate) struct SetArgs {
     /// Any number of sessions
     #[arg(long, conflicts_with = "session_limit")]
     clear_session_limit: bool,
+    /// What happens to one more: reject-new or replace-oldest
+    #[arg(long, value_name = "POLICY")]
+    session_policy: Option<SessionPolicy>,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -137,6 +145,7 @@ struct PlanRecord {
     interim_seconds: InterimInterval,
     pool: Option<PoolName>,
     session_limit: Option<SessionLimit>,
+    session_policy: SessionPolicy,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -151,6 +160,7 @@ impl Record for PlanRecord {
         "interim_seconds",
         "pool",
         "session_limit",
+        "session_policy",
         "created_at",
         "updated_at",
         "id",
@@ -184,6 +194,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         interim: args.interim.unwrap_or_default(),
         pool: args.pool,
         session_limit: args.session_limit,
+        session_policy: args.session_policy.unwrap_or_default(),
     };
     let deed = Deed {
         what: format!("Plan {}", args.name),
@@ -238,6 +249,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         interim: args.interim,
         pool: value::replacement(args.pool, args.clear_pool),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
+        session_policy: args.session_policy,
     };
     let store = args.dry_run.store(&context.app).await?;
     let before = store.plan_find(TENANT, &args.name).await?;
@@ -286,6 +298,7 @@ fn record_of(name: &Name, terms: &PlanTerms) -> PlanRecord {
         interim_seconds: terms.interim,
         pool: terms.pool.clone(),
         session_limit: terms.session_limit,
+        session_policy: terms.session_policy,
         created_at: None,
         updated_at: None,
         id: None,

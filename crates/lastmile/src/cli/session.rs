@@ -20,7 +20,8 @@ pub(crate) enum SessionCommand {
     #[command(after_help = "Examples:
   lastmile session list
   lastmile session list --state closed --user ana --output json
-  lastmile session list --state all --nas pop-1 --since 2026-11-01 --output csv")]
+  lastmile session list --state all --nas pop-1 --since 2026-11-01 --output csv
+  lastmile session list --state closed --stale --since 2026-11-01")]
     List(ListArgs),
     /// Show one session
     #[command(after_help = "Examples:
@@ -46,6 +47,10 @@ pub(crate) struct ListArgs {
     /// Only sessions that still went on at or after this time
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
+    /// Only sessions of which nothing was heard for three intervals and a minute: open ones are
+    /// about to be closed, closed ones were closed for it
+    #[arg(long)]
+    stale: bool,
     #[command(flatten)]
     size: ListSize,
 }
@@ -65,6 +70,7 @@ impl Record for SessionRow {
         "nas_id",
         "session_id",
         "state",
+        "ending",
         "started_at",
         "updated_at",
         "stopped_at",
@@ -85,6 +91,7 @@ impl Record for SessionRow {
         "nas",
         "session_id",
         "state",
+        "ending",
         "framed_ipv4",
         "started_at",
         "session_seconds",
@@ -112,6 +119,7 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
         username: args.user,
         nas: args.nas,
         since: args.since,
+        silent_at: args.stale.then(|| context.app.now()),
     };
     let load = async |page: &Page<SessionId>| store.session_list(TENANT, &filter, page).await;
     context

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use domain::credential::Credential;
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
+use domain::plan::SessionLimit;
+use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
@@ -50,7 +52,8 @@ pub(crate) enum SubscriberCommand {
     #[command(after_help = "Examples:
   lastmile subscriber set ana --plan home-50
   lastmile subscriber set ana --password -
-  lastmile subscriber set ana --expires 2027-02-28 --clear-ipv4 --dry-run")]
+  lastmile subscriber set ana --expires 2027-02-28 --clear-ipv4 --dry-run
+  lastmile subscriber set ana --session-limit 3 --session-policy replace-oldest")]
     Set(Box<SetArgs>),
     /// Let a disabled subscriber log in again
     #[command(after_help = "Examples:
@@ -114,6 +117,12 @@ pub(crate) struct AddArgs {
     /// When access ends: a date (UTC) or a date and time with zone
     #[arg(long, value_name = "TIME")]
     expires: Option<Timestamp>,
+    /// Sessions at once [default: as the plan says]
+    #[arg(long, value_name = "N", value_parser = value::parse_session_limit)]
+    session_limit: Option<SessionLimit>,
+    /// What happens to one more: reject-new or replace-oldest [default: as the plan says]
+    #[arg(long, value_name = "POLICY")]
+    session_policy: Option<SessionPolicy>,
     /// Add without letting them log in yet
     #[arg(long)]
     disabled: bool,
@@ -154,6 +163,18 @@ pub(crate) struct SetArgs {
     /// Access without end
     #[arg(long, conflicts_with = "expires")]
     clear_expires: bool,
+    /// Sessions at once
+    #[arg(long, value_name = "N", value_parser = value::parse_session_limit)]
+    session_limit: Option<SessionLimit>,
+    /// As many sessions as the plan says
+    #[arg(long, conflicts_with = "session_limit")]
+    clear_session_limit: bool,
+    /// What happens to one more: reject-new or replace-oldest
+    #[arg(long, value_name = "POLICY")]
+    session_policy: Option<SessionPolicy>,
+    /// What the plan says happens to one more
+    #[arg(long, conflicts_with = "session_policy")]
+    clear_session_policy: bool,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -199,6 +220,8 @@ struct SubscriberRecord {
     static_ipv4: Option<Ipv4Addr>,
     ipv6_prefix: Option<Ipv6Net>,
     ipv6_delegated: Option<Ipv6Net>,
+    session_limit: Option<SessionLimit>,
+    session_policy: Option<SessionPolicy>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -214,6 +237,8 @@ impl Record for SubscriberRecord {
         "static_ipv4",
         "ipv6_prefix",
         "ipv6_delegated",
+        "session_limit",
+        "session_policy",
         "created_at",
         "updated_at",
         "id",
@@ -269,6 +294,10 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
             ipv4: args.ipv4,
             ipv6_prefix: args.ipv6_prefix,
             ipv6_delegated: args.ipv6_delegated,
+        },
+        sessions: SessionTerms {
+            session_limit: args.session_limit,
+            session_policy: args.session_policy,
         },
     };
     let mut record = record_of(&new, &args.plan);
@@ -327,6 +356,8 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         ipv4: value::replacement(args.ipv4, args.clear_ipv4),
         ipv6_prefix: value::replacement(args.ipv6_prefix, args.clear_ipv6_prefix),
         ipv6_delegated: value::replacement(args.ipv6_delegated, args.clear_ipv6_delegated),
+        session_limit: value::replacement(args.session_limit, args.clear_session_limit),
+        session_policy: value::replacement(args.session_policy, args.clear_session_policy),
         ..SubscriberPatch::default()
     };
     update(context, &store, &args.username, patch, args.dry_run).await
@@ -423,6 +454,8 @@ impl From<SubscriberSummary> for SubscriberRecord {
             static_ipv4: subscriber.addresses.ipv4,
             ipv6_prefix: subscriber.addresses.ipv6_prefix,
             ipv6_delegated: subscriber.addresses.ipv6_delegated,
+            session_limit: subscriber.sessions.session_limit,
+            session_policy: subscriber.sessions.session_policy,
             created_at: Some(subscriber.created_at),
             updated_at: Some(subscriber.updated_at),
             id: Some(subscriber.id.to_string()),
@@ -440,6 +473,8 @@ fn record_of(new: &NewSubscriber, plan: &Name) -> SubscriberRecord {
         static_ipv4: new.addresses.ipv4,
         ipv6_prefix: new.addresses.ipv6_prefix,
         ipv6_delegated: new.addresses.ipv6_delegated,
+        session_limit: new.sessions.session_limit,
+        session_policy: new.sessions.session_policy,
         created_at: None,
         updated_at: None,
         id: None,

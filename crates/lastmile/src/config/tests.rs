@@ -133,6 +133,20 @@ fn numbers_may_be_numbers_or_text() {
 }
 
 #[test]
+fn the_guard_is_set_in_a_table_of_its_own() {
+    let place = Place::with_file("[aaa.guard]\nuser_failures = 7\nlock_seconds_max = 60");
+    let guard = place
+        .load(&[], &[])
+        .expect("the numbers are good")
+        .config
+        .guard;
+    assert_eq!((guard.user_failures, guard.station_failures), (7, 30));
+    assert_eq!(guard.lock_max, Duration::from_secs(60));
+    let place = Place::with_file("[aaa.guard]\nlock_seconds_max = 4");
+    place.load(&[], &[]).expect_err("a lock lasts 5 s at least");
+}
+
+#[test]
 fn every_key_of_the_design_is_read_from_the_environment() {
     let environment = [
         ("LASTMILE_DATABASE__URL", "sqlite:/tmp/x.db"),
@@ -142,6 +156,10 @@ fn every_key_of_the_design_is_read_from_the_environment() {
         ("LASTMILE_RADIUS__RELAY", "127.0.0.1:0"),
         ("LASTMILE_RADIUS__REJECT_DELAY_MS", "10"),
         ("LASTMILE_AAA__ROWS", "compatible"),
+        ("LASTMILE_AAA__GUARD__USER_FAILURES", "0"),
+        ("LASTMILE_AAA__GUARD__STATION_FAILURES", "1000000"),
+        ("LASTMILE_AAA__GUARD__NAS_FAILURES", "7"),
+        ("LASTMILE_AAA__GUARD__LOCK_SECONDS_MAX", "5"),
         ("LASTMILE_HTTP__LISTEN", "127.0.0.1:0"),
         ("LASTMILE_ROLES", "aaa"),
         ("LASTMILE_RETENTION__SESSIONS_DAYS", "90"),

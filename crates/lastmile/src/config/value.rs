@@ -13,6 +13,10 @@ use super::{LogFormat, Role};
 
 const ADDRESSES_MAX: usize = 16;
 const WORKERS_MAX: usize = 256;
+/// More failed attempts than this are no limit.
+const FAILURES_MAX: u64 = 1_000_000;
+/// A lock that lasts longer than an hour is a punishment of whoever comes after.
+const LOCK_SECONDS_MAX: u64 = 3_600;
 const REJECT_DELAY_MS_MAX: u64 = 10_000;
 const DAYS_MAX: u32 = 36_500;
 /// So long the journal looks for a closed session, to tell a record that comes late or again from
@@ -167,6 +171,15 @@ pub(super) fn parse_workers(raw: &str) -> Result<usize, ValueError> {
 
 pub(super) fn parse_reject_delay(raw: &str) -> Result<Duration, ValueError> {
     parse_number(raw, 0, REJECT_DELAY_MS_MAX).map(Duration::from_millis)
+}
+
+pub(super) fn parse_failures(raw: &str) -> Result<u32, ValueError> {
+    let number = parse_number(raw, 0, FAILURES_MAX)?;
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+pub(super) fn parse_lock(raw: &str) -> Result<Duration, ValueError> {
+    parse_number(raw, 5, LOCK_SECONDS_MAX).map(Duration::from_secs)
 }
 
 pub(super) fn parse_roles(raw: &str) -> Result<BTreeSet<Role>, ValueError> {

@@ -89,6 +89,20 @@ impl House {
                 "The marks of accounting could not be pruned"
             ),
         }
+        match self.store.guard_prune((self.clock)()).await {
+            Ok(count) => debug!(count, "Pruned locks that have ended"),
+            Err(problem) => warn!(
+                error = &problem as &dyn Error,
+                "Locks that have ended could not be pruned"
+            ),
+        }
+        match self.store.session_ending_prune().await {
+            Ok(count) => debug!(count, "Pruned the list of sessions that have to end"),
+            Err(problem) => warn!(
+                error = &problem as &dyn Error,
+                "The list of sessions that have to end could not be pruned"
+            ),
+        }
     }
 
     async fn prepare_partitions(&self) {

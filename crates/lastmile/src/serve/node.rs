@@ -70,6 +70,7 @@ pub(super) async fn start(
         workers: radius.workers,
         reject_delay: radius.reject_delay,
         rows: app.config.rows,
+        guard: app.config.guard,
     };
     let store = footing.store;
     let spool = open_spool(app).await?;
@@ -103,11 +104,15 @@ pub(super) async fn start(
         log,
         drain,
         follower,
+        beside,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
     supervisor.start_essential_restarting("authentication log", log);
     supervisor.start_restarting("directory", follower);
+    for (name, task) in beside {
+        supervisor.start_restarting(name, task);
+    }
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

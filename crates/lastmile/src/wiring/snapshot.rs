@@ -6,12 +6,12 @@ use std::sync::Mutex;
 
 use ::rows::row::{GroupRows, UserRows};
 use aaa::port::{Named, PortError, Registry, SnapshotDraft, SnapshotStore};
-use aaa::session_table::{Device, OpenSession};
+use aaa::session_table::OpenSession;
 use domain::accounting::SessionPlace;
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
-use domain::session::Session;
+use domain::session::{LiveSession, Session};
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
@@ -78,10 +78,12 @@ impl SnapshotDraft for NodeDraft {
             key: session.key,
             nas: session.nas,
             nas_address: session.nas_address,
-            calling_station: session.device.as_ref().map(|device| match device {
-                Device::Mac(mac) => mac.to_string(),
-                Device::Other(station) => station.to_string(),
-            }),
+            calling_station: session
+                .device
+                .as_ref()
+                .map(|device| device.to_text().into()),
+            started_at: session.started_at,
+            is_replaced: session.is_replaced,
         };
         self.0.add_session(&session).map_err(fail_to_write)
     }
@@ -239,7 +241,7 @@ impl Registry for SnapshotRegistry {
         &self,
         after: Option<SessionId>,
         limit: u32,
-    ) -> Result<Vec<Session>, PortError> {
+    ) -> Result<Vec<LiveSession>, PortError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let page = self.page(Kind::Session, Part::after(after), limit);
         Ok(page.await?.into_iter().filter_map(session).collect())
@@ -331,7 +333,7 @@ fn row_user(entry: SnapshotEntry) -> Option<Named<UserRows>> {
 }
 
 /// What a snapshot knows of a session; the rest is in the database.
-fn session(entry: SnapshotEntry) -> Option<Session> {
+fn session(entry: SnapshotEntry) -> Option<LiveSession> {
     let SnapshotEntry::Session(known) = entry else {
         return None;
     };
@@ -341,8 +343,10 @@ fn session(entry: SnapshotEntry) -> Option<Session> {
         nas,
         nas_address,
         calling_station,
+        started_at,
+        is_replaced,
     } = known;
-    Some(Session {
+    let session = Session {
         id: SessionId::from_bytes(key.0),
         key,
         tenant: domain::id::TenantId::DEFAULT,
@@ -350,14 +354,18 @@ fn session(entry: SnapshotEntry) -> Option<Session> {
         auth: None,
         subscriber: Some(subscriber),
         username: String::new(),
-        started_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
+        started_at,
+        updated_at: started_at,
         total: UsageAmount::default(),
         place: SessionPlace {
             nas_address,
             calling_station: calling_station.map(Into::into),
             ..SessionPlace::default()
         },
+    };
+    Some(LiveSession {
+        session,
+        is_replaced,
     })
 }
 
@@ -367,11 +375,13 @@ fn fail_to_write(problem: SnapshotError) -> PortError {
 
 #[cfg(test)]
 mod tests {
+    use aaa::session_table::Device;
     use domain::accounting::SessionKey;
     use domain::id::{Id, TenantId};
     use domain::nas::{NasSettings, parse_source};
     use domain::plan::PlanTerms;
     use domain::secret::Secret;
+    use domain::session_policy::SessionTerms;
     use domain::subscriber::{StaticAddresses, SubscriberStatus};
     use storage::key_ring::KeyRing;
 
@@ -414,6 +424,7 @@ mod tests {
                 status: SubscriberStatus::Active,
                 expires_at: None,
                 addresses: StaticAddresses::default(),
+                sessions: SessionTerms::default(),
             };
             draft.add_subscriber(&subscriber).expect("there is room");
         }
@@ -423,7 +434,8 @@ mod tests {
                 calling_station: Some(station.into()),
                 ..SessionPlace::default()
             };
-            let open = OpenSession::of(SessionKey([number; 16]), nas.id, &place);
+            let begun = Timestamp::from_seconds(7);
+            let open = OpenSession::of(SessionKey([number; 16]), nas.id, &place, begun);
             let subscriber = Id::from_bytes([number; 16]);
             draft.add_session(subscriber, &open).expect("there is room");
         }
@@ -459,13 +471,16 @@ mod tests {
             let sessions = registry.session_page(None, 10).await.expect("it is whole");
             let open: Vec<_> = sessions
                 .iter()
-                .map(|session| OpenSession::of(session.key, session.nas, &session.place))
+                .map(|live| {
+                    let session = &live.session;
+                    OpenSession::of(session.key, session.nas, &session.place, session.started_at)
+                })
                 .collect();
             let devices: Vec<_> = open.iter().map(|open| open.device.clone()).collect();
             let device = |station| Some(Device::from_calling_station(station));
             assert_eq!(devices, [device("020000000001"), device("a line card")]);
             assert!(open.iter().all(|open| open.nas_address.is_some()));
-            let last = sessions.last().map(|session| session.id);
+            let last = sessions.last().map(|live| live.session.id);
             let rest = registry.session_page(last, 10).await;
             assert_eq!(rest.expect("it is whole").len(), 0);
         }

@@ -66,7 +66,7 @@ const LOAD: &str = "SELECT o.id, o.key, o.tenant, o.nas, o.auth, o.subscriber, o
         AND s.acct_session_id = k.acct_session_id AND s.nas = k.nas AND s.key = k.key \
         AND s.stopped_at >= $5 OFFSET 0) AS f ORDER BY f.id DESC LIMIT 1) AS c";
 
-/// Everything that a batch without restarts writes, and the mark. It answers whether the mark was
+/// Everything that a batch without restarts writes, the mark, and the news for other nodes. It answers whether the mark was
 /// before the first record, as it should be.
 const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1::UUID[])), \
     opened AS (INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, username, \
@@ -114,7 +114,11 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
     mark AS (INSERT INTO accounting_mark AS m (source, stored, at) \
         SELECT $56::UUID, $57::BIGINT, $58::BIGINT WHERE $56 IS NOT NULL \
         ON CONFLICT (source) DO UPDATE SET stored = excluded.stored, at = excluded.at \
-        WHERE m.stored < $59::BIGINT RETURNING 1) \
+        WHERE m.stored < $59::BIGINT RETURNING 1), \
+    news AS (INSERT INTO session_news (kind, key, subscriber) SELECT 'changed', n.key, n.subscriber \
+        FROM (SELECT * FROM unnest($3::UUID[], $7::UUID[]) UNION ALL \
+            SELECT * FROM unnest($29::UUID[], $33::UUID[])) AS n (key, subscriber) \
+        WHERE $60::BOOLEAN AND n.subscriber IS NOT NULL) \
     SELECT $56 IS NULL OR EXISTS (SELECT 1 FROM mark)";
 
 const AMEND: &str = "UPDATE session_closed s SET started_at = n.started_at, \
@@ -127,7 +131,9 @@ const AMEND: &str = "UPDATE session_closed s SET started_at = n.started_at, \
 
 const CLOSE_ALL: &str = "WITH ended AS (DELETE FROM session_open \
         WHERE nas = $3 AND started_at <= $1 AND ($4::TEXT IS NULL OR nas_address = $4) \
-        RETURNING *) \
+        RETURNING *), \
+    news AS (INSERT INTO session_news (kind, key, subscriber) \
+        SELECT 'changed', key, subscriber FROM ended WHERE $5 AND subscriber IS NOT NULL) \
     INSERT INTO session_closed (id, key, tenant, nas, auth, subscriber, username, started_at, \
         updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
         nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
@@ -279,7 +285,8 @@ async fn commit_carefully(
     for segment in batch.segments(known) {
         match segment {
             Segment::Restart(restart) => {
-                let closed = close_all(&mut transaction, restart).await?;
+                let has_readers = store.has_session_readers();
+                let closed = close_all(&mut transaction, restart, has_readers).await?;
                 outcomes.push(RecordOutcome::NasRestart { closed });
             }
             Segment::Sessions(records) => {
@@ -357,6 +364,7 @@ async fn apply_sessions(
             .bind(stored_count(origin.first)),
         None => query.bind(None::<Uuid>).bind(0_i64).bind(0_i64).bind(0_i64),
     };
+    let query = query.bind(store.has_session_readers());
     let is_unknown = query.fetch_one(&mut **transaction).await?.try_get(0)?;
     if is_unknown && !changes.amended.is_empty() {
         amend(transaction, &changes).await?;
@@ -496,12 +504,14 @@ async fn amend(
 async fn close_all(
     transaction: &mut Transaction<'_, Postgres>,
     restart: &NasRestart,
+    has_readers: bool,
 ) -> Result<u64, StoreError> {
     let ended = sqlx::query(CLOSE_ALL)
         .bind(restart.at.as_micros())
         .bind(TerminateCause::NasReboot.to_stored())
         .bind(restart.nas.as_uuid())
         .bind(restart.source.map(|address| address.to_string()))
+        .bind(has_readers)
         .execute(&mut **transaction)
         .await?;
     Ok(ended.rows_affected())

@@ -18,7 +18,7 @@ use crate::subscriber::StoredSubscriber;
 
 /// The columns of a row, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, tenant, username, credential_kind, credential, plan, \
-    status, expires_at, ipv4, ipv6_prefix, ipv6_delegated";
+    status, expires_at, ipv4, ipv6_prefix, ipv6_delegated, session_limit, session_policy";
 
 /// Lots of rows that are unsealed at the same time.
 const LOTS_MAX: usize = 2;
@@ -103,6 +103,8 @@ where
         ipv4: row.try_get(8)?,
         ipv6_prefix: row.try_get(9)?,
         ipv6_delegated: row.try_get(10)?,
+        session_limit: row.try_get(11)?,
+        session_policy: row.try_get(12)?,
     })
 }
 

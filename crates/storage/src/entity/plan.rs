@@ -16,6 +16,7 @@ pub(crate) struct Model {
     pub interim_seconds: i64,
     pub pool: Option<String>,
     pub session_limit: Option<i64>,
+    pub session_policy: String,
     pub created_at: i64,
     pub updated_at: i64,
 }

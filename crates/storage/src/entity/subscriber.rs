@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub ipv4: Option<String>,
     pub ipv6_prefix: Option<String>,
     pub ipv6_delegated: Option<String>,
+    pub session_limit: Option<i64>,
+    pub session_policy: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }

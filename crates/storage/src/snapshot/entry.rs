@@ -11,6 +11,7 @@ use domain::id::Id;
 use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
+use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv6Net};
@@ -92,6 +93,13 @@ pub(super) struct PlanEntry<'a> {
     interim_seconds: u32,
     pool: Option<&'a str>,
     session_limit: Option<u16>,
+    session_policy: Policy,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Policy {
+    RejectNew,
+    ReplaceOldest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +115,8 @@ pub(super) struct SubscriberEntry<'a> {
     ipv4: Option<Ipv4Addr>,
     ipv6_prefix: Option<(Ipv6Addr, u8)>,
     ipv6_delegated: Option<(Ipv6Addr, u8)>,
+    session_limit: Option<u16>,
+    session_policy: Option<Policy>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +132,8 @@ pub(super) struct SessionEntry<'a> {
     nas: [u8; 16],
     nas_address: Option<IpAddr>,
     calling_station: Option<&'a str>,
+    started_at_micros: i64,
+    is_replaced: bool,
 }
 
 /// The first entry of some octets, and how many octets are left behind it.
@@ -188,6 +200,7 @@ impl<'a> Entry<'a> {
             interim,
             pool,
             session_limit,
+            session_policy,
         } = terms;
         Self::Plan(PlanEntry {
             id: *id.as_bytes(),
@@ -199,6 +212,7 @@ impl<'a> Entry<'a> {
             interim_seconds: interim.as_seconds(),
             pool: pool.as_ref().map(domain::plan::PoolName::as_str),
             session_limit: session_limit.map(SessionLimit::as_sessions),
+            session_policy: (*session_policy).into(),
         })
     }
 
@@ -241,6 +255,7 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             status,
             expires_at,
             addresses,
+            sessions,
         } = subscriber;
         let StaticAddresses {
             ipv4,
@@ -264,6 +279,8 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             ipv4: *ipv4,
             ipv6_prefix: ipv6_prefix.map(prefix_parts),
             ipv6_delegated: ipv6_delegated.map(prefix_parts),
+            session_limit: sessions.session_limit.map(SessionLimit::as_sessions),
+            session_policy: sessions.session_policy.map(Policy::from),
         })
     }
 }
@@ -276,6 +293,8 @@ impl<'a> From<&'a SnapshotSession> for Entry<'a> {
             nas,
             nas_address,
             calling_station,
+            started_at,
+            is_replaced,
         } = session;
         Self::Session(SessionEntry {
             subscriber: *subscriber.as_bytes(),
@@ -283,6 +302,8 @@ impl<'a> From<&'a SnapshotSession> for Entry<'a> {
             nas: *nas.as_bytes(),
             nas_address: *nas_address,
             calling_station: calling_station.as_deref(),
+            started_at_micros: started_at.as_micros(),
+            is_replaced: *is_replaced,
         })
     }
 }
@@ -327,6 +348,7 @@ impl PlanEntry<'_> {
                 interim: InterimInterval::new(self.interim_seconds).map_err(|_| Unreadable)?,
                 pool: pool.map_err(|_| Unreadable)?,
                 session_limit: session_limit.map_err(|_| Unreadable)?,
+                session_policy: self.session_policy.into(),
             },
         })
     }
@@ -334,6 +356,7 @@ impl PlanEntry<'_> {
 
 impl SubscriberEntry<'_> {
     fn into_domain(self) -> Result<Subscriber, Unreadable> {
+        let session_limit = self.session_limit.map(SessionLimit::new).transpose();
         Ok(Subscriber {
             id: Id::from_bytes(self.id),
             tenant: Id::from_bytes(self.tenant),
@@ -356,6 +379,10 @@ impl SubscriberEntry<'_> {
                 ipv6_prefix: self.ipv6_prefix.map(prefix).transpose()?,
                 ipv6_delegated: self.ipv6_delegated.map(prefix).transpose()?,
             },
+            sessions: SessionTerms {
+                session_limit: session_limit.map_err(|_| Unreadable)?,
+                session_policy: self.session_policy.map(SessionPolicy::from),
+            },
         })
     }
 }
@@ -368,6 +395,8 @@ impl SessionEntry<'_> {
             nas: Id::from_bytes(self.nas),
             nas_address: self.nas_address,
             calling_station: self.calling_station.map(ToOwned::to_owned),
+            started_at: Timestamp::from_micros(self.started_at_micros),
+            is_replaced: self.is_replaced,
         }
     }
 }
@@ -378,6 +407,24 @@ fn prefix_parts(prefix: Ipv6Net) -> (Ipv6Addr, u8) {
 
 fn prefix((address, len): (Ipv6Addr, u8)) -> Result<Ipv6Net, Unreadable> {
     Ipv6Net::new(address, len).map_err(|_| Unreadable)
+}
+
+impl From<SessionPolicy> for Policy {
+    fn from(policy: SessionPolicy) -> Self {
+        match policy {
+            SessionPolicy::RejectNew => Self::RejectNew,
+            SessionPolicy::ReplaceOldest => Self::ReplaceOldest,
+        }
+    }
+}
+
+impl From<Policy> for SessionPolicy {
+    fn from(policy: Policy) -> Self {
+        match policy {
+            Policy::RejectNew => Self::RejectNew,
+            Policy::ReplaceOldest => Self::ReplaceOldest,
+        }
+    }
 }
 
 impl From<nas::Vendor> for Vendor {

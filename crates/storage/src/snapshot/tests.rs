@@ -5,6 +5,7 @@ use domain::id::Id;
 use domain::nas::{MessageAuthenticatorPolicy, NasSettings, OctetView, Vendor, parse_source};
 use domain::plan::{InterimInterval, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
+use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -39,6 +40,7 @@ fn subscriber(number: u128, password: &str) -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 
@@ -72,6 +74,7 @@ fn plan() -> Plan {
             interim: InterimInterval::new(60).expect("a valid interval"),
             pool: "pool-1".parse().ok(),
             session_limit: SessionLimit::new(2).ok(),
+            session_policy: SessionPolicy::ReplaceOldest,
         },
     }
 }
@@ -83,6 +86,8 @@ fn session() -> SnapshotSession {
         nas: Id::from_bytes([3; 16]),
         nas_address: Some([192, 0, 2, 1].into()),
         calling_station: Some("02:00:00:00:00:01".into()),
+        started_at: ABOUT.as_of,
+        is_replaced: true,
     }
 }
 
@@ -140,11 +145,16 @@ fn entries() -> Vec<SnapshotEntry> {
             ipv6_prefix: "2001:db8::/64".parse().ok(),
             ipv6_delegated: "2001:db8:1::/56".parse().ok(),
         },
+        sessions: SessionTerms {
+            session_limit: SessionLimit::new(3).ok(),
+            session_policy: Some(SessionPolicy::ReplaceOldest),
+        },
         ..subscriber(1, PASSWORD)
     };
     let plain_session = SnapshotSession {
         nas_address: None,
         calling_station: None,
+        is_replaced: false,
         ..session()
     };
     vec![

@@ -70,6 +70,7 @@ enum Event {
     Start,
     Interim,
     Stop,
+    Silence,
 }
 
 pub(super) fn encode(records: &[AccountingRecord]) -> Vec<u8> {
@@ -125,6 +126,7 @@ impl From<&SessionRecord> for Session {
                 SessionEvent::Start => Event::Start,
                 SessionEvent::Interim => Event::Interim,
                 SessionEvent::Stop => Event::Stop,
+                SessionEvent::Silence => Event::Silence,
             },
             tenant: *record.tenant.as_bytes(),
             nas: *record.nas.as_bytes(),
@@ -159,6 +161,7 @@ impl Session {
                 Event::Start => SessionEvent::Start,
                 Event::Interim => SessionEvent::Interim,
                 Event::Stop => SessionEvent::Stop,
+                Event::Silence => SessionEvent::Silence,
             },
             tenant: Id::from_bytes(self.tenant),
             nas: Id::from_bytes(self.nas),

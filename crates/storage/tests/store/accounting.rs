@@ -58,6 +58,7 @@ fn record(event: SessionEvent, seconds: u64, octets: u64) -> SessionRecord {
         },
         terminate_cause: match event {
             SessionEvent::Stop => Some(TerminateCause::Reported(1)),
+            SessionEvent::Silence => Some(TerminateCause::Stale { seconds: 960 }),
             SessionEvent::Start | SessionEvent::Interim => None,
         },
         place: SessionPlace {
@@ -358,7 +359,10 @@ async fn a_restart_of_one_router_of_a_prefix_ends_its_sessions_only(database: Da
     let closed: Vec<u64> = outcomes.iter().filter_map(closed_count).collect();
     assert_eq!(closed, [1]);
     let open = store.session_open_list_all(None, 10).await.unwrap();
-    let addresses: Vec<_> = open.iter().map(|open| open.place.nas_address).collect();
+    let addresses: Vec<_> = open
+        .iter()
+        .map(|open| open.session.place.nas_address)
+        .collect();
     assert_eq!(addresses, [Some(address(1))]);
 }
 
@@ -386,7 +390,7 @@ async fn a_batch_of_one_user_adds_up(database: Database) {
     loop {
         let page = store.session_open_list_all(after, 300).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last.id);
+        after = Some(last.session.id);
         loaded += page.len();
     }
     assert_eq!(loaded, 1_024);

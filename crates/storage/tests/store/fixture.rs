@@ -6,6 +6,7 @@ use domain::name::{Name, Username};
 use domain::nas::{NasSettings, parse_source};
 use domain::plan::PlanTerms;
 use domain::secret::Secret;
+use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use storage::nas::NewNas;
 use storage::plan::NewPlan;
@@ -52,6 +53,7 @@ pub(crate) fn new_subscriber(raw_name: &str, plan: PlanId) -> NewSubscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        sessions: SessionTerms::default(),
     }
 }
 

@@ -26,7 +26,7 @@ const START: Timestamp = TestClock::START;
 fn record(number: u8, event: SessionEvent, nas: NasId, user: &str) -> AccountingRecord {
     let seconds = match event {
         SessionEvent::Start => 0,
-        SessionEvent::Interim | SessionEvent::Stop => 600,
+        SessionEvent::Interim | SessionEvent::Stop | SessionEvent::Silence => 600,
     };
     AccountingRecord::Session(SessionRecord {
         event,
@@ -106,7 +106,7 @@ async fn a_session_is_listed_with_all_that_is_known(database: Database) {
 
     let open = store.session_open_list_all(None, 100).await.unwrap();
     assert_eq!(open.len(), 2);
-    let address = open[0].place.nas_address;
+    let address = open[0].session.place.nas_address;
     assert_eq!(address, Some("192.0.2.1".parse().unwrap()));
     store.nas_delete(TENANT, &name("pop-1")).await.unwrap();
     let found = store.session_find(TENANT, "81000003").await.unwrap();
