@@ -43,8 +43,8 @@ pub(super) fn attribute(access: &Access, place: Place) -> Option<ReplyAttribute<
     let item = access.item(place)?;
     let attribute = &*item.attribute;
     let octets = access.octets(place)?;
-    let whole = if let Operand::Encoded(_, whole) = &item.operand {
-        Some(&**whole)
+    let whole = if let Operand::Encoded(encoded) = &item.operand {
+        Some(encoded.whole.expose())
     } else {
         None
     };
