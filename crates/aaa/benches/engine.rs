@@ -10,6 +10,7 @@ use aaa::directory::Directory;
 use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
 use aaa::guard::{Guard, GuardOptions};
 use aaa::inbox::Completion;
+use aaa::limits::LimitTable;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
 use criterion::measurement::Measurement;
@@ -120,6 +121,7 @@ fn engine(directory: Arc<Directory>) -> Engine {
     let context = Context {
         directory,
         sessions: Arc::new(SessionTable::new()),
+        limits: Arc::new(LimitTable::new(Arc::default())),
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::ZERO,
         guard: Arc::new(Guard::new(GuardOptions::OFF, Instant::now())),

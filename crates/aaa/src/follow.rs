@@ -1,18 +1,21 @@
 //! What the session table, the vigil and the counters learn when a record is durable, and from what
 //! is loaded.
 
+use std::fmt;
 use std::sync::Arc;
 
 use domain::accounting::{AccountingRecord, SessionEvent, SessionKey, SessionRecord};
 use domain::id::{SubscriberId, TenantId};
+use domain::limit::Meter;
 use domain::plan::InterimInterval;
 use domain::session::{LiveSession, SessionOutcome as Outcome};
 use domain::time::Timestamp;
 use tracing::error;
 
 use crate::directory::Directory;
+use crate::limits::LimitTable;
 use crate::metrics::{Count, Metrics};
-use crate::port::Stored;
+use crate::port::{Clock, Committed, Stored};
 use crate::session_table::{OpenSession, SessionTable};
 
 /// Whether the table has been told of a record before the database stored it.
@@ -24,7 +27,7 @@ pub(crate) enum Notice {
     Second,
 }
 
-/// Who learns.
+/// Who learns of sessions.
 #[derive(Clone, Debug)]
 pub struct Follow {
     pub directory: Arc<Directory>,
@@ -32,9 +35,52 @@ pub struct Follow {
     pub metrics: Arc<Metrics>,
 }
 
+/// Who learns of everything that is stored: sessions, and what was used of limits.
+#[derive(Clone)]
+pub struct Followers {
+    pub sessions: Follow,
+    pub limits: Arc<LimitTable>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Followers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Followers")
+            .field("sessions", &self.sessions)
+            .field("limits", &self.limits.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Followers {
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.sessions.metrics
+    }
+
+    /// What of the records counts for limits, each with the place of its record.
+    pub(crate) fn meters(&self, records: &[AccountingRecord]) -> Vec<(usize, Meter)> {
+        let now = self.clock.timestamp();
+        self.limits.meters(&self.sessions.directory, records, now)
+    }
+
+    /// Brings the tables up to what the database has stored now.
+    pub(crate) fn stored(
+        &self,
+        records: &[AccountingRecord],
+        committed: &Committed,
+        notice: Notice,
+    ) {
+        let Committed { stored, counted } = committed;
+        self.sessions.stored(records, stored, notice);
+        let (directory, now) = (&self.sessions.directory, self.clock.timestamp());
+        self.limits.follow(directory, records, counted, now);
+    }
+}
+
 impl Follow {
     /// Brings the session table up to what the database has stored now.
-    pub(crate) fn stored(&self, records: &[AccountingRecord], stored: &[Stored], notice: Notice) {
+    fn stored(&self, records: &[AccountingRecord], stored: &[Stored], notice: Notice) {
         for (record, stored) in records.iter().zip(stored) {
             match (record, stored) {
                 (AccountingRecord::Session(record), Stored::Session { outcome, is_open }) => {

@@ -17,6 +17,7 @@ pub mod guard;
 pub mod inbox;
 pub mod journal;
 mod knock;
+pub mod limits;
 pub mod metrics;
 pub mod nas_table;
 pub mod neighbours;

@@ -120,10 +120,13 @@ pub enum Count {
     GuardRefused,
     GuardForgotten,
     GuardFailure,
+    LimitCrossed,
+    LimitWishLost,
+    LimitFailure,
 }
 
 impl Count {
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 48] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -169,6 +172,9 @@ impl Count {
         Self::GuardRefused,
         Self::GuardForgotten,
         Self::GuardFailure,
+        Self::LimitCrossed,
+        Self::LimitWishLost,
+        Self::LimitFailure,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -219,6 +225,9 @@ impl Count {
             Self::GuardRefused => "guard_refusals",
             Self::GuardForgotten => "guard_forgotten",
             Self::GuardFailure => "guard_failures",
+            Self::LimitCrossed => "limits_crossed",
+            Self::LimitWishLost => "limit_wishes_lost",
+            Self::LimitFailure => "limit_failures",
         }
     }
 
@@ -289,6 +298,11 @@ impl Count {
                 "Users, devices and routers whose failed attempts made room for those of others"
             }
             Self::GuardFailure => "Attempts to show locks or to let them go that failed",
+            Self::LimitCrossed => "Sessions that went on beyond a limit of their plan",
+            Self::LimitWishLost => {
+                "First uses, questions about usage and crossed limits for which there was no room"
+            }
+            Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
         }
     }
 }

@@ -21,12 +21,14 @@ use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
 use crate::directory::Directory;
 use crate::engine::{Context, Role};
+use crate::follow::Followers;
 use crate::guard::{Guard, GuardOptions};
 use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
+use crate::limits::{LimitKeeper, LimitTable};
 use crate::metrics::{Count, Metrics};
 use crate::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, PortError, Registry,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, LimitStore, PortError, Registry,
     SessionBoard, Spool,
 };
 use crate::session_table::SessionTable;
@@ -108,6 +110,8 @@ pub struct Tasks {
     pub follower: Restartable,
     /// Look after sessions, each with its name. None of them ends.
     pub beside: Vec<(&'static str, Restartable)>,
+    /// Never ends.
+    pub limits: Restartable,
 }
 
 /// A running node.
@@ -117,6 +121,7 @@ pub struct Node {
     pub acct: Vec<SocketAddr>,
     pub directory: Arc<Directory>,
     pub sessions: Arc<SessionTable>,
+    pub limits: Arc<LimitTable>,
     pub metrics: Arc<Metrics>,
     pub spool: Arc<SpoolState>,
     stop: Arc<AtomicBool>,
@@ -133,15 +138,17 @@ impl Node {
     ) -> Result<(Self, Tasks), StartError>
     where
         R: Registry + SessionBoard + GuardBoard,
-        A: AccountingStore,
+        A: AccountingStore + LimitStore,
         S: Spool,
         L: AuthLogStore,
         F: ChangeFeed,
     {
-        let blank = Blank::open(options, ports)?;
+        let mut blank = Blank::open(options, ports)?;
         blank.spooling.drain_at_start().await;
         let now = blank.clock.timestamp();
         let loaded = load(&blank.context, &*blank.registry, now).await;
+        loaded.map_err(StartError::Load)?;
+        let loaded = blank.keeper.load().await;
         loaded.map_err(StartError::Load)?;
         blank.context.metrics.count(Count::DirectoryReload);
         blank.serve(options)
@@ -156,7 +163,7 @@ impl Node {
     ) -> Result<(Self, Tasks), StartError>
     where
         R: Registry + SessionBoard + GuardBoard,
-        A: AccountingStore,
+        A: AccountingStore + LimitStore,
         S: Spool,
         L: AuthLogStore,
         F: ChangeFeed,
@@ -190,6 +197,7 @@ struct Blank<R, A, S, L, F> {
     sets: Vec<Vec<Listener>>,
     context: Context,
     spooling: Arc<Spooling<A, S>>,
+    keeper: LimitKeeper<A>,
     registry: Arc<R>,
     log: Arc<L>,
     feed: F,
@@ -199,31 +207,45 @@ struct Blank<R, A, S, L, F> {
 impl<R, A, S, L, F> Blank<R, A, S, L, F>
 where
     R: Registry + SessionBoard + GuardBoard,
-    A: AccountingStore,
+    A: AccountingStore + LimitStore,
     S: Spool,
     L: AuthLogStore,
     F: ChangeFeed,
 {
     fn open(options: &NodeOptions, ports: Ports<R, A, S, L, F>) -> Result<Self, StartError> {
         let sets = open_listeners(options)?;
+        let metrics = Arc::new(Metrics::new());
         let context = Context {
             directory: Arc::new(Directory::new(draw()).obeying(options.rows)),
             sessions: Arc::new(SessionTable::new()),
-            metrics: Arc::new(Metrics::new()),
+            limits: Arc::new(LimitTable::new(Arc::clone(&metrics))),
+            metrics,
             reject_delay: options.reject_delay,
             guard: Arc::new(Guard::new(options.guard, ports.clock.instant())),
         };
         let lanes = ports.accounting.lanes().max(1);
+        let keeper = LimitKeeper::new(
+            Arc::clone(&ports.accounting),
+            Arc::clone(&context.limits),
+            Arc::clone(&context.directory),
+            Arc::clone(&context.metrics),
+        );
+        let followers = Followers {
+            sessions: context.follow(),
+            limits: Arc::clone(&context.limits),
+            clock: Arc::clone(&ports.clock),
+        };
         let spooling = Arc::new(Spooling::new(
             (0..lanes).map(|_| SourceId(draw())).collect(),
             ports.accounting,
             ports.spool,
-            context.follow(),
+            followers,
         ));
         Ok(Self {
             sets,
             context,
             spooling,
+            keeper,
             registry: ports.registry,
             log: ports.log,
             feed: ports.feed,
@@ -236,6 +258,7 @@ where
             sets,
             context,
             spooling,
+            keeper,
             registry,
             log,
             feed,
@@ -280,12 +303,14 @@ where
             drain: restartable(drain, |drain| Box::pin(drain.run())),
             follower: restartable(follower, |follower| Box::pin(follower.run())),
             beside,
+            limits: restartable(keeper, |keeper| Box::pin(keeper.run())),
         };
         let node = Node {
             auth,
             acct,
             directory: context.directory,
             sessions: context.sessions,
+            limits: context.limits,
             metrics: context.metrics,
             spool,
             stop,

@@ -20,9 +20,9 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use crate::follow::{Follow, Notice};
+use crate::follow::{Followers, Notice};
 use crate::metrics::Count;
-use crate::port::{AccountingStore, Parcel, PortError, Spool, Stored};
+use crate::port::{AccountingStore, Committed, Parcel, PortError, Spool};
 use crate::trouble::Trouble;
 
 /// How long a commit may take that a router waits for.
@@ -56,7 +56,7 @@ const REFUSED_MAX: u32 = 16;
 pub struct Spooling<A, S> {
     database: Arc<A>,
     spool: Arc<S>,
-    follow: Follow,
+    follow: Followers,
     state: Arc<SpoolState>,
     lanes: Vec<Lane>,
     /// Held for reading while the place of records is decided, the database or the spool, and for
@@ -113,7 +113,7 @@ impl SpoolState {
 impl<A: AccountingStore, S: Spool> Spooling<A, S> {
     /// Numbers the records of each lane as those of one of the sources, which nobody has used
     /// before.
-    pub fn new(sources: Vec<SourceId>, database: Arc<A>, spool: Arc<S>, follow: Follow) -> Self {
+    pub fn new(sources: Vec<SourceId>, database: Arc<A>, spool: Arc<S>, follow: Followers) -> Self {
         let left = spool.depth();
         let state = SpoolState::default();
         state.is_spooling.store(0 < left, Relaxed);
@@ -156,8 +156,8 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         if self.state.is_spooling() {
             return self.append(origin, records).await;
         }
-        let stored = match self.store(origin, records, COMMIT_PATIENCE).await {
-            Ok(stored) => stored,
+        let committed = match self.store(origin, records, COMMIT_PATIENCE).await {
+            Ok(committed) => committed,
             Err(problem) if problem.is_outage() => {
                 self.append(origin, records).await?;
                 let was_spooling = self.state.is_spooling.swap(true, Relaxed);
@@ -173,11 +173,11 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             Err(problem) => return Err(problem),
         };
         self.state.refusal.end();
-        self.follow.metrics.count(Count::JournalBatch);
+        self.follow.metrics().count(Count::JournalBatch);
         self.follow
-            .metrics
+            .metrics()
             .add(Count::JournalRecord, records.len() as u64);
-        self.follow.stored(records, &stored, Notice::First);
+        self.follow.stored(records, &committed, Notice::First);
         Ok(())
     }
 
@@ -300,12 +300,12 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             let origin = origin.plus(from as u64);
             let part_records = &records[part.clone()];
             match self.store(origin, part_records, patience).await {
-                Ok(stored) => {
+                Ok(committed) => {
                     self.refused_in_a_row.store(0, Relaxed);
                     self.follow
-                        .metrics
+                        .metrics()
                         .add(Count::SpoolDrained, part.len() as u64);
-                    self.follow.stored(part_records, &stored, notice);
+                    self.follow.stored(part_records, &committed, notice);
                     (from, size) = (part.end, 2 * size);
                 }
                 Err(problem) if problem.is_outage() => return Err(problem),
@@ -329,7 +329,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             return Err(problem);
         }
         self.spool_used(self.spool.set_aside(origin, record).await)?;
-        self.follow.metrics.count(Count::SpoolSetAside);
+        self.follow.metrics().count(Count::SpoolSetAside);
         error!(
             error = &problem as &dyn std::error::Error,
             "The database refuses an acknowledged accounting record; it was set aside in the spool"
@@ -342,21 +342,23 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         origin: Origin,
         records: &[AccountingRecord],
         patience: Duration,
-    ) -> Result<Vec<Stored>, PortError> {
-        let stored = match timeout(patience, self.database.commit(origin, records)).await {
-            Ok(stored) => stored,
+    ) -> Result<Committed, PortError> {
+        let meters = self.follow.meters(records);
+        let commit = self.database.commit(origin, records, &meters);
+        let committed = match timeout(patience, commit).await {
+            Ok(committed) => committed,
             Err(late) => Err(PortError::outage("storing accounting in time", late)),
         };
-        match &stored {
+        match &committed {
             Ok(_) => self.state.database.end(),
             Err(problem) => {
-                self.follow.metrics.count(Count::JournalFailure);
+                self.follow.metrics().count(Count::JournalFailure);
                 if problem.is_outage() {
                     self.state.database.begin(problem);
                 }
             }
         }
-        stored
+        committed
     }
 
     async fn append(&self, origin: Origin, records: &[AccountingRecord]) -> Result<(), PortError> {
@@ -368,9 +370,9 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         self.state.refusal.end();
         self.spooled.fetch_add(records.len() as u64, Relaxed);
         self.follow
-            .metrics
+            .metrics()
             .add(Count::SpoolAdded, records.len() as u64);
-        self.follow.spooled(records);
+        self.follow.sessions.spooled(records);
         Ok(())
     }
 
@@ -381,7 +383,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
 
     fn spool_used<T>(&self, result: Result<T, PortError>) -> Result<T, PortError> {
         if result.is_err() {
-            self.follow.metrics.count(Count::SpoolFailure);
+            self.follow.metrics().count(Count::SpoolFailure);
         }
         self.state.depth.store(self.spool.depth(), Relaxed);
         result

@@ -1,5 +1,7 @@
 //! Sessions of which nothing is heard, over a store and a registry in memory and a clock that stands.
 
+#[path = "support/followers.rs"]
+mod followers;
 #[expect(dead_code, reason = "the other tests use more of it")]
 #[path = "support/memory.rs"]
 mod memory;
@@ -14,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aaa::directory::Directory;
-use aaa::follow::Follow;
+use aaa::follow::{Follow, Followers};
 use aaa::metrics::{Count, Metrics};
 use aaa::session_table::SessionTable;
 use aaa::spooling::Spooling;
@@ -32,6 +34,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
+use crate::followers::followers;
 use crate::memory::MemoryStore;
 use crate::registry::{MemoryRegistry, NOW, plan, subscriber};
 use crate::spool::MemorySpool;
@@ -83,7 +86,10 @@ impl Fixture {
             vec![SourceId([1; 16])],
             Arc::clone(&store),
             Arc::new(MemorySpool::with_room(1_000)),
-            follow.clone(),
+            Followers {
+                sessions: follow.clone(),
+                ..followers()
+            },
         ));
         let (sessions, metrics) = (Arc::clone(&follow.sessions), Arc::clone(&follow.metrics));
         let mut keeper = StaleKeeper::new(Arc::clone(&registry), Arc::clone(&spooling), follow);

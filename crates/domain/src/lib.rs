@@ -10,6 +10,7 @@ pub mod change;
 pub mod credential;
 pub mod guard;
 pub mod id;
+pub mod limit;
 pub mod mac;
 pub mod month;
 pub mod name;

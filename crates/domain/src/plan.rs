@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::id::{PlanId, TenantId};
+use crate::limit::Limits;
 use crate::name::Name;
 use crate::rate_limit::RateLimit;
 use crate::session_policy::SessionPolicy;
@@ -35,6 +36,8 @@ pub struct PlanTerms {
     pub session_limit: Option<SessionLimit>,
     /// What happens to one more.
     pub session_policy: SessionPolicy,
+    /// Quotas, hours and validity; most plans have none.
+    pub limits: Option<Box<Limits>>,
 }
 
 /// A timeout of 1 second to 21,474,720 seconds, the most that RouterOS takes.

@@ -17,6 +17,7 @@ pub enum Resource {
     Session,
     RowUser,
     RowGroup,
+    Tenant,
 }
 
 impl fmt::Display for Resource {
@@ -28,6 +29,7 @@ impl fmt::Display for Resource {
             Self::Session => "session",
             Self::RowUser => "user with rows",
             Self::RowGroup => "group with rows",
+            Self::Tenant => "tenant",
         })
     }
 }
@@ -80,6 +82,8 @@ pub enum StoreError {
         name: String,
         users: u64,
     },
+    #[error("plan '{name}' applies at the limit of other plans: {plans}; change those first")]
+    AppliesAtLimit { name: String, plans: u64 },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -148,6 +152,7 @@ impl StoreError {
             Self::NotFound { .. }
             | Self::Conflict { .. }
             | Self::InUse { .. }
+            | Self::AppliesAtLimit { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

@@ -24,9 +24,10 @@ mod m0007_journal;
 mod m0008_history_partitions;
 mod m0009_rows;
 mod m0010_live_sessions;
+mod m0011_limits;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -37,6 +38,7 @@ const MIGRATIONS: [Migration; 10] = [
     m0008_history_partitions::MIGRATION,
     m0009_rows::MIGRATION,
     m0010_live_sessions::MIGRATION,
+    m0011_limits::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

@@ -266,15 +266,28 @@ impl Engine {
             let decision = access::refuse(RejectReason::PlanMissing);
             return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
         };
+        let limits = plan.terms.limits.as_deref();
+        let table = &self.context.limits;
+        let usage = limits.map(|limits| table.usage_at_login(entry, limits, now.timestamp));
+        let plan_at_limit = limits
+            .and_then(|limits| limits.at_limit.plan())
+            .and_then(|other| self.context.directory.find_plan(other));
         let profile = AccessProfile {
             subscriber: &entry.subscriber,
             plan,
+            usage: usage.as_ref(),
+            plan_at_limit: plan_at_limit.as_deref(),
         };
         let request = access_request(nas, facts, proof);
         let decision = match profile.session_limit() {
             Some(_) => self.decide_in_turn(profile, request, facts, nas, now),
             None => access::decide(Some(profile), request, Presence::default(), now.timestamp),
         };
+        if let (Some(limits), Verdict::Accept(_)) = (limits, decision.verdict) {
+            self.context
+                .limits
+                .note_use(entry.subscriber.id, limits, now.timestamp);
+        }
         self.conclude(
             ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
         );

@@ -7,6 +7,7 @@ mod duplicates;
 mod follow;
 mod guarding;
 mod hostile;
+mod limits;
 mod login;
 mod ms_chap;
 mod overload;

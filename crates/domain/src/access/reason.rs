@@ -7,6 +7,7 @@ use super::Method;
 use super::rows::{RowPlace, RowTable};
 use crate::credential::HashScheme;
 use crate::guard::GuardSubject;
+use crate::limit::{Crossing, Measure};
 use crate::time::Timestamp;
 
 /// Why access was refused.
@@ -31,6 +32,9 @@ pub enum RejectReason {
     RowsAuthType,
     RowsPassword { method: Method },
     TooManyAttempts { subject: GuardSubject },
+    QuotaUsedUp(Crossing),
+    OutsideHours { opens_at: Timestamp },
+    NoLongerValid { ended_at: Timestamp },
 }
 
 impl RejectReason {
@@ -56,6 +60,9 @@ impl RejectReason {
             Self::RowsAuthType => "rows_auth_type",
             Self::RowsPassword { .. } => "rows_password",
             Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::QuotaUsedUp(_) => "quota_used_up",
+            Self::OutsideHours { .. } => "outside_hours",
+            Self::NoLongerValid { .. } => "no_longer_valid",
         }
     }
 
@@ -65,6 +72,14 @@ impl RejectReason {
             Self::Disabled => "Your account is disabled",
             Self::Expired { .. } => "Your account has expired",
             Self::SessionLimit { .. } => "You are already logged in",
+            Self::QuotaUsedUp(crossing) => match crossing.measure {
+                Measure::Traffic | Measure::Upload | Measure::Download => {
+                    "Your data volume is used up"
+                }
+                Measure::Time => "Your online time is used up",
+            },
+            Self::OutsideHours { .. } => "Your plan does not cover this time",
+            Self::NoLongerValid { .. } => "Your plan has ended",
             Self::UnknownUser
             | Self::MalformedUserName
             | Self::WrongPassword { .. }
@@ -154,6 +169,13 @@ impl fmt::Display for RejectReason {
                     formatter,
                     "too many attempts {who} failed, so none is compared for a while"
                 )
+            }
+            Self::QuotaUsedUp(crossing) => write!(formatter, "{crossing}"),
+            Self::OutsideHours { opens_at } => {
+                write!(formatter, "the plan's hours begin again at {opens_at}")
+            }
+            Self::NoLongerValid { ended_at } => {
+                write!(formatter, "the plan's validity ended at {ended_at}")
             }
         }
     }

@@ -25,7 +25,9 @@ pub(super) fn check(
     let open = presence.other_sessions;
     let sessions_to_end = (open + 1).saturating_sub(limit.into());
     if 0 < sessions_to_end {
-        let AccessProfile { subscriber, plan } = profile;
+        let AccessProfile {
+            subscriber, plan, ..
+        } = profile;
         match subscriber.sessions.policy_on(&plan.terms) {
             SessionPolicy::RejectNew => return Err(RejectReason::SessionLimit { open, limit }),
             SessionPolicy::ReplaceOldest => {

@@ -6,6 +6,8 @@ use arrayvec::ArrayVec;
 
 use super::rows::{RowOwner, RowPlace};
 use super::{Method, RejectReason};
+use crate::limit::{Measure, Period, ResetAt};
+use crate::time::Timestamp;
 
 /// The rules that a decision went through, in order.
 pub type Trace = ArrayVec<TraceStep, { TraceStep::STEPS_MAX }>;
@@ -17,18 +19,51 @@ pub enum TraceStep {
     SubscriberActive,
     NotExpired,
     NoExpiry,
-    PasswordVerified { method: Method },
+    PasswordVerified {
+        method: Method,
+    },
     NasIdentifierMatches,
-    WithinSessionLimit { open: u32, limit: u16 },
+    WithinSessionLimit {
+        open: u32,
+        limit: u16,
+    },
     NoSessionLimit,
-    SessionTimeoutUntilExpiry { seconds: u32 },
+    SessionTimeoutUntilExpiry {
+        seconds: u32,
+    },
     Granted,
     Refused(RejectReason),
     RowsFound,
     RowsMatch(RowOwner),
     RowDiffers(RowPlace),
     RowsAcceptAlways,
-    ReplacesOldest { open: u32, limit: u16 },
+    ReplacesOldest {
+        open: u32,
+        limit: u16,
+    },
+    StillValid {
+        until: Timestamp,
+    },
+    /// The plan's window closes in so many seconds.
+    HoursOpen {
+        seconds: u32,
+    },
+    WithinQuotas,
+    /// A quota is used up, and another speed applies.
+    Throttled {
+        measure: Measure,
+        period: Period,
+        resets_at: ResetAt,
+    },
+    /// A quota is used up, and another plan applies.
+    MovedToPlan {
+        measure: Measure,
+        period: Period,
+        resets_at: ResetAt,
+    },
+    SessionTimeoutByLimits {
+        seconds: u32,
+    },
 }
 
 impl TraceStep {
@@ -71,6 +106,47 @@ impl fmt::Display for TraceStep {
                 formatter,
                 "{open} other sessions are open, {limit} are allowed, and this one takes the place of the oldest"
             ),
+            Self::StillValid { until } => write!(formatter, "the plan is valid until {until}"),
+            Self::HoursOpen { seconds } => {
+                write!(formatter, "the plan's hours go on for {seconds} s")
+            }
+            Self::WithinQuotas => formatter.write_str("no quota is used up"),
+            Self::Throttled {
+                measure,
+                period,
+                resets_at,
+            } => {
+                write_used_up(formatter, *measure, *period, *resets_at)?;
+                formatter.write_str("; the plan's speed at the limit applies")
+            }
+            Self::MovedToPlan {
+                measure,
+                period,
+                resets_at,
+            } => {
+                write_used_up(formatter, *measure, *period, *resets_at)?;
+                formatter.write_str("; the plan's other plan applies")
+            }
+            Self::SessionTimeoutByLimits { seconds } => {
+                write!(
+                    formatter,
+                    "the session ends with what the plan's limits leave, in {seconds} s"
+                )
+            }
         }
+    }
+}
+
+fn write_used_up(
+    formatter: &mut fmt::Formatter<'_>,
+    measure: Measure,
+    period: Period,
+    resets_at: ResetAt,
+) -> fmt::Result {
+    let (measure, period) = (measure.as_str(), period.as_str());
+    write!(formatter, "the {measure} quota ({period}) is used up")?;
+    match resets_at.find() {
+        Some(at) => write!(formatter, " until {at}"),
+        None => Ok(()),
     }
 }

@@ -11,6 +11,8 @@ use crate::access::rows::{RowOwner, RowPlace, RowTable};
 use crate::access::{Method, RejectReason, Trace, TraceStep};
 use crate::credential::HashScheme;
 use crate::guard::GuardSubject;
+use crate::limit::{Crossing, Measure, Period, ResetAt};
+use crate::time::Timestamp;
 
 const METHODS: [Method; 6] = [
     Method::Pap,
@@ -104,6 +106,18 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             write_place(&mut text, RowPlace { table, id })
         }
         RejectReason::TooManyAttempts { subject } => write!(text, " {subject}"),
+        RejectReason::QuotaUsedUp(Crossing {
+            amount,
+            measure,
+            period,
+            resets_at,
+        }) => {
+            let (measure, period) = (measure.as_str(), period.as_str());
+            let resets_at = stored_reset(resets_at);
+            write!(text, " {measure} {period} {amount} {resets_at}")
+        }
+        RejectReason::OutsideHours { opens_at: at }
+        | RejectReason::NoLongerValid { ended_at: at } => write!(text, " {at}"),
     }
     .expect("a string takes every write");
     text
@@ -157,6 +171,18 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         "too_many_attempts" => RejectReason::TooManyAttempts {
             subject: GuardSubject::from_stored(word()?)?,
         },
+        "quota_used_up" => RejectReason::QuotaUsedUp(Crossing {
+            measure: Measure::find(word()?)?,
+            period: Period::find(word()?)?,
+            amount: word()?.parse().ok()?,
+            resets_at: find_reset(word()?)?,
+        }),
+        "outside_hours" => RejectReason::OutsideHours {
+            opens_at: word()?.parse().ok()?,
+        },
+        "no_longer_valid" => RejectReason::NoLongerValid {
+            ended_at: word()?.parse().ok()?,
+        },
         _ => return None,
     };
     match word() {
@@ -198,6 +224,20 @@ impl TraceText {
                 }
                 TraceStep::RowsAcceptAlways => text.write_str("A"),
                 TraceStep::ReplacesOldest { open, limit } => write!(text, "o{open}/{limit}"),
+                TraceStep::StillValid { until } => write!(text, "qv{}", until.as_micros()),
+                TraceStep::HoursOpen { seconds } => write!(text, "qh{seconds}"),
+                TraceStep::WithinQuotas => text.write_str("qq"),
+                TraceStep::Throttled {
+                    measure,
+                    period,
+                    resets_at,
+                } => write_crossing(&mut text, 'x', measure, period, resets_at),
+                TraceStep::MovedToPlan {
+                    measure,
+                    period,
+                    resets_at,
+                } => write_crossing(&mut text, 'p', measure, period, resets_at),
+                TraceStep::SessionTimeoutByLimits { seconds } => write!(text, "qt{seconds}"),
             }
             .expect("a string takes every write");
         }
@@ -249,6 +289,7 @@ fn find_step(word: &str) -> Option<TraceStep> {
         'D' => return find_place(value).map(TraceStep::RowDiffers),
         'R' => TraceStep::RowsFound,
         'A' => TraceStep::RowsAcceptAlways,
+        'q' => return find_limit_step(value),
         'f' => TraceStep::SubscriberFound,
         'a' => TraceStep::SubscriberActive,
         'e' => TraceStep::NotExpired,
@@ -287,6 +328,71 @@ fn find_owner(text: &str) -> Option<RowOwner> {
     }
 }
 
+/// The rules of limits have two letters.
+fn find_limit_step(word: &str) -> Option<TraceStep> {
+    let first = word.chars().next()?;
+    let value = &word[first.len_utf8()..];
+    let step = match first {
+        'v' => TraceStep::StillValid {
+            until: Timestamp::from_micros(value.parse().ok()?),
+        },
+        'h' => TraceStep::HoursOpen {
+            seconds: value.parse().ok()?,
+        },
+        't' => TraceStep::SessionTimeoutByLimits {
+            seconds: value.parse().ok()?,
+        },
+        'q' if value.is_empty() => TraceStep::WithinQuotas,
+        'x' | 'p' => {
+            let mut parts = value.split('/');
+            let mut part = || parts.next();
+            let (measure, period) = (Measure::find(part()?)?, Period::find(part()?)?);
+            let resets_at = find_reset(part()?)?;
+            if part().is_some() {
+                return None;
+            }
+            match first {
+                'x' => TraceStep::Throttled {
+                    measure,
+                    period,
+                    resets_at,
+                },
+                _ => TraceStep::MovedToPlan {
+                    measure,
+                    period,
+                    resets_at,
+                },
+            }
+        }
+        _ => return None,
+    };
+    Some(step)
+}
+
+fn write_crossing(
+    text: &mut CompactString,
+    letter: char,
+    measure: Measure,
+    period: Period,
+    resets_at: ResetAt,
+) -> fmt::Result {
+    let (measure, period) = (measure.as_str(), period.as_str());
+    let resets_at = stored_reset(resets_at);
+    write!(text, "q{letter}{measure}/{period}/{resets_at}")
+}
+
+/// Seconds since 1970, or 0 for never.
+fn stored_reset(resets_at: ResetAt) -> i64 {
+    resets_at.find().map_or(0, Timestamp::as_seconds)
+}
+
+fn find_reset(text: &str) -> Option<ResetAt> {
+    match text.parse().ok()? {
+        0 => Some(ResetAt::NEVER),
+        seconds => Some(ResetAt::at(Timestamp::from_seconds(seconds))),
+    }
+}
+
 fn find_method(text: &str) -> Option<Method> {
     METHODS.into_iter().find(|method| method.as_str() == text)
 }
@@ -298,7 +404,6 @@ fn find_scheme(text: &str) -> Option<HashScheme> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     const AT: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -373,6 +478,37 @@ mod tests {
     }
 
     #[test]
+    fn reasons_of_limits_are_all_read_back() {
+        let crossing = Crossing {
+            amount: 50_000_000_000,
+            measure: Measure::Traffic,
+            period: Period::Month,
+            resets_at: ResetAt::at(AT),
+        };
+        check_reason(
+            RejectReason::QuotaUsedUp(crossing),
+            "quota_used_up traffic month 50000000000 1800000000",
+        );
+        check_reason(
+            RejectReason::QuotaUsedUp(Crossing {
+                measure: Measure::Time,
+                period: Period::Total,
+                resets_at: ResetAt::NEVER,
+                ..crossing
+            }),
+            "quota_used_up time total 50000000000 0",
+        );
+        check_reason(
+            RejectReason::OutsideHours { opens_at: AT },
+            "outside_hours 2027-01-15T08:00:00Z",
+        );
+        check_reason(
+            RejectReason::NoLongerValid { ended_at: AT },
+            "no_longer_valid 2027-01-15T08:00:00Z",
+        );
+    }
+
+    #[test]
     fn schemes_and_methods_are_all_read_back() {
         for method in METHODS {
             check_reason(
@@ -441,6 +577,34 @@ mod tests {
             None,
             "e i l3/5 t90 o1/1",
         );
+        let (measure, period) = (Measure::Download, Period::Day);
+        let resets_at = ResetAt::at(AT);
+        check_trace(
+            &[
+                TraceStep::StillValid { until: AT },
+                TraceStep::HoursOpen { seconds: 60 },
+                TraceStep::WithinQuotas,
+                TraceStep::SessionTimeoutByLimits { seconds: 59 },
+            ],
+            None,
+            "qv1800000000000000 qh60 qq qt59",
+        );
+        check_trace(
+            &[
+                TraceStep::Throttled {
+                    measure,
+                    period,
+                    resets_at,
+                },
+                TraceStep::MovedToPlan {
+                    measure,
+                    period,
+                    resets_at: ResetAt::NEVER,
+                },
+            ],
+            None,
+            "qxdownload/day/1800000000 qpdownload/day/0",
+        );
         let reason = RejectReason::Expired { at: AT };
         check_trace(
             &[TraceStep::SubscriberFound, TraceStep::Refused(reason)],
@@ -490,5 +654,6 @@ mod tests {
         let text = TraceText::from_stored("f vmschapv2 a n u g");
         assert!(!text.0.is_heap_allocated());
         assert!(size_of::<crate::auth_log::AuthLogEntry>() <= 208);
+        assert!(size_of::<TraceStep>() <= 16);
     }
 }

@@ -105,6 +105,7 @@ pub(super) async fn start(
         drain,
         follower,
         beside,
+        limits,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
@@ -113,6 +114,7 @@ pub(super) async fn start(
     for (name, task) in beside {
         supervisor.start_restarting(name, task);
     }
+    supervisor.start_restarting("limits", limits);
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

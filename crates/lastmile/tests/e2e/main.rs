@@ -10,6 +10,7 @@ mod disk_full;
 mod duplicates;
 mod guarding;
 mod hashes;
+mod limits;
 mod live_changes;
 mod noise;
 mod offline_start;

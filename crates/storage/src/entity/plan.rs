@@ -17,6 +17,13 @@ pub(crate) struct Model {
     pub pool: Option<String>,
     pub session_limit: Option<i64>,
     pub session_policy: String,
+    pub quotas: Option<String>,
+    pub windows: Option<String>,
+    pub validity_seconds: Option<i64>,
+    pub validity_start: Option<String>,
+    pub resets: Option<String>,
+    pub at_limit_rate: Option<String>,
+    pub at_limit_plan: Option<Uuid>,
     pub created_at: i64,
     pub updated_at: i64,
 }

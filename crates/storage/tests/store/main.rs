@@ -16,6 +16,7 @@ mod fixture;
 mod guard;
 mod import;
 mod key_ring;
+mod limits;
 mod migrations;
 mod partitions;
 mod recovery;

@@ -156,7 +156,7 @@ fn what_not_even_others_have_room_for_is_counted() {
     }
     fold.settle();
     assert_eq!(fold.lost(), 2);
-    assert_eq!(fold.decisions(), decisions.into());
+    assert_eq!(fold.decisions(), u64::from(decisions));
 }
 
 #[test]
