@@ -245,7 +245,8 @@ fn holds(item: &Item, found: &[u8], operand: &[u8]) -> bool {
             | Operator::GreaterEqual
     );
     if !is_comparison {
-        return false;
+        // No expression is ever found to match.
+        return item.operator == Operator::MatchesNot;
     }
     let instance = Instance {
         tag: 0,

@@ -28,11 +28,11 @@ pub(crate) fn value(
         return Some(out);
     }
     let text = text(evaluation, template)?;
-    // FreeRADIUS has no way from text to these, whatever the text.
-    if attribute.data_type == DataType::Ethernet {
+    // FreeRADIUS finds no address in these, and leaves the attribute with nothing but zeros.
+    if attribute.data_type == DataType::Ethernet && text.iter().all(u8::is_ascii_digit) {
         return Some(vec![0; 6]);
     }
-    if attribute.data_type == DataType::Date && text.iter().all(u8::is_ascii_digit) {
+    if attribute.data_type == DataType::Date && text.is_empty() {
         return Some(vec![0; 4]);
     }
     value::parse(attribute, std::str::from_utf8(&text).ok()?).ok()

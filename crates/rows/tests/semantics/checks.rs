@@ -164,7 +164,12 @@ fn groups_of_the_user_are_compared_by_name() {
 
 #[test]
 fn the_source_of_the_packet_is_compared_as_freeradius_does() {
-    check("", "Packet-Src-IP-Address", "127.0.0.1", "== != <= > >= =*");
+    check(
+        "",
+        "Packet-Src-IP-Address",
+        "127.0.0.1",
+        "== != <= > >= !~ =*",
+    );
 }
 
 #[test]

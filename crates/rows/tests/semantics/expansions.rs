@@ -121,6 +121,16 @@ fn an_expansion_is_read_as_the_type_of_its_attribute() {
         " Framed-IP-Address=10.0.0.50 Filter-Id=g",
     );
     check_typed("Framed-IP-Address", "`bad`", " Filter-Id=g");
+    check_typed(
+        "Event-Timestamp",
+        "`%{NAS-Port}`",
+        " Event-Timestamp=Jan  1 1970 00:00:50 UTC Filter-Id=g",
+    );
+    check_typed(
+        "Event-Timestamp",
+        "`%{Filter-Id}`",
+        " Event-Timestamp=Jan  1 1970 00:00:00 UTC Filter-Id=g",
+    );
     check_typed("Class", "`0x6162`", " Class=0x6162 Filter-Id=g");
     check_typed("Tunnel-Type:1", "`VLAN`", " Tunnel-Type:1=VLAN Filter-Id=g");
 }
