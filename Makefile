@@ -21,9 +21,12 @@ RUST_VERSION := $(shell sed -nE 's/^rust-version = "([0-9.]+)"$$/\1/p' Cargo.tom
 DENY_WARNINGS = $(if $(filter $(RUST_VERSION).%,$(shell cargo --version)),-- -D warnings)
 
 # Debian packages and what each is wanted for; see scripts/need.sh.
-# radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them.
+# radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them;
+# FreeRADIUS says what rows mean.
 BUILD_PACKAGES := build-essential=cc
-TEST_PACKAGES := freeradius-utils=radclient tshark=tshark \
+TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
+	freeradius-postgresql=/usr/lib/freeradius/rlm_sql_postgresql.so \
+	freeradius-utils=radclient tshark=tshark \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip
 
 .PHONY: help run test bench bench-growth lint fuzz fmt build install clean
