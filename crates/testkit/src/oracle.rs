@@ -5,7 +5,9 @@
 
 pub mod ask;
 pub mod case;
+pub mod classics;
 pub mod contest;
 pub mod generate;
+pub mod names;
 mod password;
 mod vocabulary;

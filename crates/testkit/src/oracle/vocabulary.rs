@@ -461,7 +461,7 @@ pub(super) const FALL_THROUGH: &[&str] = &[
 
 /// Names that no dictionary has, or that only look like names.
 pub(super) const UNKNOWN_NAMES: &[&str] = &[
-    "No-Such-Attribute",
+    "No-Such-Attr",
     "Mikrotik-Rate-Limits",
     "Session Timeout",
     "Session-Timeout ",
