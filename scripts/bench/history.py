@@ -42,7 +42,7 @@ def fill_sqlite(path, rows):
     ).fetchall()
     for name, _ in indexes:
         database.execute(f"DROP INDEX {name}")
-    found = database.execute("SELECT id FROM nas LIMIT 1").fetchone()
+    found = database.execute("SELECT id FROM router LIMIT 1").fetchone()
     nas = found[0] if found else os.urandom(16)
     insert = (
         f"INSERT INTO session_closed ({', '.join(COLUMNS)})"
@@ -104,7 +104,7 @@ def fill_postgres(url, rows):
         " 'h' || lpad(to_hex(number), 8, '0'), '127.0.0.1',"
         " '100.' || 64 + number / 65536 % 64 || '.' || number / 256 % 256 || '.' || number % 256,"
         " 'aa:bb:cc:dd:ee:ff', started + seconds * 1000000, 1"
-        " FROM (SELECT number, COALESCE((SELECT id FROM nas LIMIT 1), gen_random_uuid()) AS nas,"
+        " FROM (SELECT number, COALESCE((SELECT id FROM router LIMIT 1), gen_random_uuid()) AS nas,"
         f" {begin} * 1000000::BIGINT + number * {YEAR_SECONDS * 1_000_000 // rows} AS started,"
         f" 60 + (random() * {SESSION_SECONDS_MAX - 60})::BIGINT AS seconds"
         f" FROM generate_series(0::BIGINT, {rows} - 1) AS number) AS session"

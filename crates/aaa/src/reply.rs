@@ -203,7 +203,12 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::MalformedCredential { .. }
         | RejectReason::UnsupportedMethod { .. }
         | RejectReason::NoCredential
-        | RejectReason::PlanMissing => FailureCode::AuthenticationFailure,
+        | RejectReason::PlanMissing
+        | RejectReason::RowsDoNotMatch
+        | RejectReason::RowDiffers { .. }
+        | RejectReason::RowFailed { .. }
+        | RejectReason::RowsReject
+        | RejectReason::RowsAuthType => FailureCode::AuthenticationFailure,
     }
 }
 

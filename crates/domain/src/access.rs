@@ -14,6 +14,7 @@ use crate::time::Timestamp;
 
 mod reason;
 mod request;
+pub mod rows;
 mod trace;
 
 pub use reason::RejectReason;

@@ -15,6 +15,7 @@ pub mod name;
 pub mod nas;
 pub mod plan;
 pub mod rate_limit;
+pub mod row_nas;
 pub mod secret;
 pub mod session;
 pub mod subscriber;

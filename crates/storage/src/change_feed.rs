@@ -113,15 +113,17 @@ fn distinct(entries: Vec<Change>) -> VecDeque<Change> {
     let mut seen = HashSet::with_capacity(entries.len());
     entries
         .into_iter()
-        .filter(|change| seen.insert(*change))
+        .filter(|change| seen.insert(change.clone()))
         .collect()
 }
 
-/// A change from the columns `kind` and `key`.
+/// A change from the columns `kind`, `key` and `name`. A name that is no text was written by
+/// somebody else and names nothing that can be looked for.
 fn read_change(row: &QueryResult) -> Result<Option<Change>, DbErr> {
     let kind: Option<String> = row.try_get("", "kind")?;
     let key: Option<Uuid> = row.try_get("", "key")?;
+    let name: Option<String> = row.try_get("", "name").unwrap_or_default();
     Ok(kind
         .zip(key)
-        .map(|(kind, key)| Change::from_parts(&kind, key)))
+        .map(|(kind, key)| Change::from_parts(&kind, key, name.as_deref())))
 }

@@ -123,7 +123,7 @@ impl Store {
     /// Counts what a node loads, of every tenant.
     pub async fn directory_extent(&self) -> Result<DirectoryExtent, StoreError> {
         const SQL: &str = "SELECT (SELECT COUNT(*) FROM subscriber) AS subscribers, \
-            (SELECT COUNT(*) FROM plan) AS plans, (SELECT COUNT(*) FROM nas) AS nas, \
+            (SELECT COUNT(*) FROM plan) AS plans, (SELECT COUNT(*) FROM router) AS nas, \
             (SELECT COUNT(*) FROM session_open) AS open_sessions";
         let statement = self.dialect().statement(SQL, []);
         let row = self.reader().query_one_raw(statement).await?;

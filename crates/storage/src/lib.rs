@@ -25,6 +25,7 @@ pub mod partition;
 pub mod plan;
 mod query;
 pub mod retention;
+pub mod rows;
 mod seal;
 pub mod session;
 pub mod snapshot;

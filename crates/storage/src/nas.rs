@@ -261,7 +261,7 @@ fn settings(model: &Model) -> Result<NasSettings, StoreError> {
 
 const fn row_name(model: &Model) -> RowName {
     RowName {
-        table: "nas",
+        table: "router",
         id: model.id,
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct SealedColumn {
     pub(crate) column: &'static str,
 }
 
+/// Of the table `router`, which had another name when the first secrets were sealed.
 pub(crate) const NAS_SECRET: SealedColumn = SealedColumn {
     table: "nas",
     column: "secret",

@@ -23,7 +23,7 @@ pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
 const CHANGES: Insert<'static> = Insert {
     table: "change",
-    columns: &["tenant", "kind", "key", "at"],
+    columns: &["tenant", "kind", "key", "name", "at"],
     on_conflict: "",
 };
 
@@ -97,6 +97,7 @@ impl Write {
                 tenant.as_uuid().into(),
                 kind.into(),
                 key.into(),
+                change.name().map(ToOwned::to_owned).into(),
                 self.at.as_micros().into(),
             ]
         });

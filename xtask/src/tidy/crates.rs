@@ -42,9 +42,22 @@ const LAYERS: &[Layer] = &[
         never: &["tokio", "mio", SQL[0], SQL[1], "axum", "tracing"],
     },
     Layer {
+        package: "lastmile-rows",
+        directory: "crates/rows",
+        may_use: &["lastmile-domain", "lastmile-radius"],
+        never: &[
+            "tokio", "mio", "socket2", "nix", SQL[0], SQL[1], "axum", "tracing",
+        ],
+    },
+    Layer {
         package: "lastmile-aaa",
         directory: "crates/aaa",
-        may_use: &["lastmile-domain", "lastmile-radius", "lastmile-udp"],
+        may_use: &[
+            "lastmile-domain",
+            "lastmile-radius",
+            "lastmile-rows",
+            "lastmile-udp",
+        ],
         never: &[SQL[0], SQL[1], "axum"],
     },
     Layer {
@@ -65,6 +78,7 @@ const LAYERS: &[Layer] = &[
         may_use: &[
             "lastmile-domain",
             "lastmile-radius",
+            "lastmile-rows",
             "lastmile-aaa",
             "lastmile-storage",
             "lastmile-lab",
@@ -77,6 +91,7 @@ const LAYERS: &[Layer] = &[
         may_use: &[
             "lastmile-domain",
             "lastmile-radius",
+            "lastmile-rows",
             "lastmile-aaa",
             "lastmile-storage",
             "lastmile-lab",

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::Method;
+use super::rows::{RowPlace, RowTable};
 use crate::credential::HashScheme;
 use crate::time::Timestamp;
 
@@ -22,6 +23,11 @@ pub enum RejectReason {
     NasIdentifierDiffers,
     SessionLimit { open: u32, limit: u16 },
     PlanMissing,
+    RowsDoNotMatch,
+    RowDiffers { table: RowTable, id: i64 },
+    RowFailed { table: RowTable, id: i64 },
+    RowsReject,
+    RowsAuthType,
 }
 
 impl RejectReason {
@@ -40,6 +46,11 @@ impl RejectReason {
             Self::NasIdentifierDiffers => "nas_identifier_differs",
             Self::SessionLimit { .. } => "session_limit",
             Self::PlanMissing => "plan_missing",
+            Self::RowsDoNotMatch => "rows_do_not_match",
+            Self::RowDiffers { .. } => "row_differs",
+            Self::RowFailed { .. } => "row_failed",
+            Self::RowsReject => "rows_reject",
+            Self::RowsAuthType => "rows_auth_type",
         }
     }
 
@@ -57,7 +68,12 @@ impl RejectReason {
             | Self::UnsupportedMethod { .. }
             | Self::NoCredential
             | Self::NasIdentifierDiffers
-            | Self::PlanMissing => "Access denied",
+            | Self::PlanMissing
+            | Self::RowsDoNotMatch
+            | Self::RowDiffers { .. }
+            | Self::RowFailed { .. }
+            | Self::RowsReject
+            | Self::RowsAuthType => "Access denied",
         }
     }
 }
@@ -94,6 +110,21 @@ impl fmt::Display for RejectReason {
                 )
             }
             Self::PlanMissing => formatter.write_str("the subscriber's plan is not known here yet"),
+            Self::RowsDoNotMatch => {
+                formatter.write_str("neither the user's rows nor those of a group match")
+            }
+            Self::RowDiffers { table, id } => {
+                let place = RowPlace { table: *table, id: *id };
+                write!(formatter, "{place} does not match the request")
+            }
+            Self::RowFailed { table, id } => {
+                let place = RowPlace { table: *table, id: *id };
+                write!(formatter, "{place} cannot be obeyed: lastmile rows lint says why")
+            }
+            Self::RowsReject => formatter.write_str("the rows say Auth-Type := Reject"),
+            Self::RowsAuthType => {
+                formatter.write_str("the rows ask for an Auth-Type that this server does not have")
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use arrayvec::ArrayVec;
 
+use super::rows::{RowOwner, RowPlace};
 use super::{Method, RejectReason};
 
 /// The rules that a decision went through, in order.
@@ -23,6 +24,10 @@ pub enum TraceStep {
     SessionTimeoutUntilExpiry { seconds: u32 },
     Granted,
     Refused(RejectReason),
+    RowsFound,
+    RowsMatch(RowOwner),
+    RowDiffers(RowPlace),
+    RowsAcceptAlways,
 }
 
 impl TraceStep {
@@ -55,6 +60,12 @@ impl fmt::Display for TraceStep {
             }
             Self::Granted => formatter.write_str("granted"),
             Self::Refused(reason) => write!(formatter, "refused: {reason}"),
+            Self::RowsFound => formatter.write_str("the name has rows"),
+            Self::RowsMatch(owner) => write!(formatter, "the rows of {owner} match"),
+            Self::RowDiffers(place) => write!(formatter, "{place} does not match the request"),
+            Self::RowsAcceptAlways => {
+                formatter.write_str("the rows say Auth-Type := Accept: no password is asked for")
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 
 use compact_str::CompactString;
 
+use crate::access::rows::{RowOwner, RowPlace, RowTable};
 use crate::access::{Method, RejectReason, Trace, TraceStep};
 use crate::credential::HashScheme;
 
@@ -84,7 +85,10 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
         | RejectReason::Disabled
         | RejectReason::NoCredential
         | RejectReason::NasIdentifierDiffers
-        | RejectReason::PlanMissing => Ok(()),
+        | RejectReason::PlanMissing
+        | RejectReason::RowsDoNotMatch
+        | RejectReason::RowsReject
+        | RejectReason::RowsAuthType => Ok(()),
         RejectReason::Expired { at } => write!(text, " {at}"),
         RejectReason::WrongPassword { method }
         | RejectReason::MalformedCredential { method }
@@ -93,6 +97,10 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             write!(text, " {method} {stored}")
         }
         RejectReason::SessionLimit { open, limit } => write!(text, " {open} {limit}"),
+        RejectReason::RowDiffers { table, id } | RejectReason::RowFailed { table, id } => {
+            text.push(' ');
+            write_place(&mut text, RowPlace { table, id })
+        }
     }
     .expect("a string takes every write");
     text
@@ -129,6 +137,17 @@ fn find_reason(text: &str) -> Option<RejectReason> {
             limit: word()?.parse().ok()?,
         },
         "plan_missing" => RejectReason::PlanMissing,
+        "rows_do_not_match" => RejectReason::RowsDoNotMatch,
+        "row_differs" => {
+            let RowPlace { table, id } = find_place(word()?)?;
+            RejectReason::RowDiffers { table, id }
+        }
+        "row_failed" => {
+            let RowPlace { table, id } = find_place(word()?)?;
+            RejectReason::RowFailed { table, id }
+        }
+        "rows_reject" => RejectReason::RowsReject,
+        "rows_auth_type" => RejectReason::RowsAuthType,
         _ => return None,
     };
     match word() {
@@ -160,6 +179,15 @@ impl TraceText {
                 TraceStep::SessionTimeoutUntilExpiry { seconds } => write!(text, "t{seconds}"),
                 TraceStep::Granted => text.write_str("g"),
                 TraceStep::Refused(_) => text.write_str("r"),
+                TraceStep::RowsFound => text.write_str("R"),
+                TraceStep::RowsMatch(RowOwner::User) => text.write_str("M"),
+                TraceStep::RowsMatch(RowOwner::Group(place)) => write!(text, "Mg{place}"),
+                TraceStep::RowsMatch(RowOwner::Profile(place)) => write!(text, "Mp{place}"),
+                TraceStep::RowDiffers(place) => {
+                    text.push('D');
+                    write_place(&mut text, place)
+                }
+                TraceStep::RowsAcceptAlways => text.write_str("A"),
             }
             .expect("a string takes every write");
         }
@@ -206,6 +234,10 @@ fn find_step(word: &str) -> Option<TraceStep> {
             let seconds = value.parse().ok()?;
             return Some(TraceStep::SessionTimeoutUntilExpiry { seconds });
         }
+        'M' => return find_owner(value).map(TraceStep::RowsMatch),
+        'D' => return find_place(value).map(TraceStep::RowDiffers),
+        'R' => TraceStep::RowsFound,
+        'A' => TraceStep::RowsAcceptAlways,
         'f' => TraceStep::SubscriberFound,
         'a' => TraceStep::SubscriberActive,
         'e' => TraceStep::NotExpired,
@@ -216,6 +248,32 @@ fn find_step(word: &str) -> Option<TraceStep> {
         _ => return None,
     };
     value.is_empty().then_some(step)
+}
+
+fn write_place(text: &mut CompactString, place: RowPlace) -> fmt::Result {
+    write!(text, "{}/{}", place.table.as_str(), place.id)
+}
+
+fn find_place(text: &str) -> Option<RowPlace> {
+    let (table, id) = text.split_once('/')?;
+    let mut tables = RowTable::ALL.into_iter();
+    Some(RowPlace {
+        table: tables.find(|known| known.as_str() == table)?,
+        id: id.parse().ok()?,
+    })
+}
+
+fn find_owner(text: &str) -> Option<RowOwner> {
+    if text.is_empty() {
+        return Some(RowOwner::User);
+    }
+    let (kind, place) = text.split_at_checked(1)?;
+    let place = place.parse().ok()?;
+    match kind {
+        "g" => Some(RowOwner::Group(place)),
+        "p" => Some(RowOwner::Profile(place)),
+        _ => None,
+    }
 }
 
 fn find_method(text: &str) -> Option<Method> {
@@ -251,6 +309,9 @@ mod tests {
             RejectReason::NoCredential,
             RejectReason::NasIdentifierDiffers,
             RejectReason::PlanMissing,
+            RejectReason::RowsDoNotMatch,
+            RejectReason::RowsReject,
+            RejectReason::RowsAuthType,
         ] {
             check_reason(plain, plain.code());
         }
@@ -278,6 +339,14 @@ mod tests {
             RejectReason::SessionLimit { open: 3, limit: 2 },
             "session_limit 3 2",
         );
+        for table in RowTable::ALL {
+            let id = i64::MAX;
+            let place = format!("{}/{id}", table.as_str());
+            let differs = RejectReason::RowDiffers { table, id };
+            check_reason(differs, &format!("row_differs {place}"));
+            let failed = RejectReason::RowFailed { table, id };
+            check_reason(failed, &format!("row_failed {place}"));
+        }
     }
 
     #[test]
@@ -353,6 +422,23 @@ mod tests {
             &[TraceStep::SubscriberFound, TraceStep::Refused(reason)],
             Some(reason),
             "f r",
+        );
+        let place = RowPlace {
+            table: RowTable::GroupCheck,
+            id: 12,
+        };
+        check_trace(
+            &[
+                TraceStep::RowsFound,
+                TraceStep::RowDiffers(place),
+                TraceStep::RowsMatch(RowOwner::User),
+                TraceStep::RowsMatch(RowOwner::Group(2)),
+                TraceStep::RowsMatch(RowOwner::Profile(1)),
+                TraceStep::RowsAcceptAlways,
+                TraceStep::Granted,
+            ],
+            None,
+            "R Dradgroupcheck/12 M Mg2 Mp1 A g",
         );
     }
 

@@ -96,13 +96,13 @@ impl PostgresFeed {
     async fn read(&mut self) -> Result<Vec<Change>, DbErr> {
         // One statement has one snapshot: what it sees is what it says it sees.
         let sql = format!(
-            "SELECT s.snapshot, s.server, s.floor, s.is_behind, c.kind, c.key FROM (\
+            "SELECT s.snapshot, s.server, s.floor, s.is_behind, c.kind, c.key, c.name FROM (\
                 SELECT pg_current_snapshot()::TEXT AS snapshot, {SERVER} AS server, \
                     position AS floor, \
                     pg_snapshot_xmin($1::PG_SNAPSHOT)::TEXT::BIGINT <= position AS is_behind \
                 FROM change_floor WHERE id = 1\
             ) AS s LEFT JOIN (\
-                SELECT seq, kind, key FROM change \
+                SELECT seq, kind, key, name FROM change \
                 WHERE xid >= pg_snapshot_xmin($1::PG_SNAPSHOT) \
                     AND xid < pg_snapshot_xmax(pg_current_snapshot()) \
                     AND NOT pg_visible_in_snapshot(xid, $1::PG_SNAPSHOT) \

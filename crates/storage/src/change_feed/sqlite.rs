@@ -67,10 +67,11 @@ impl SqliteFeed {
     async fn read(&mut self) -> Result<Vec<Change>, DbErr> {
         // One statement sees one state of the file: the floor belongs to the entries.
         let sql = format!(
-            "SELECT f.position AS floor, c.seq AS seq, c.kind AS kind, c.key AS key \
+            "SELECT f.position AS floor, c.seq AS seq, c.kind AS kind, c.key AS key, \
+             c.name AS name, (SELECT MAX(seq) FROM change) AS newest \
              FROM change_floor f LEFT JOIN \
-             (SELECT seq, kind, key FROM change WHERE seq > $1 ORDER BY seq LIMIT {}) c ON TRUE \
-             WHERE f.id = 1 ORDER BY c.seq",
+             (SELECT seq, kind, key, name FROM change WHERE seq > $1 ORDER BY seq LIMIT {}) c \
+             ON TRUE WHERE f.id = 1 ORDER BY c.seq",
             ENTRIES_MAX + 1
         );
         let statement = Dialect::Sqlite.statement(sql, [self.seq.into()]);
@@ -85,6 +86,13 @@ impl SqliteFeed {
             }
             entries.extend(read_change(row)?);
             seq = seq.max(row.try_get::<Option<i64>>("", "seq")?.unwrap_or(0));
+        }
+        if ENTRIES_MAX < entries.len()
+            && let Some(row) = rows.first()
+        {
+            // They stand for everything, so those behind them are told too.
+            let newest: Option<i64> = row.try_get("", "newest")?;
+            seq = seq.max(newest.unwrap_or(0));
         }
         self.seq = seq;
         Ok(entries)

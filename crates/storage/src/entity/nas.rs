@@ -1,9 +1,9 @@
-//! The table `nas`.
+//! The table `router`.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "nas")]
+#[sea_orm(table_name = "router")]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,

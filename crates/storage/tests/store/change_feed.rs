@@ -152,7 +152,12 @@ async fn waiting_may_be_given_up_at_any_time(database: Database) {
 fn nas_of(change: Change) -> Option<NasId> {
     match change {
         Change::Nas(id) => Some(id),
-        Change::Plan(_) | Change::Subscriber(_) | Change::Everything => None,
+        Change::Plan(_)
+        | Change::Subscriber(_)
+        | Change::Everything
+        | Change::RowUser(_)
+        | Change::RowGroup(_)
+        | Change::RowNas => None,
     }
 }
 
@@ -274,7 +279,12 @@ async fn no_change_of_many_writers_is_lost(database: Database) {
 fn subscriber_of(change: Change) -> Option<SubscriberId> {
     match change {
         Change::Subscriber(id) => Some(id),
-        Change::Nas(_) | Change::Plan(_) | Change::Everything => None,
+        Change::Nas(_)
+        | Change::Plan(_)
+        | Change::Everything
+        | Change::RowUser(_)
+        | Change::RowGroup(_)
+        | Change::RowNas => None,
     }
 }
 
@@ -418,7 +428,7 @@ async fn postgres_feed_goes_on_after_its_connections_were_cut() {
         let mut delivered = false;
         for _ in 0..30 {
             let result = tokio::time::timeout(PATIENCE, feed.next()).await.unwrap();
-            if result.is_ok_and(|changes| changes == [expected]) {
+            if result.is_ok_and(|changes| changes == [expected.clone()]) {
                 delivered = true;
                 break;
             }

@@ -20,6 +20,7 @@ mod partitions;
 mod recovery;
 mod resources;
 mod retention;
+mod rows;
 mod sealing;
 mod sessions;
 mod spool;

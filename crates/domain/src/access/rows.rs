@@ -1,0 +1,306 @@
+//! The decision about a name that FreeRADIUS' tables know: what their rows came to, the proof, and
+//! the limits that they carry.
+
+use std::fmt;
+
+use super::{Presence, Proof, RejectReason, Trace, TraceStep, check_proof};
+use crate::time::Timestamp;
+
+/// Steps of a trace that rows may take, so that those after them have room.
+const STEPS_MAX: usize = 7;
+
+/// A table of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowTable {
+    Check,
+    Reply,
+    GroupCheck,
+    GroupReply,
+    UserGroup,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowPlace {
+    pub table: RowTable,
+    pub id: i64,
+}
+
+/// Whose rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowOwner {
+    /// The user's own.
+    User,
+    /// Those of the user's group of this place, counted from 1 in the order of priority.
+    Group(u16),
+    /// Those of the group of this place of the user's profile.
+    Profile(u16),
+}
+
+/// One thing that happened on the way through the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowStep {
+    Matched(RowOwner),
+    Differs(RowPlace),
+}
+
+/// What the rows came to.
+#[derive(Clone, Copy, Debug)]
+pub struct RowProfile<'a> {
+    pub steps: &'a [RowStep],
+    pub outcome: RowOutcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// No check of the user's and of no group of theirs matches.
+    NothingMatches,
+    /// A row cannot be obeyed.
+    Failed(RowPlace),
+    /// In strict mode: a check of the user does not match, and no group is asked.
+    Differs(RowPlace),
+    Terms(RowTerms),
+}
+
+/// What rows that match demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowTerms {
+    pub entrance: RowEntrance,
+    pub expires_at: Option<Timestamp>,
+    pub session_limit: Option<u16>,
+}
+
+/// How somebody gets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowEntrance {
+    /// With a password.
+    Password,
+    /// `Auth-Type := Accept`.
+    Always,
+    /// `Auth-Type := Reject`.
+    Never,
+    /// An Auth-Type that this server does not have.
+    Unknown,
+}
+
+/// What was decided, and by which rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowDecision {
+    pub verdict: Result<RowGrants, RejectReason>,
+    pub trace: Trace,
+}
+
+/// What comes on top of the attributes that the rows reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowGrants {
+    /// Until the login expires. Never 0.
+    pub seconds_left: Option<u32>,
+}
+
+/// Decides about one request.
+pub fn decide(
+    profile: &RowProfile<'_>,
+    proof: Proof,
+    presence: Presence,
+    now: Timestamp,
+) -> RowDecision {
+    let mut trace = Trace::new();
+    trace.push(TraceStep::RowsFound);
+    let steps = profile.steps.iter().take(STEPS_MAX);
+    trace.extend(steps.map(|step| match *step {
+        RowStep::Matched(owner) => TraceStep::RowsMatch(owner),
+        RowStep::Differs(place) => TraceStep::RowDiffers(place),
+    }));
+    let verdict = judge(&mut trace, profile.outcome, proof, presence, now);
+    trace.push(match verdict {
+        Ok(_) => TraceStep::Granted,
+        Err(reason) => TraceStep::Refused(reason),
+    });
+    RowDecision { verdict, trace }
+}
+
+fn judge(
+    trace: &mut Trace,
+    outcome: RowOutcome,
+    proof: Proof,
+    presence: Presence,
+    now: Timestamp,
+) -> Result<RowGrants, RejectReason> {
+    let terms = match outcome {
+        RowOutcome::NothingMatches => return Err(RejectReason::RowsDoNotMatch),
+        RowOutcome::Failed(place) => return Err(place.failed()),
+        RowOutcome::Differs(place) => return Err(place.differs()),
+        RowOutcome::Terms(terms) => terms,
+    };
+    match terms.entrance {
+        RowEntrance::Password => check_proof(trace, proof)?,
+        RowEntrance::Always => trace.push(TraceStep::RowsAcceptAlways),
+        RowEntrance::Never => return Err(RejectReason::RowsReject),
+        RowEntrance::Unknown => return Err(RejectReason::RowsAuthType),
+    }
+    let seconds_left = seconds_left(trace, terms.expires_at, now)?;
+    if let Some(limit) = terms.session_limit {
+        let open = presence.other_sessions;
+        if u32::from(limit) <= open {
+            return Err(RejectReason::SessionLimit { open, limit });
+        }
+        trace.push(TraceStep::WithinSessionLimit { open, limit });
+    }
+    Ok(RowGrants { seconds_left })
+}
+
+fn seconds_left(
+    trace: &mut Trace,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Option<u32>, RejectReason> {
+    let Some(at) = expires_at else {
+        return Ok(None);
+    };
+    let left = at.seconds_since(now);
+    if left <= 0 {
+        return Err(RejectReason::Expired { at });
+    }
+    trace.push(TraceStep::NotExpired);
+    Ok(Some(u32::try_from(left).unwrap_or(u32::MAX)))
+}
+
+impl RowTable {
+    pub const ALL: [Self; 5] = [
+        Self::Check,
+        Self::Reply,
+        Self::GroupCheck,
+        Self::GroupReply,
+        Self::UserGroup,
+    ];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "radcheck",
+            Self::Reply => "radreply",
+            Self::GroupCheck => "radgroupcheck",
+            Self::GroupReply => "radgroupreply",
+            Self::UserGroup => "radusergroup",
+        }
+    }
+}
+
+impl RowPlace {
+    /// Refused, because the row cannot be obeyed.
+    const fn failed(self) -> RejectReason {
+        let Self { table, id } = self;
+        RejectReason::RowFailed { table, id }
+    }
+
+    /// Refused, because the row does not match the request.
+    const fn differs(self) -> RejectReason {
+        let Self { table, id } = self;
+        RejectReason::RowDiffers { table, id }
+    }
+}
+
+impl fmt::Display for RowPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "row {} of {}", self.id, self.table.as_str())
+    }
+}
+
+impl fmt::Display for RowOwner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => formatter.write_str("the user"),
+            Self::Group(place) => write!(formatter, "group {place} of the user"),
+            Self::Profile(place) => write!(formatter, "group {place} of the profile"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Method;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const VERIFIED: Proof = Proof::Verified {
+        method: Method::Pap,
+    };
+    const WRONG: Proof = Proof::Mismatch {
+        method: Method::Pap,
+    };
+    const OPEN: RowTerms = RowTerms {
+        entrance: RowEntrance::Password,
+        expires_at: None,
+        session_limit: None,
+    };
+    const PLACE: RowPlace = RowPlace {
+        table: RowTable::Check,
+        id: 7,
+    };
+
+    #[track_caller]
+    fn check(outcome: RowOutcome, proof: Proof, expected: Result<Option<u32>, RejectReason>) {
+        let steps = [RowStep::Differs(PLACE); 40];
+        let profile = RowProfile {
+            steps: &steps,
+            outcome,
+        };
+        let presence = Presence { other_sessions: 2 };
+        let decision = decide(&profile, proof, presence, NOW);
+        let actual = decision.verdict.map(|grants| grants.seconds_left);
+        assert_eq!(actual, expected);
+        let last = match expected {
+            Ok(_) => TraceStep::Granted,
+            Err(reason) => TraceStep::Refused(reason),
+        };
+        assert_eq!(decision.trace.first(), Some(&TraceStep::RowsFound));
+        assert_eq!(decision.trace.last(), Some(&last), "there is always room");
+    }
+
+    fn with_entrance(entrance: RowEntrance) -> RowOutcome {
+        RowOutcome::Terms(RowTerms { entrance, ..OPEN })
+    }
+
+    #[test]
+    fn rows_that_do_not_match_or_cannot_be_obeyed_refuse() {
+        let nothing = RejectReason::RowsDoNotMatch;
+        check(RowOutcome::NothingMatches, VERIFIED, Err(nothing));
+        check(RowOutcome::Failed(PLACE), VERIFIED, Err(PLACE.failed()));
+        check(RowOutcome::Differs(PLACE), VERIFIED, Err(PLACE.differs()));
+    }
+
+    #[test]
+    fn the_password_decides_unless_the_rows_do() {
+        let wrong = RejectReason::WrongPassword {
+            method: Method::Pap,
+        };
+        check(with_entrance(RowEntrance::Password), VERIFIED, Ok(None));
+        check(with_entrance(RowEntrance::Password), WRONG, Err(wrong));
+        check(with_entrance(RowEntrance::Always), WRONG, Ok(None));
+        let never = with_entrance(RowEntrance::Never);
+        check(never, VERIFIED, Err(RejectReason::RowsReject));
+        let unknown = with_entrance(RowEntrance::Unknown);
+        check(unknown, VERIFIED, Err(RejectReason::RowsAuthType));
+    }
+
+    #[test]
+    fn limits_of_rows_hold() {
+        let until = |seconds| {
+            let expires_at = Some(NOW.plus_seconds(seconds));
+            RowOutcome::Terms(RowTerms { expires_at, ..OPEN })
+        };
+        check(until(60), VERIFIED, Ok(Some(60)));
+        let at = NOW;
+        check(until(0), VERIFIED, Err(RejectReason::Expired { at }));
+        let at_once = |limit| {
+            let session_limit = Some(limit);
+            RowOutcome::Terms(RowTerms {
+                session_limit,
+                ..OPEN
+            })
+        };
+        check(at_once(3), VERIFIED, Ok(None));
+        let full = RejectReason::SessionLimit { open: 2, limit: 2 };
+        check(at_once(2), VERIFIED, Err(full));
+    }
+}
