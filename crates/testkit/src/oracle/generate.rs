@@ -108,7 +108,7 @@ impl Draft<'_> {
         if let Some(known) = known {
             self.password(Table::GroupCheck, name, known);
         }
-        let checks = *pick(self.random, &[0, 0, 0, 1, 1, 2]);
+        let checks = *pick(self.random, &[0, 0, 0, 0, 1, 1, 2]);
         self.checks(Table::GroupCheck, name, checks);
         if self.random.random_bool(0.04) {
             self.push(Table::GroupCheck, name, "Auth-Type", ":=", "Accept");
@@ -123,13 +123,13 @@ impl Draft<'_> {
         let rows = if random.random_bool(0.9) { 1 } else { 2 };
         for _ in 0..rows {
             let random = &mut *self.random;
-            let is_clear = random.random_bool(0.6);
+            let is_clear = random.random_bool(0.7);
             let (attribute, value) = if is_clear {
                 known.forms[0]
             } else {
                 *pick(random, known.forms)
             };
-            let op = if random.random_bool(0.9) {
+            let op = if random.random_bool(0.93) {
                 ":="
             } else {
                 *pick(random, PASSWORD_OPERATORS)
@@ -159,7 +159,7 @@ impl Draft<'_> {
                 let op = *pick(random, PATTERN_OPERATORS);
                 self.push(table, owner, word.name, op, value);
             } else {
-                let value = self.value(word, 0.88);
+                let value = self.value(word, 0.92);
                 let op = *pick(self.random, CHECK_OPERATORS);
                 self.push(table, owner, word.name, op, &value);
             }
@@ -177,10 +177,10 @@ impl Draft<'_> {
                 2 => &REPLIES[random.random_range(0..3)],
                 _ => pick(random, REPLIES),
             };
-            let value = if self.random.random_bool(0.06) {
+            let value = if self.random.random_bool(0.05) {
                 (*pick(self.random, EXPANSIONS)).to_owned()
             } else {
-                self.value(word, 0.97)
+                self.value(word, 0.98)
             };
             let op = *pick(self.random, REPLY_OPERATORS);
             self.push(table, owner, word.name, op, &value);
@@ -205,13 +205,13 @@ impl Draft<'_> {
     /// Adds a row, now and then with a name or an operator that is a little off.
     fn push(&mut self, table: Table, owner: &str, attribute: &str, op: &str, value: &str) {
         let random = &mut *self.random;
-        let attribute = match random.random_range(0..200) {
+        let attribute = match random.random_range(0..300) {
             0 => (*pick(random, UNKNOWN_NAMES)).to_owned(),
             1..=4 => attribute.to_lowercase(),
             5 | 6 => attribute.to_uppercase(),
             _ => attribute.to_owned(),
         };
-        let op = match random.random_range(0..150) {
+        let op = match random.random_range(0..250) {
             0 => *pick(random, ODD_OPERATORS),
             _ => op,
         };
@@ -258,7 +258,7 @@ fn questions(random: &mut StdRng, user: &str, known: &Known) -> Vec<Question> {
                 16..=18 => Method::MsChapV2,
                 _ => Method::None,
             };
-            let is_right = random.random_bool(0.9);
+            let is_right = random.random_bool(0.93);
             let password = if is_right { known.password } else { "wrong" };
             let request = match random.random_range(0..10) {
                 0..=6 => 0,
