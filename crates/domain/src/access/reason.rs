@@ -114,12 +114,21 @@ impl fmt::Display for RejectReason {
                 formatter.write_str("neither the user's rows nor those of a group match")
             }
             Self::RowDiffers { table, id } => {
-                let place = RowPlace { table: *table, id: *id };
+                let place = RowPlace {
+                    table: *table,
+                    id: *id,
+                };
                 write!(formatter, "{place} does not match the request")
             }
             Self::RowFailed { table, id } => {
-                let place = RowPlace { table: *table, id: *id };
-                write!(formatter, "{place} cannot be obeyed: lastmile rows lint says why")
+                let place = RowPlace {
+                    table: *table,
+                    id: *id,
+                };
+                write!(
+                    formatter,
+                    "{place} cannot be obeyed: lastmile rows lint says why"
+                )
             }
             Self::RowsReject => formatter.write_str("the rows say Auth-Type := Reject"),
             Self::RowsAuthType => {

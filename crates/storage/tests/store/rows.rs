@@ -159,8 +159,14 @@ async fn every_statement_tells_whose_rows_it_changed(database: Database) {
     let inserted = "(username, attribute, value) VALUES ('ana', 'Class', '1')";
     let grouped = "(groupname, attribute, value) VALUES ('gold', 'Class', '1')";
     let rows = [
-        (format!("INSERT INTO radcheck {inserted}"), vec![user("ana")]),
-        (format!("INSERT INTO radreply {inserted}"), vec![user("ana")]),
+        (
+            format!("INSERT INTO radcheck {inserted}"),
+            vec![user("ana")],
+        ),
+        (
+            format!("INSERT INTO radreply {inserted}"),
+            vec![user("ana")],
+        ),
         ("UPDATE radcheck SET value = '2'".into(), vec![user("ana")]),
         (
             "UPDATE radreply SET username = 'bob'".into(),
@@ -176,7 +182,10 @@ async fn every_statement_tells_whose_rows_it_changed(database: Database) {
         ),
         ("DELETE FROM radusergroup".into(), vec![user("ana")]),
         ("DELETE FROM radreply".into(), vec![user("bob")]),
-        ("DELETE FROM radcheck WHERE id = 1".into(), vec![user("ana")]),
+        (
+            "DELETE FROM radcheck WHERE id = 1".into(),
+            vec![user("ana")],
+        ),
         (
             format!("INSERT INTO radgroupcheck {grouped}"),
             vec![group("gold")],
@@ -204,7 +213,11 @@ async fn every_statement_tells_whose_rows_it_changed(database: Database) {
     ];
     for (sql, expected) in rows {
         database.execute(&sql).await;
-        assert_eq!(next(&mut feed).await, BTreeSet::from_iter(expected), "{sql}");
+        assert_eq!(
+            next(&mut feed).await,
+            BTreeSet::from_iter(expected),
+            "{sql}"
+        );
     }
     if database.kind() == DatabaseKind::Postgres {
         database.execute("TRUNCATE radcheck").await;
