@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 use crate::oracle::case::{Case, Membership, Method, Question, Row, Table};
 use crate::oracle::password::{KNOWN, Known};
 use crate::oracle::vocabulary::{
-    CHECK_OPERATORS, CHECKS, CONTROLS, EXPANSIONS, FALL_THROUGH, ODD_OPERATORS, PASSWORD_OPERATORS,
-    PATTERN_OPERATORS, PATTERNS, REPLIES, REPLY_OPERATORS, REQUESTS, UNKNOWN_NAMES, USER_NAMES,
-    Word,
+    CHECK_OPERATORS, CHECKS, CONTROLS, EXPANSIONS, FALL_THROUGH, GROUP_NAMES, ODD_OPERATORS,
+    PASSWORD_OPERATORS, PATTERN_OPERATORS, PATTERNS, REPLIES, REPLY_OPERATORS, REQUESTS,
+    UNKNOWN_NAMES, USER_NAMES, Word,
 };
 
 const QUESTIONS: usize = 3;
@@ -84,7 +84,7 @@ impl Draft<'_> {
         }
         if has_profile {
             self.push(Table::Check, stored, "User-Profile", ":=", "p§");
-            self.memberships(&["p§"], 1, 'c');
+            self.membership("p§", "g§c", 1);
             self.group("g§c", None);
         }
         if has_replies {
@@ -96,10 +96,15 @@ impl Draft<'_> {
             groups
         };
         for (index, letter) in ['a', 'b', 'd'].into_iter().take(groups).enumerate() {
-            let name = format!("g§{letter}");
+            let (member, name) = if self.random.random_bool(0.95) {
+                ("g§", "g§")
+            } else {
+                *pick(self.random, GROUP_NAMES)
+            };
             let priority = *pick(self.random, &[0, 1, 1, 1, 2, 3, -1]);
-            self.membership(stored, &name, priority);
-            self.group(&name, (is_password_in_group && index == 0).then_some(known));
+            self.membership(stored, &format!("{member}{letter}"), priority);
+            let known = (is_password_in_group && index == 0).then_some(known);
+            self.group(&format!("{name}{letter}"), known);
         }
         self.shuffle_a_little();
     }
@@ -222,12 +227,6 @@ impl Draft<'_> {
             op: op.chars().take(2).collect(),
             value: value.to_owned(),
         });
-    }
-
-    fn memberships(&mut self, users: &[&str], priority: i32, letter: char) {
-        for user in users {
-            self.membership(user, &format!("g§{letter}"), priority);
-        }
     }
 
     fn membership(&mut self, user: &str, group: &str, priority: i32) {

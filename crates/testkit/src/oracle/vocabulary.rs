@@ -41,6 +41,9 @@ pub(super) const REQUESTS: [&[&str]; 3] = [
         "Tunnel-Type:1 = VLAN",
         "Tunnel-Client-Endpoint:1 = \"192.0.2.1\"",
         "MIP6-Feature-Vector = 5",
+        "PKM-SAID = 5",
+        "PMIP6-Home-IPv4-HoA = 10.2.0.0/16",
+        "Fortinet-WirelessController-Device-MAC = 02:00:00:00:00:01",
     ],
     &[
         "NAS-IP-Address = 127.0.0.1",
@@ -218,6 +221,33 @@ pub(super) const CHECKS: &[Word] = &[
         &["5"],
         &["4", "18446744073709551615", "18446744073709551616", "0x5"],
     ),
+    word(
+        "PKM-SAID",
+        &["5", "0x5"],
+        &["4", "65535", "65536", "-1", "abc"],
+    ),
+    word(
+        "PMIP6-Home-IPv4-HoA",
+        &["10.2.0.0/16", "10.2.0.0/16"],
+        &[
+            "10.2.0.0",
+            "10.2.3.4/16",
+            "10.0.0.0/8",
+            "10.2.0.0/33",
+            "10.2/16",
+        ],
+    ),
+    word(
+        "Fortinet-WirelessController-Device-MAC",
+        &["02:00:00:00:00:01"],
+        &[
+            "02-00-00-00-00-01",
+            "020000000001",
+            "02:00:00:00:00:02",
+            "2:0:0:0:0:1",
+            "02:00:00:00:00",
+        ],
+    ),
     word("Framed-MTU", &["1500"], &["0", "1492"]),
     word("Idle-Timeout", &["1"], &["0"]),
     word("User-Name", &["u§"], &["U§", "", "`%{User-Name}`", "u"]),
@@ -375,6 +405,22 @@ pub(super) const REPLIES: &[Word] = &[
         &[""],
     ),
     word("WISPr-Bandwidth-Max-Down", &["1000000"], &["1M"]),
+    word("PKM-SAID", &["5", "7"], &["65536", "0x10", "-1"]),
+    word(
+        "PMIP6-Home-IPv4-HoA",
+        &["10.2.0.0/16"],
+        &["10.2.0.1", "10.2.0.1/16"],
+    ),
+    word(
+        "Fortinet-WirelessController-Device-MAC",
+        &["02:00:00:00:00:01"],
+        &["02-00-00-00-00-01"],
+    ),
+    word(
+        "ChilliSpot-Max-Total-Octets",
+        &["1000000", "2000000"],
+        &["1e6"],
+    ),
     word("Ascend-Data-Rate", &["64000"], &[]),
     word("ERX-Service-Activate:1", &["gold(1)"], &[]),
     word("Tunnel-Type:1", &["VLAN", "13"], &["Nonsense"]),
@@ -497,4 +543,15 @@ pub(super) const USER_NAMES: &[(&str, &str)] = &[
     ("u§(x)", "u§(x)"),
     ("u§,x", "u§,x"),
     ("u§=2Cx", "u§,x"),
+];
+
+/// Names of groups as members and as rows have them, and a letter for each group of a user.
+pub(super) const GROUP_NAMES: &[(&str, &str)] = &[
+    ("g§ ", "g§ "),
+    ("g§'", "g§'"),
+    ("g§'", "g§=27"),
+    ("G§", "g§"),
+    ("g§ä", "g§ä"),
+    ("g§%", "g§=25"),
+    ("g§=", "g§=3D"),
 ];
