@@ -1,4 +1,4 @@
-//! The configuration of the reference: `chap`, `mschap`, `sql`, `pap`, with the queries and the filter of a default site.
+//! The configuration of the reference: `preprocess`, `chap`, `mschap`, `sql`, `pap`, with the queries and the filter of a default site.
 
 use std::path::Path;
 
@@ -79,6 +79,7 @@ client loopback {
 	secret = @secret@
 }
 modules {
+	preprocess { }
 	pap { }
 	chap { }
 	mschap { }
@@ -98,6 +99,7 @@ server default {
 		recv_buff = 4194304
 	}
 	authorize {
+		preprocess
 		chap
 		mschap
 		sql

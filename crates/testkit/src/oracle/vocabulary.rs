@@ -251,6 +251,9 @@ pub(super) const CHECKS: &[Word] = &[
     word("Framed-MTU", &["1500"], &["0", "1492"]),
     word("Idle-Timeout", &["1"], &["0"]),
     word("User-Name", &["u§"], &["U§", "", "`%{User-Name}`", "u"]),
+    word("Packet-Src-IP-Address", &["127.0.0.1"], &["127.0.0.2"]),
+    word("Prefix", &["u"], &["x"]),
+    word("Suffix", &["§"], &["x"]),
     word("SQL-Group", &["g§a", "g§b"], &["g§z", "", "G§a", "`g§a`"]),
 ];
 
