@@ -119,7 +119,7 @@ impl Asked<'_> {
             while next < questions.len() && waiting.len() < WINDOW {
                 let identifier = identifiers.acquire().expect("fewer wait than there are");
                 let (case, question) = questions[next];
-                let request = self.write(identifier, case, question);
+                let request = self.request(identifier, case, question);
                 send(&socket, &request);
                 waiting.insert(identifier, Waiting::new(next, request));
                 next += 1;
@@ -152,9 +152,14 @@ impl Asked<'_> {
         if code != Code::AccessAccept {
             return Some((identifier, Reply::Other(code.as_u8())));
         }
+        Some((identifier, self.accepted(&reply, request.authenticator())))
+    }
+
+    /// An Access-Accept in words.
+    pub fn accepted(&self, reply: &Packet<'_>, request_authenticator: &[u8; 16]) -> Reply {
         let keys = Keys {
-            secret,
-            request_authenticator: request.authenticator(),
+            secret: self.secret.as_bytes(),
+            request_authenticator,
             salt: 0,
         };
         let mut attributes: Vec<String> =
@@ -171,10 +176,11 @@ impl Asked<'_> {
                 .filter(|shown| !shown.starts_with(&format!("Class = {OUR_CLASS}")))
                 .collect();
         attributes.sort_by(|left, right| name_of(left).cmp(name_of(right)));
-        Some((identifier, Reply::Accept(attributes)))
+        Reply::Accept(attributes)
     }
 
-    fn write(&self, identifier: u8, case: &Case, question: &Question) -> Vec<u8> {
+    /// The Access-Request that asks the question.
+    pub fn request(&self, identifier: u8, case: &Case, question: &Question) -> Vec<u8> {
         let mut buffer = Vec::new();
         let authenticator: [u8; 16] = rand::random();
         let mut writer = PacketWriter::new(&mut buffer, Code::AccessRequest, identifier);
