@@ -4,7 +4,24 @@
 //! [`authorize::authorize`] runs the programs of a user and their groups against a request, as rlm_sql of FreeRADIUS 3.2
 //! does, and gives an [`access::Access`]: the known-good passwords, the limits, and the reply attributes.
 
+pub mod access;
+pub mod attribute;
+pub mod authorize;
 pub mod cause;
+mod check;
+mod compare;
+pub mod compiler;
+mod expand;
+mod fill;
+pub mod limit;
+mod merge;
+pub mod name;
+pub mod operator;
+pub mod password;
+mod pattern;
+pub mod program;
+mod quote;
 pub mod request;
 pub mod row;
 pub mod step;
+mod value;
