@@ -115,6 +115,19 @@ impl Case {
     }
 }
 
+impl Difference {
+    /// Keeps the first question that is answered differently.
+    pub(super) fn ask_once(&mut self) {
+        let mut replies = self.reference.iter().zip(&self.ours);
+        let Some(index) = replies.position(|(reference, ours)| reference != ours) else {
+            return;
+        };
+        self.case.questions = vec![self.case.questions[index].clone()];
+        self.reference = vec![self.reference[index].clone()];
+        self.ours = vec![self.ours[index].clone()];
+    }
+}
+
 /// The statements that insert all rows of some cases, each table in the order of its rows.
 pub fn inserts(cases: &[Case]) -> Vec<String> {
     let mut statements = Vec::new();

@@ -64,8 +64,9 @@ impl<'a, O: Fn(&Case, &[Case]) -> Vec<Vec<Reply>>> Contest<'a, O> {
         round
     }
 
-    /// Leaves out rows as long as the servers still differ.
+    /// Leaves out questions, and then rows as long as the servers still differ.
     pub async fn shrink(&self, mut difference: Difference) -> Difference {
+        difference.ask_once();
         loop {
             let case = &difference.case;
             let candidates: Vec<Case> = (0..case.size())
