@@ -10,4 +10,5 @@ pub mod contest;
 pub mod generate;
 pub mod names;
 mod password;
+pub mod settings;
 mod vocabulary;

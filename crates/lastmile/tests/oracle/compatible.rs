@@ -10,9 +10,9 @@ use testkit::oracle::classics::classics;
 use testkit::oracle::contest::Round;
 use testkit::oracle::generate::Generator;
 use testkit::oracle::names::names;
+use testkit::oracle::settings;
 
-use crate::settings::{self, ROUND_USERS};
-use crate::site::Site;
+use crate::site::{ROUND_USERS, Site};
 
 /// Differences that are made small and shown.
 const SHOWN_MAX: usize = 10;

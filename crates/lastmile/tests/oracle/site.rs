@@ -11,6 +11,8 @@ use testkit::oracle::case::Case;
 use testkit::oracle::contest::Contest;
 use testkit::server::{Program, Server};
 
+/// Users of one round: their rows are inserted together.
+pub(crate) const ROUND_USERS: usize = 2_000;
 /// How long our server may take to follow the rows of a round on a loaded machine.
 const FOLLOW_TIME: Duration = Duration::from_secs(60);
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(50);

@@ -4,9 +4,9 @@ use testkit::database::Database;
 use testkit::oracle::ask::Reply;
 use testkit::oracle::case::{Case, Difference, Membership, Method, Question, Row, Table};
 use testkit::oracle::generate::Generator;
+use testkit::oracle::settings;
 
-use crate::settings::{self, ROUND_USERS};
-use crate::site::Site;
+use crate::site::{ROUND_USERS, Site};
 
 testkit::test_on_both_databases!(strict_grants_no_more, strict_closes_the_holes);
 

@@ -5,16 +5,14 @@ use std::str::FromStr;
 
 /// Users of a run when nothing else is said.
 const USERS: usize = 2_000;
-/// Users of one round: their rows are inserted together.
-pub(crate) const ROUND_USERS: usize = 2_000;
 
-/// Users of a run.
-pub(crate) fn users() -> usize {
+/// Users of a run, of `LASTMILE_ORACLE_USERS`.
+pub fn users() -> usize {
     from_environment("LASTMILE_ORACLE_USERS").unwrap_or(USERS)
 }
 
-/// A fresh seed, or the one of a run that is repeated.
-pub(crate) fn seed() -> u64 {
+/// A fresh seed, or that of a run that is repeated, of `LASTMILE_ORACLE_SEED`.
+pub fn seed() -> u64 {
     from_environment("LASTMILE_ORACLE_SEED").unwrap_or_else(rand::random)
 }
 
