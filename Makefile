@@ -29,7 +29,7 @@ BUILD_PACKAGES := build-essential=cc
 TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
 	freeradius-postgresql=/usr/lib/freeradius/rlm_sql_postgresql.so \
 	freeradius-utils=radclient tshark=tshark \
-	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip
+	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3
 
 .PHONY: help run test oracle bench bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use aaa::directory::Directory;
-use aaa::port::{PortError, Registry};
+use aaa::port::{Named, PortError, Registry};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use domain::credential::Credential;
 use domain::id::{PlanId, SessionId, SubscriberId, TenantId};
@@ -14,6 +14,7 @@ use domain::secret::Secret;
 use domain::session::Session;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
+use rows::row::{GroupRows, UserRows};
 use tokio::runtime::Runtime;
 
 const SIZES: [u32; 2] = [1_000, 1_000_000];
@@ -122,6 +123,30 @@ impl Registry for Numbered {
         _after: Option<SessionId>,
         _limit: u32,
     ) -> Result<Vec<Session>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn row_user_page(
+        &self,
+        _after: Option<&str>,
+        _limit: u32,
+    ) -> Result<Vec<Named<UserRows>>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn row_group_page(
+        &self,
+        _after: Option<&str>,
+        _limit: u32,
+    ) -> Result<Vec<Named<GroupRows>>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn row_user_many(&self, _names: &[&str]) -> Result<Vec<Named<UserRows>>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn row_group_many(&self, _names: &[&str]) -> Result<Vec<Named<GroupRows>>, PortError> {
         Ok(Vec::new())
     }
 

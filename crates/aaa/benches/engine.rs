@@ -130,6 +130,7 @@ fn directory() -> Directory {
             })
             .collect::<Vec<_>>()
             .into(),
+        ..MemoryRegistry::default()
     };
     let directory = Directory::new([1; 32]);
     let runtime = tokio::runtime::Builder::new_current_thread()

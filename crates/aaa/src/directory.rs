@@ -6,18 +6,22 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use domain::change::Change;
 use domain::id::{PlanId, SubscriberId, TenantId};
+use domain::name::Username;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
 use foldhash::fast::RandomState;
 use hmac::{Hmac, KeyInit, Mac};
 use papaya::HashMap;
+use rows::row::Mode;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tracing::warn;
 
 use crate::nas_table::NasTable;
 use crate::port::{PortError, Registry};
+use crate::row_table::{RowTable, TENANT};
 use crate::subscriber_table::SubscriberTable;
 
 mod export;
@@ -34,6 +38,7 @@ pub struct Directory {
     nas: ArcSwap<NasTable>,
     plans: HashMap<PlanId, Arc<PlanCell>, RandomState>,
     subscribers: Arc<SubscriberTable>,
+    rows: Arc<RowTable>,
     /// Keys the memory of verified passwords; new in each process.
     verification_key: Arc<[u8; 32]>,
 }
@@ -87,12 +92,17 @@ impl SubscriberEntry {
     }
 
     fn digest(&self, password: &[u8]) -> Digest {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.verification_key)
-            .expect("HMAC takes keys of any length");
-        mac.update(password);
-        let octets = mac.finalize().into_bytes();
-        *octets.first_chunk().expect("SHA-256 has 32 octets")
+        digest(&self.verification_key, [password])
     }
+}
+
+fn digest<'a>(key: &[u8; 32], parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    let octets = mac.finalize().into_bytes();
+    *octets.first_chunk().expect("SHA-256 has 32 octets")
 }
 
 impl Directory {
@@ -102,8 +112,28 @@ impl Directory {
             nas: ArcSwap::default(),
             plans: HashMap::with_hasher(RandomState::default()),
             subscribers: Arc::new(SubscriberTable::new()),
+            rows: Arc::new(RowTable::new(Mode::Strict)),
             verification_key: Arc::new(verification_key),
         }
+    }
+
+    /// The same with rows of FreeRADIUS' tables that are obeyed in this way.
+    #[must_use]
+    pub fn obeying(self, mode: Mode) -> Self {
+        Self {
+            rows: Arc::new(RowTable::new(mode)),
+            ..self
+        }
+    }
+
+    /// The users and groups of FreeRADIUS' tables.
+    pub fn rows(&self) -> &RowTable {
+        &self.rows
+    }
+
+    /// A keyed digest of something secret, to remember that it was right.
+    pub(crate) fn digest<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {
+        digest(&self.verification_key, parts)
     }
 
     /// The NAS of this moment; hold it for a batch, not longer.
@@ -151,6 +181,8 @@ impl Directory {
         let put = putting.finish(&self.subscribers).await;
         read.and(put)?;
         self.subscribers.finish_load(load);
+        self.rows.load(registry).await?;
+        self.tell_namesakes();
         Ok(())
     }
 
@@ -182,11 +214,15 @@ impl Directory {
         let mut plans = Vec::new();
         let mut subscribers = Vec::new();
         let mut is_nas_changed = false;
+        let mut row_users = Vec::new();
+        let mut row_groups = Vec::new();
         for change in changes {
-            match *change {
-                Change::Nas(_) => is_nas_changed = true,
-                Change::Plan(id) => plans.push(id),
-                Change::Subscriber(id) => subscribers.push(id),
+            match change {
+                Change::Nas(_) | Change::RowNas => is_nas_changed = true,
+                Change::Plan(id) => plans.push(*id),
+                Change::Subscriber(id) => subscribers.push(*id),
+                Change::RowUser(name) => row_users.push(&**name),
+                Change::RowGroup(name) => row_groups.push(&**name),
                 Change::Everything => {
                     self.load(registry).await?;
                     return Ok(changes.len());
@@ -202,7 +238,39 @@ impl Directory {
         subscribers.dedup();
         self.apply_plans(registry, &plans).await?;
         self.apply_subscribers(registry, &subscribers).await?;
+        let new = self.rows.apply(registry, &row_groups, &row_users).await?;
+        for name in new.iter().filter(|name| self.has_namesake(name)) {
+            warn!("The rows of {name} are not asked: a subscriber has this name");
+        }
         Ok(changes.len())
+    }
+
+    /// Whether a subscriber goes before the rows of this name.
+    fn has_namesake(&self, name: &str) -> bool {
+        let subscriber = Username::from_wire(name.as_bytes()).ok();
+        subscriber.is_some_and(|name| self.find_subscriber(TENANT, name.as_str()).is_some())
+    }
+
+    fn tell_namesakes(&self) {
+        if self.subscriber_count() == 0 {
+            return;
+        }
+        let mut count = 0_usize;
+        let mut first = String::new();
+        self.rows.for_each_name(|name| {
+            if self.has_namesake(name) {
+                count += 1;
+                if count == 1 {
+                    name.clone_into(&mut first);
+                }
+            }
+        });
+        if 0 < count {
+            warn!(
+                users = count,
+                "The rows of {count} users are not asked, because subscribers have their names; one is {first}"
+            );
+        }
     }
 
     async fn apply_plans<R: Registry>(
@@ -318,6 +386,7 @@ impl std::fmt::Debug for Directory {
             .field("nas", &self.nas_count())
             .field("plans", &self.plan_count())
             .field("subscribers", &self.subscriber_count())
+            .field("rows", &self.rows)
             .finish()
     }
 }

@@ -2,6 +2,7 @@
 
 mod cisco;
 mod mikrotik;
+pub mod rows;
 mod wispr;
 
 use domain::access::Grants;

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 use domain::accounting::AccountingRecord;
 use domain::auth_log::Knock;
-use domain::secret::Secret;
 use domain::time::Timestamp;
 use radius::authenticator::MessageAuthenticatorCheck;
 use radius::code::Code;
@@ -37,10 +36,12 @@ use crate::request;
 use crate::session_table::SessionTable;
 use crate::signing::Signing;
 use crate::tally::Tally;
+use crate::verifier::{Question, RowQuestion};
 
 mod access;
 mod accounting;
 mod answer;
+mod rows;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -101,11 +102,7 @@ pub enum Effect {
         ticket: Ticket,
     },
     /// Compare the password with a slow hash, then complete the ticket.
-    Verify {
-        entry: Arc<SubscriberEntry>,
-        password: Secret,
-        ticket: Ticket,
-    },
+    Verify { question: Question, ticket: Ticket },
 }
 
 /// What the engine shares with the rest of the node, and its settings.
@@ -131,7 +128,18 @@ struct Request<'a> {
 struct Waiting {
     octets: Box<[u8]>,
     nas: Arc<NasEntry>,
-    entry: Arc<SubscriberEntry>,
+    whose: Whose,
+}
+
+/// Whose password is compared.
+#[derive(Debug)]
+enum Whose {
+    Subscriber(Arc<SubscriberEntry>),
+    /// Somebody's whom the tables of FreeRADIUS know.
+    Rows {
+        source: IpAddr,
+        question: Arc<RowQuestion>,
+    },
 }
 
 /// The state of one worker.

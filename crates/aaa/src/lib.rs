@@ -24,6 +24,8 @@ pub mod port;
 pub mod proof;
 pub mod reply;
 pub mod request;
+mod row_login;
+pub mod row_table;
 pub mod session_table;
 mod signing;
 pub mod snapshot;

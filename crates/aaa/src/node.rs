@@ -12,6 +12,7 @@ use std::time::Duration;
 use domain::accounting::SourceId;
 use domain::change::Change;
 use rand::Rng;
+use rows::row::Mode;
 use tokio::sync::Mutex;
 use tracing::{error, info};
 
@@ -52,6 +53,8 @@ pub struct NodeOptions {
     pub workers: usize,
     /// How long an Access-Reject is held back; less than a router's timeout.
     pub reject_delay: Duration,
+    /// How the rows of FreeRADIUS' tables are obeyed.
+    pub rows: Mode,
 }
 
 /// What the node works with outside of itself.
@@ -192,7 +195,7 @@ where
     fn open(options: &NodeOptions, ports: Ports<R, A, S, L, F>) -> Result<Self, StartError> {
         let sets = open_listeners(options)?;
         let context = Context {
-            directory: Arc::new(Directory::new(draw())),
+            directory: Arc::new(Directory::new(draw()).obeying(options.rows)),
             sessions: Arc::new(SessionTable::new()),
             metrics: Arc::new(Metrics::new()),
             reject_delay: options.reject_delay,
@@ -404,6 +407,7 @@ async fn load<R: Registry>(context: &Context, registry: &R) -> Result<(), PortEr
     }
     info!(
         subscribers = context.directory.subscriber_count(),
+        row_users = context.directory.rows().user_count(),
         nas = context.directory.nas_count(),
         sessions = context.sessions.len(),
         "Loaded the directory"

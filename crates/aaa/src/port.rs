@@ -12,6 +12,7 @@ use domain::plan::Plan;
 use domain::session::{Session, SessionOutcome};
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
+use rows::row::{GroupRows, UserRows};
 
 use crate::session_table::OpenSession;
 
@@ -70,6 +71,13 @@ impl PortError {
     }
 }
 
+/// The rows that FreeRADIUS' tables have for a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named<Rows> {
+    pub name: String,
+    pub rows: Rows,
+}
+
 /// The registry that the directory mirrors. An id that is not answered no longer exists.
 pub trait Registry: Send + Sync + 'static {
     fn nas_all(&self) -> impl Future<Output = Result<Vec<Nas>, PortError>> + Send;
@@ -86,6 +94,29 @@ pub trait Registry: Send + Sync + 'static {
         after: Option<SessionId>,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Session>, PortError>> + Send;
+    /// The next users of FreeRADIUS' tables after `after` in the order of their names, at most
+    /// `limit`.
+    fn row_user_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Named<UserRows>>, PortError>> + Send;
+    /// The next groups of FreeRADIUS' tables in the same way.
+    fn row_group_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Named<GroupRows>>, PortError>> + Send;
+    /// These users of FreeRADIUS' tables. A name that is not answered has no rows.
+    fn row_user_many(
+        &self,
+        names: &[&str],
+    ) -> impl Future<Output = Result<Vec<Named<UserRows>>, PortError>> + Send;
+    /// These groups of FreeRADIUS' tables in the same way.
+    fn row_group_many(
+        &self,
+        names: &[&str],
+    ) -> impl Future<Output = Result<Vec<Named<GroupRows>>, PortError>> + Send;
     fn plan_many(
         &self,
         ids: &[PlanId],
@@ -186,11 +217,14 @@ pub trait SnapshotStore: Send + Sync + 'static {
 }
 
 /// A copy that is being written by a thread that may wait for the disk: NAS first, then plans,
-/// subscribers and sessions. Dropped before its end, it leaves nothing.
+/// subscribers, groups and users of FreeRADIUS' tables, and sessions. Dropped before its end, it
+/// leaves nothing.
 pub trait SnapshotDraft {
     fn add_nas(&mut self, nas: &Nas) -> Result<(), PortError>;
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError>;
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError>;
+    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError>;
+    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError>;
     fn add_session(
         &mut self,
         subscriber: SubscriberId,

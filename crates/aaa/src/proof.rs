@@ -93,7 +93,7 @@ pub fn unchecked(facts: &AccessFacts<'_>) -> Proof {
     }
 }
 
-fn outcome(is_right: bool, method: Method) -> Proof {
+pub(crate) fn outcome(is_right: bool, method: Method) -> Proof {
     if is_right {
         Proof::Verified { method }
     } else {
@@ -108,13 +108,9 @@ fn check_pap(
     entry: &SubscriberEntry,
 ) -> Checked {
     let method = Method::Pap;
-    let mut octets = [0; pap::PASSWORD_LENGTH_MAX];
-    let encrypted = facts.user_password.unwrap_or_default();
-    let length = match pap::decrypt(encrypted, secret, packet.authenticator(), &mut octets) {
-        Some(password) => password.len(),
-        None => return Checked::Done(Proof::Malformed { method }),
+    let Some(password) = decrypt_pap(packet, facts, secret) else {
+        return Checked::Done(Proof::Malformed { method });
     };
-    let password = PapPassword { octets, length };
     match &entry.subscriber.credential {
         Credential::Cleartext(stored) => {
             let is_right = password.expose().ct_eq(stored.expose()).into();
@@ -134,12 +130,29 @@ fn check_pap(
     }
 }
 
+/// The password of a request, or nothing when its attribute is malformed.
+pub(crate) fn decrypt_pap(
+    packet: &Packet<'_>,
+    facts: &AccessFacts<'_>,
+    secret: &[u8],
+) -> Option<PapPassword> {
+    let mut octets = [0; pap::PASSWORD_LENGTH_MAX];
+    let encrypted = facts.user_password.unwrap_or_default();
+    let password = pap::decrypt(encrypted, secret, packet.authenticator(), &mut octets)?;
+    let length = password.len();
+    Some(PapPassword { octets, length })
+}
+
 fn check_chap(packet: &Packet<'_>, facts: &AccessFacts<'_>, entry: &SubscriberEntry) -> Proof {
+    match &entry.subscriber.credential {
+        Credential::Cleartext(stored) => compare_chap(packet, facts, stored.expose()),
+        Credential::Hashed(hash) => unusable(Method::Chap, hash),
+    }
+}
+
+/// Compares a CHAP response with a password.
+pub(crate) fn compare_chap(packet: &Packet<'_>, facts: &AccessFacts<'_>, password: &[u8]) -> Proof {
     let method = Method::Chap;
-    let stored = match &entry.subscriber.credential {
-        Credential::Cleartext(stored) => stored,
-        Credential::Hashed(hash) => return unusable(method, hash),
-    };
     let response = facts.chap_password.unwrap_or_default();
     if response.len() != chap::VALUE_LENGTH {
         return Proof::Malformed { method };
@@ -148,15 +161,19 @@ fn check_chap(packet: &Packet<'_>, facts: &AccessFacts<'_>, entry: &SubscriberEn
     let challenge = facts
         .chap_challenge
         .unwrap_or_else(|| packet.authenticator());
-    outcome(chap::verify(response, challenge, stored.expose()), method)
+    outcome(chap::verify(response, challenge, password), method)
 }
 
 fn check_ms_chap_v1(facts: &AccessFacts<'_>, entry: &SubscriberEntry) -> Checked {
+    match nt_hash(entry, Method::MsChapV1) {
+        Ok(nt_hash) => compare_ms_chap_v1(facts, &nt_hash),
+        Err(proof) => Checked::Done(proof),
+    }
+}
+
+/// Compares an MS-CHAPv1 response with the NT hash of a password.
+pub(crate) fn compare_ms_chap_v1(facts: &AccessFacts<'_>, nt_hash: &[u8; 16]) -> Checked {
     let method = Method::MsChapV1;
-    let nt_hash = match nt_hash(entry, method) {
-        Ok(nt_hash) => nt_hash,
-        Err(proof) => return Checked::Done(proof),
-    };
     let response = facts.ms_chap_response.unwrap_or_default();
     let challenge = facts
         .ms_chap_challenge
@@ -164,20 +181,24 @@ fn check_ms_chap_v1(facts: &AccessFacts<'_>, entry: &SubscriberEntry) -> Checked
     let Some(challenge) = challenge.filter(|_| response.len() == mschap::RESPONSE_LENGTH) else {
         return Checked::Done(Proof::Malformed { method });
     };
-    if !mschap::v1_verify(challenge, response, &nt_hash) {
+    if !mschap::v1_verify(challenge, response, nt_hash) {
         return Checked::Done(Proof::Mismatch { method });
     }
     Checked::MsChap(MsChapAnswer::V1 {
-        keys: mppe::v1_keys(&nt_hash, None),
+        keys: mppe::v1_keys(nt_hash, None),
     })
 }
 
 fn check_ms_chap_v2(facts: &AccessFacts<'_>, entry: &SubscriberEntry) -> Checked {
+    match nt_hash(entry, Method::MsChapV2) {
+        Ok(nt_hash) => compare_ms_chap_v2(facts, &nt_hash),
+        Err(proof) => Checked::Done(proof),
+    }
+}
+
+/// Compares an MS-CHAPv2 response with the NT hash of a password.
+pub(crate) fn compare_ms_chap_v2(facts: &AccessFacts<'_>, nt_hash: &[u8; 16]) -> Checked {
     let method = Method::MsChapV2;
-    let nt_hash = match nt_hash(entry, method) {
-        Ok(nt_hash) => nt_hash,
-        Err(proof) => return Checked::Done(proof),
-    };
     let response = facts.ms_chap2_response.unwrap_or_default();
     let challenge: Option<&[u8; 16]> = facts
         .ms_chap_challenge
@@ -186,10 +207,10 @@ fn check_ms_chap_v2(facts: &AccessFacts<'_>, entry: &SubscriberEntry) -> Checked
         return Checked::Done(Proof::Malformed { method });
     };
     let user_name = facts.user_name.unwrap_or_default();
-    match mschap::v2_verify(challenge, response, user_name, &nt_hash) {
+    match mschap::v2_verify(challenge, response, user_name, nt_hash) {
         Some(success) => Checked::MsChap(MsChapAnswer::V2 {
             success: success.attribute(),
-            keys: mppe::v2_keys(&nt_hash, &success.nt_response),
+            keys: mppe::v2_keys(nt_hash, &success.nt_response),
         }),
         None => Checked::Done(Proof::Mismatch { method }),
     }

@@ -3,6 +3,7 @@
 use domain::access::{Grants, Method, RejectReason};
 use domain::id::AuthId;
 use radius::attribute::{kind, microsoft, vendor};
+use radius::avp::Keys;
 use radius::code::Code;
 use radius::packet::Packet;
 use radius::password::mppe;
@@ -10,6 +11,7 @@ use radius::password::mschap::{self, FailureCode};
 use radius::signer::Unsigned;
 use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
 
+use crate::encode::rows::RowReply;
 use crate::encode::{self, RequestedService};
 use crate::nas_table::NasEntry;
 use crate::proof::MsChapAnswer;
@@ -42,11 +44,20 @@ pub fn auth_of_class(class: &[u8]) -> Option<AuthId> {
 /// What an Access-Accept is made of.
 #[derive(Debug)]
 pub struct Accept<'a> {
-    pub grants: &'a Grants<'a>,
+    pub terms: Terms<'a>,
     pub auth: AuthId,
     pub ms_chap: Option<&'a MsChapAnswer>,
     /// Random; different for each key in the packet (RFC 2548 §2.4.2).
     pub salts: [[u8; 2]; 2],
+}
+
+/// Where the attributes of an Access-Accept come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Terms<'a> {
+    /// From a plan, through the encoder of the vendor.
+    Grants(&'a Grants<'a>),
+    /// From the rows of FreeRADIUS' tables, as they are written there.
+    Rows(RowReply<'a>),
 }
 
 /// Writes an Access-Accept into `buffer`.
@@ -62,16 +73,24 @@ pub fn write_accept(
     if let Some(answer) = accept.ms_chap {
         write_ms_chap(&mut writer, packet, nas, answer, accept.salts)?;
     }
-    let requested = RequestedService {
-        service_type: facts.service_type,
-        framed_protocol: facts.framed_protocol,
-    };
-    encode::write_grants(
-        &mut writer,
-        nas.nas.settings.vendor,
-        accept.grants,
-        requested,
-    )?;
+    match accept.terms {
+        Terms::Grants(grants) => {
+            let requested = RequestedService {
+                service_type: facts.service_type,
+                framed_protocol: facts.framed_protocol,
+            };
+            encode::write_grants(&mut writer, nas.nas.settings.vendor, grants, requested)?;
+        }
+        Terms::Rows(reply) => {
+            let secret = nas.nas.secret.expose();
+            let keys = Keys {
+                secret,
+                request_authenticator: packet.authenticator(),
+                salt: u16::from_be_bytes(accept.salts[0]),
+            };
+            reply.write(&mut writer, keys)?;
+        }
+    }
     writer.push(kind::CLASS, &class_of(accept.auth))?;
     finish(writer, packet)
 }
@@ -208,7 +227,8 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::RowDiffers { .. }
         | RejectReason::RowFailed { .. }
         | RejectReason::RowsReject
-        | RejectReason::RowsAuthType => FailureCode::AuthenticationFailure,
+        | RejectReason::RowsAuthType
+        | RejectReason::RowsPassword { .. } => FailureCode::AuthenticationFailure,
     }
 }
 

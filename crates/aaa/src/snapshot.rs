@@ -131,6 +131,9 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
         }
         self.directory
             .try_for_each_subscriber(|subscriber| draft.add_subscriber(subscriber))?;
+        let rows = self.directory.rows();
+        rows.try_for_each_group(|group| draft.add_row_group(group))?;
+        rows.try_for_each_user(|user| draft.add_row_user(user))?;
         self.sessions
             .try_for_each(|subscriber, session| draft.add_session(subscriber, session))?;
         draft.finish()

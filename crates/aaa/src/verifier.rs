@@ -9,6 +9,7 @@ use std::thread;
 use argon2::{Argon2, PasswordVerifier};
 use domain::credential::{Credential, HashScheme, PasswordHash};
 use domain::secret::Secret;
+use rows::password::KnownGood;
 use sha_crypt::ShaCrypt;
 use subtle::ConstantTimeEq;
 use tracing::error;
@@ -16,15 +17,34 @@ use tracing::error;
 use crate::directory::SubscriberEntry;
 use crate::duplicate::Ticket;
 use crate::inbox::{Completion, Outlet};
+use crate::row_table::RowUser;
 
 /// Passwords that may wait; what comes on top is dropped, and the NAS asks again.
 const QUEUE: usize = 256;
 
+/// What is to be compared.
+#[derive(Debug)]
+pub enum Question {
+    Subscriber {
+        entry: Arc<SubscriberEntry>,
+        password: Secret,
+    },
+    Rows(Arc<RowQuestion>),
+}
+
+/// A password and the one that the rows of FreeRADIUS' tables have.
+pub struct RowQuestion {
+    pub user: Arc<RowUser>,
+    pub known: Arc<KnownGood>,
+    pub password: Secret,
+    /// What is remembered of both when they belong together.
+    pub digest: [u8; 16],
+}
+
 /// One password to compare.
 #[derive(Debug)]
 pub struct Job {
-    pub entry: Arc<SubscriberEntry>,
-    pub password: Secret,
+    pub question: Question,
     pub ticket: Ticket,
     pub outlet: Outlet,
 }
@@ -64,28 +84,45 @@ fn run(receiver: &Mutex<Receiver<Job>>) {
             .unwrap_or_else(PoisonError::into_inner)
             .recv();
         let Ok(job) = next else { return };
-        // The same request may have been queued several times under different identifiers.
-        let is_known = job.entry.was_verified(job.password.expose());
-        let is_right = is_known || is_right(&job);
-        if is_right && !is_known {
-            job.entry.remember_verified(job.password.expose());
-        }
+        // A hash that its package cannot take must not cost the thread.
+        let answer = catch_unwind(AssertUnwindSafe(|| answer(&job.question)));
+        let is_right = answer.unwrap_or_else(|_| {
+            error!("Comparing a password hash panicked");
+            false
+        });
         let ticket = job.ticket;
         job.outlet.send([Completion::Verified { ticket, is_right }]);
     }
 }
 
-fn is_right(job: &Job) -> bool {
-    let password = job.password.expose();
-    let check = || match &job.entry.subscriber.credential {
-        Credential::Hashed(hash) => matches(hash, password),
-        Credential::Cleartext(stored) => stored.expose().ct_eq(password).into(),
-    };
-    // A hash that its package cannot take must not cost the thread.
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| {
-        error!(subscriber.id = %job.entry.subscriber.id, "Comparing a password hash panicked");
-        false
-    })
+fn answer(question: &Question) -> bool {
+    match question {
+        Question::Subscriber { entry, password } => {
+            let password = password.expose();
+            // The same request may have been queued several times under different identifiers.
+            if entry.was_verified(password) {
+                return true;
+            }
+            let is_right = match &entry.subscriber.credential {
+                Credential::Hashed(hash) => matches(hash, password),
+                Credential::Cleartext(stored) => stored.expose().ct_eq(password).into(),
+            };
+            if is_right {
+                entry.remember_verified(password);
+            }
+            is_right
+        }
+        Question::Rows(question) => {
+            if question.user.was_verified(&question.digest) {
+                return true;
+            }
+            let is_right = question.known.verify(question.password.expose());
+            if is_right {
+                question.user.remember_verified(question.digest);
+            }
+            is_right
+        }
+    }
 }
 
 /// Whether the password has this hash. A hash that cannot be read matches nothing.
@@ -103,6 +140,12 @@ pub fn matches(hash: &PasswordHash, password: &[u8]) -> bool {
                 hash.nt_octets()
                     .is_some_and(|stored| stored.ct_eq(&octets).into())
             }),
+    }
+}
+
+impl std::fmt::Debug for RowQuestion {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RowQuestion(hidden)")
     }
 }
 

@@ -258,29 +258,17 @@ impl Worker {
                     Box::new(Effect::Store { record, ticket })
                 })
             }
-            Effect::Verify {
-                entry,
-                password,
-                ticket,
-            } => {
+            Effect::Verify { question, ticket } => {
                 let job = Job {
-                    entry,
-                    password,
+                    question,
                     ticket,
                     outlet: self.outlet.clone(),
                 };
                 self.verifier.submit(job).map_err(|job| {
                     let Job {
-                        entry,
-                        password,
-                        ticket,
-                        ..
+                        question, ticket, ..
                     } = *job;
-                    Box::new(Effect::Verify {
-                        entry,
-                        password,
-                        ticket,
-                    })
+                    Box::new(Effect::Verify { question, ticket })
                 })
             }
         }

@@ -92,6 +92,7 @@ impl Harness {
             acct: acct.to_vec(),
             workers,
             reject_delay: Duration::ZERO,
+            rows: rows::row::Mode::Strict,
         };
         let ports = Ports {
             registry: Arc::clone(&registry),

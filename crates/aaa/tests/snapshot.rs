@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use aaa::directory::Directory;
 use aaa::metrics::{Count, Metrics};
-use aaa::port::{Clock, PortError, SnapshotDraft, SnapshotStore};
+use aaa::port::{Clock, Named, PortError, SnapshotDraft, SnapshotStore};
 use aaa::session_table::{OpenSession, SessionTable};
 use aaa::snapshot::SnapshotKeeper;
 use domain::accounting::{SessionKey, SessionPlace};
@@ -18,6 +18,7 @@ use domain::nas::{Nas, NasSettings};
 use domain::plan::{Plan, PlanTerms};
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
+use rows::row::{GroupRows, UserRows};
 use tokio::task::JoinSet;
 
 use crate::registry::{MemoryRegistry, NOW, SECRET, address, nas, plan, plan_id, subscriber};
@@ -38,6 +39,7 @@ struct Copy {
     nas: Vec<String>,
     plans: Vec<String>,
     subscribers: Vec<String>,
+    rows: Vec<String>,
     sessions: Vec<(SubscriberId, SessionKey)>,
 }
 
@@ -83,6 +85,16 @@ impl SnapshotDraft for Draft {
         }
         self.copy.subscribers.push(subscriber.username.to_string());
         self.copy.subscribers.sort();
+        Ok(())
+    }
+
+    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError> {
+        self.copy.rows.push(group.name);
+        Ok(())
+    }
+
+    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError> {
+        self.copy.rows.push(user.name);
         Ok(())
     }
 
@@ -134,6 +146,12 @@ impl Fixture {
             plan: plan_id(9),
             ..subscriber(2, "bo")
         });
+        let rows = registry.row_users.lock();
+        rows.expect("nobody panicked")
+            .insert("Bob".to_owned(), UserRows::default());
+        let rows = registry.row_groups.lock();
+        rows.expect("nobody panicked")
+            .insert("gold".to_owned(), GroupRows::default());
         let snapshots = Arc::new(MemorySnapshots::default());
         let keeper = SnapshotKeeper {
             store: Arc::new(Place(Arc::clone(&snapshots))),
@@ -190,6 +208,7 @@ async fn a_copy_has_everything_that_answers_come_from() {
         nas: vec!["nas-1".into()],
         plans: vec!["plan-1".into()],
         subscribers: vec!["ana".into(), "bo".into()],
+        rows: vec!["gold".into(), "Bob".into()],
         sessions: vec![(id, key)],
     };
     assert_eq!(fixture.finished(), [expected]);

@@ -32,6 +32,7 @@ mod migrate;
 mod nas;
 mod plan;
 mod retention;
+mod rows;
 mod serve;
 mod session;
 mod subscriber;
@@ -111,6 +112,9 @@ enum Command {
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
+    /// The tables of FreeRADIUS
+    #[command(subcommand)]
+    Rows(rows::RowsCommand),
     /// What servers keep in memory
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
@@ -232,6 +236,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
+        Command::Rows(command) => rows::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rows::row::Mode;
 use serde::Serialize;
 
 mod source;
@@ -28,6 +29,8 @@ pub struct Config {
     pub database_url: DatabaseUrl,
     /// The RADIUS side.
     pub radius: RadiusConfig,
+    /// How the rows of FreeRADIUS' tables are obeyed.
+    pub rows: Mode,
     /// Where health, readiness and metrics are served; port 0 lets the system choose.
     pub http_listen: SocketAddr,
     /// What this process does.
@@ -203,7 +206,7 @@ pub enum ConfigError {
 }
 
 /// Every key with its default; an empty default is computed.
-const KEYS: [(&str, &str); 14] = [
+const KEYS: [(&str, &str); 15] = [
     ("data_dir", "./data"),
     ("database.url", "sqlite:"),
     ("radius.auth", "0.0.0.0:1812"),
@@ -211,6 +214,7 @@ const KEYS: [(&str, &str); 14] = [
     ("radius.workers", ""),
     ("radius.relay", "127.0.0.1:3799"),
     ("radius.reject_delay_ms", "500"),
+    ("aaa.rows", "strict"),
     ("http.listen", "127.0.0.1:8080"),
     ("roles", "aaa,api,worker"),
     ("retention.sessions_days", "0"),
@@ -326,6 +330,7 @@ impl Reader {
                 relay: self.parse("radius.relay", parse_one::<SocketAddr>)?,
                 reject_delay: self.parse("radius.reject_delay_ms", value::parse_reject_delay)?,
             },
+            rows: self.parse("aaa.rows", value::parse_mode)?,
             http_listen: self.parse("http.listen", parse_one::<SocketAddr>)?,
             roles: self.parse("roles", value::parse_roles)?,
             retention: RetentionConfig {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::rows::row::{GroupRows, UserRows};
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Parcel, PortError, Registry, Spool, Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, Named, Parcel, PortError, Registry, Spool,
+    Stored,
 };
 use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
@@ -22,6 +24,7 @@ use storage::store::Store;
 
 use crate::late_store::LateStore;
 
+pub(crate) mod rows;
 pub mod snapshot;
 
 /// The store as the node sees it. Until it has come, the database is away.
@@ -121,6 +124,38 @@ impl Registry for NodeStore {
     async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
         let found = self.open()?.directory_subscribers(ids).await;
         found.map_err(|error| fail("reading changed subscribers", error))
+    }
+
+    async fn row_user_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Named<UserRows>>, PortError> {
+        let page = self.open()?.row_user_page(after, limit).await;
+        let page = page.map_err(|error| fail("reading the rows of users", error))?;
+        Ok(page.into_iter().map(rows::user).collect())
+    }
+
+    async fn row_group_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Named<GroupRows>>, PortError> {
+        let page = self.open()?.row_group_page(after, limit).await;
+        let page = page.map_err(|error| fail("reading the rows of groups", error))?;
+        Ok(page.into_iter().map(rows::group).collect())
+    }
+
+    async fn row_user_many(&self, names: &[&str]) -> Result<Vec<Named<UserRows>>, PortError> {
+        let found = self.open()?.row_users(names).await;
+        let found = found.map_err(|error| fail("reading changed rows of users", error))?;
+        Ok(found.into_iter().map(rows::user).collect())
+    }
+
+    async fn row_group_many(&self, names: &[&str]) -> Result<Vec<Named<GroupRows>>, PortError> {
+        let found = self.open()?.row_groups(names).await;
+        let found = found.map_err(|error| fail("reading changed rows of groups", error))?;
+        Ok(found.into_iter().map(rows::group).collect())
     }
 }
 

@@ -37,10 +37,13 @@ pub struct DirectoryExtent {
 }
 
 impl Store {
-    /// Every router of every tenant.
+    /// Every router of every tenant, and those of FreeRADIUS' table that are at other addresses.
     pub async fn directory_nas_all(&self) -> Result<Vec<Nas>, StoreError> {
         let models = nas_entity::Entity::find().all(self.reader()).await?;
-        Ok(readable(&models, |model| nas::unsealed(model, self.keys())))
+        let mut all = readable(&models, |model| nas::unsealed(model, self.keys()));
+        let beside = self.row_nas_beside(&all).await?;
+        all.extend(beside);
+        Ok(all)
     }
 
     /// Every plan of every tenant.

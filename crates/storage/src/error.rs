@@ -15,6 +15,8 @@ pub enum Resource {
     Plan,
     Subscriber,
     Session,
+    RowUser,
+    RowGroup,
 }
 
 impl fmt::Display for Resource {
@@ -24,6 +26,8 @@ impl fmt::Display for Resource {
             Self::Plan => "plan",
             Self::Subscriber => "subscriber",
             Self::Session => "session",
+            Self::RowUser => "user with rows",
+            Self::RowGroup => "group with rows",
         })
     }
 }

@@ -168,7 +168,8 @@ pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Nas, StoreError>
     })
 }
 
-async fn remember_name(
+/// Keeps a name, for sessions that outlive their router.
+pub(crate) async fn remember_name(
     write: &Write,
     nas: NasId,
     tenant: TenantId,

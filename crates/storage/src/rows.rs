@@ -1,17 +1,18 @@
 //! What the tables of FreeRADIUS say: the rows of users and of groups, and its routers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use domain::row_nas::RowNas;
-use domain::secret::Secret;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use domain::id::TenantId;
+use domain::name::Username;
+use sea_orm::{ConnectionTrait, DbErr, Value};
 
 use crate::bulk::select_in;
 use crate::error::StoreError;
 use crate::store::Store;
 use source::{Item, Source, Stream};
 
+mod nas;
 mod source;
 
 /// Names in one page at most.
@@ -102,13 +103,26 @@ impl Store {
         Ok(named.await?.into_iter().map(group_rows).collect())
     }
 
-    /// Every router in FreeRADIUS' table, in the order of their ids.
-    pub async fn row_nas_all(&self) -> Result<Vec<RowNas>, StoreError> {
-        const SQL: &str = "SELECT CAST(id AS BIGINT) AS id, nasname, shortname, type, secret \
-            FROM nas ORDER BY id";
-        let statement = self.dialect().statement(SQL, []);
-        let rows = self.reader().query_all_raw(statement).await?;
-        Ok(rows.iter().map(nas_row).collect::<Result<_, DbErr>>()?)
+    /// Those of these names that a subscriber of the default tenant has too.
+    pub async fn row_namesakes(&self, names: &[&str]) -> Result<HashSet<String>, StoreError> {
+        let mut folded: HashMap<String, Vec<&str>> = HashMap::new();
+        for name in names {
+            if let Ok(username) = Username::from_wire(name.as_bytes()) {
+                let same = folded.entry(username.to_string()).or_default();
+                same.push(name);
+            }
+        }
+        let tenant = self.dialect().id_literal(TenantId::DEFAULT.as_uuid());
+        let head =
+            format!("SELECT username FROM subscriber WHERE tenant = {tenant} AND username IN");
+        let keys: Vec<Value> = folded.keys().map(|name| name.as_str().into()).collect();
+        let mut namesakes = HashSet::new();
+        for row in &select_in(self.reader(), &head, &keys, "").await? {
+            let username: String = row.try_get_by_index(0)?;
+            let same = folded.get(&username).into_iter().flatten();
+            namesakes.extend(same.map(|name| (*name).to_owned()));
+        }
+        Ok(namesakes)
     }
 
     /// Counts who has rows.
@@ -206,17 +220,6 @@ fn group_rows((name, items): (String, Vec<Item>)) -> GroupRows {
         name, check, reply, ..
     } = user_rows((name, items));
     GroupRows { name, check, reply }
-}
-
-fn nas_row(row: &QueryResult) -> Result<RowNas, DbErr> {
-    let secret: String = row.try_get("", "secret")?;
-    Ok(RowNas {
-        id: row.try_get("", "id")?,
-        nasname: row.try_get("", "nasname")?,
-        shortname: row.try_get("", "shortname")?,
-        kind: row.try_get("", "type")?,
-        secret: Secret::from(secret.as_str()),
-    })
 }
 
 /// Without the value, which may be a password.

@@ -18,6 +18,7 @@ use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 
 use crate::key_ring::{KeyRing, KeyRingError};
+use crate::rows::{GroupRows, UserRows};
 use crate::snapshot::entry::Unreadable;
 use crate::snapshot::sealed::{SealedReader, SealedWriter};
 
@@ -40,12 +41,15 @@ pub struct SnapshotFile {
     keys: KeyRing,
 }
 
-/// One thing that a snapshot holds. NAS come first, then plans, subscribers and sessions.
+/// One thing that a snapshot holds. NAS come first, then plans, subscribers, the groups and the
+/// users of FreeRADIUS' tables, and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotEntry {
     Nas(Nas),
     Plan(Plan),
     Subscriber(Subscriber),
+    RowGroup(GroupRows),
+    RowUser(UserRows),
     Session(SnapshotSession),
 }
 
@@ -74,6 +78,8 @@ pub struct SnapshotSummary {
     pub nas: u64,
     pub plans: u64,
     pub subscribers: u64,
+    pub row_groups: u64,
+    pub row_users: u64,
     pub sessions: u64,
 }
 
@@ -161,6 +167,8 @@ impl SnapshotFile {
             nas: 0,
             plans: 0,
             subscribers: 0,
+            row_groups: 0,
+            row_users: 0,
             sessions: 0,
         };
         while let Some(entry) = reader.next_entry()? {
@@ -168,6 +176,8 @@ impl SnapshotFile {
                 SnapshotEntry::Nas(_) => summary.nas += 1,
                 SnapshotEntry::Plan(_) => summary.plans += 1,
                 SnapshotEntry::Subscriber(_) => summary.subscribers += 1,
+                SnapshotEntry::RowGroup(_) => summary.row_groups += 1,
+                SnapshotEntry::RowUser(_) => summary.row_users += 1,
                 SnapshotEntry::Session(_) => summary.sessions += 1,
             }
         }
@@ -202,6 +212,14 @@ impl SnapshotWriter {
 
     pub fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), SnapshotError> {
         self.write(&entry::Entry::from(subscriber))
+    }
+
+    pub fn add_row_group(&mut self, rows: &GroupRows) -> Result<(), SnapshotError> {
+        self.write(&entry::Entry::RowGroup(rows.into()))
+    }
+
+    pub fn add_row_user(&mut self, rows: &UserRows) -> Result<(), SnapshotError> {
+        self.write(&entry::Entry::RowUser(rows.into()))
     }
 
     pub fn add_session(&mut self, session: &SnapshotSession) -> Result<(), SnapshotError> {

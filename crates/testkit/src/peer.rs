@@ -7,6 +7,7 @@ pub mod pyrad;
 pub mod radclient;
 pub mod relay;
 pub mod rough_line;
+pub mod sqlite3;
 pub mod tshark;
 
 /// A reply as a peer understood it.

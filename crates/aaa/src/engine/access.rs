@@ -4,29 +4,42 @@ use std::sync::Arc;
 
 use domain::access::{
     self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
-    RejectReason, Verdict,
+    RejectReason, Trace, Verdict,
 };
 use domain::auth_log::AuthOutcome;
-use domain::id::AuthId;
+use domain::id::{AuthId, SubscriberId};
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
 use domain::secret::Secret;
 use radius::authenticator::MessageAuthenticatorCheck;
 use radius::packet::Packet;
+use radius::signer::Unsigned;
 use radius::verifier::Authenticity;
+use radius::writer::WriteError;
 use rand::Rng;
 
-use super::{Effect, Engine, Moment, Received, Waiting, complain};
+use super::rows::RowRequest;
+use super::{Effect, Engine, Moment, Received, Waiting, Whose, complain};
 use crate::auth_log::fold::Conclusion;
 use crate::directory::SubscriberEntry;
 use crate::duplicate::Ticket;
 use crate::metrics::{Count, Drop};
 use crate::nas_table::NasEntry;
 use crate::proof::{self, Checked, MsChapAnswer};
-use crate::reply::{self, Accept};
+use crate::reply::{self, Accept, Terms};
 use crate::request::AccessFacts;
 use crate::session_table::Device;
 use crate::signing::Purpose;
+use crate::verifier::Question;
+
+/// A decision whose reply is written.
+pub(super) struct Concluded<'a> {
+    pub(super) auth: AuthId,
+    pub(super) written: Result<Unsigned, WriteError>,
+    pub(super) outcome: AuthOutcome,
+    pub(super) subscriber: Option<SubscriberId>,
+    pub(super) trace: &'a Trace,
+}
 
 impl Engine {
     pub(super) fn handle_access(
@@ -46,11 +59,26 @@ impl Engine {
             return;
         };
         self.count_misfits(packet);
-        let Some(username) = read_username(&facts) else {
-            let decision = access::refuse(RejectReason::MalformedUserName);
-            return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
-        };
-        let Some(entry) = self.find_subscriber(nas, &username) else {
+        let username = read_username(&facts);
+        let entry = username
+            .as_ref()
+            .and_then(|username| self.find_subscriber(nas, username));
+        let Some(entry) = entry else {
+            if let Some(user) = self.find_row_user(nas, facts.user_name.unwrap_or_default()) {
+                let request = RowRequest {
+                    ticket,
+                    packet,
+                    facts: &facts,
+                    nas,
+                    source: received.peer.ip().to_canonical(),
+                    now,
+                };
+                return self.handle_rows(request, &user);
+            }
+            if username.is_none() {
+                let decision = access::refuse(RejectReason::MalformedUserName);
+                return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
+            }
             return self.refuse_unknown(ticket, packet, &facts, nas, now);
         };
         match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
@@ -77,12 +105,11 @@ impl Engine {
                 let waiting = Waiting {
                     octets: packet.as_bytes().into(),
                     nas: Arc::clone(nas),
-                    entry: Arc::clone(&entry),
+                    whose: Whose::Subscriber(Arc::clone(&entry)),
                 };
                 self.waiting.insert(ticket, waiting);
                 self.effects.push_back(Effect::Verify {
-                    entry,
-                    password,
+                    question: Question::Subscriber { entry, password },
                     ticket,
                 });
             }
@@ -97,7 +124,21 @@ impl Engine {
             return;
         };
         let facts = AccessFacts::read(&packet);
-        let Waiting { nas, entry, .. } = &waiting;
+        let nas = &waiting.nas;
+        let entry = match &waiting.whose {
+            Whose::Subscriber(entry) => entry,
+            Whose::Rows { source, question } => {
+                let request = RowRequest {
+                    ticket,
+                    packet: &packet,
+                    facts: &facts,
+                    nas,
+                    source: *source,
+                    now,
+                };
+                return self.handle_rows_verified(request, question, is_right);
+            }
+        };
         // The subscriber may have been changed while the hash was compared.
         let Some(current) = self.find_subscriber(nas, &entry.subscriber.username) else {
             return self.refuse_unknown(ticket, &packet, &facts, nas, now);
@@ -114,7 +155,7 @@ impl Engine {
         self.decide(ticket, &packet, &facts, nas, &current, proof, None, now);
     }
 
-    fn refuse_unknown(
+    pub(super) fn refuse_unknown(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
@@ -228,52 +269,81 @@ impl Engine {
         now: Moment,
     ) {
         let auth = AuthId::new(now.timestamp, self.draw());
-        let written = match &decision.verdict {
+        let (written, outcome) = match &decision.verdict {
             Verdict::Accept(grants) => {
                 let salts = self.draw_salts();
                 let accept = Accept {
-                    grants,
+                    terms: Terms::Grants(grants),
                     auth,
                     ms_chap,
                     salts,
                 };
-                reply::write_accept(self.signing.buffer_mut(), packet, nas, facts, &accept)
+                let reply = self.signing.buffer_mut();
+                let written = reply::write_accept(reply, packet, nas, facts, &accept);
+                (written, AuthOutcome::Accepted)
             }
-            Verdict::Reject(reason) => {
-                let challenge = self.draw();
-                let Self {
-                    signing, scratch, ..
-                } = self;
-                let reply = signing.buffer_mut();
-                reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
-            }
+            Verdict::Reject(reason) => (
+                self.write_reject(packet, facts, *reason),
+                AuthOutcome::Rejected(*reason),
+            ),
         };
-        let Ok(unsigned) = written else {
+        let concluded = Concluded {
+            auth,
+            written,
+            outcome,
+            subscriber: entry.map(|entry| entry.subscriber.id),
+            trace: &decision.trace,
+        };
+        self.finish(ticket, facts, nas, &concluded, now);
+    }
+
+    pub(super) fn write_reject(
+        &mut self,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        reason: RejectReason,
+    ) -> Result<Unsigned, WriteError> {
+        let challenge = self.draw();
+        let Self {
+            signing, scratch, ..
+        } = self;
+        let reply = signing.buffer_mut();
+        reply::write_reject(reply, scratch, packet, facts, reason, challenge)
+    }
+
+    /// Sends a reply that is written or holds it back, and notes the decision.
+    pub(super) fn finish(
+        &mut self,
+        ticket: Ticket,
+        facts: &AccessFacts<'_>,
+        nas: &Arc<NasEntry>,
+        concluded: &Concluded<'_>,
+        now: Moment,
+    ) {
+        let Ok(unsigned) = concluded.written else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
         };
-        let outcome = match decision.verdict {
-            Verdict::Accept(_) => {
+        match concluded.outcome {
+            AuthOutcome::Accepted => {
                 self.tally.count(Count::AccessAccept);
                 self.sign_later(ticket, Purpose::Send, unsigned, nas);
-                AuthOutcome::Accepted
             }
-            Verdict::Reject(reason) => {
+            AuthOutcome::Rejected(_) => {
                 self.tally.count(Count::AccessReject);
                 let purpose = Purpose::HoldBack(now.instant);
                 self.sign_later(ticket, purpose, unsigned, nas);
-                AuthOutcome::Rejected(reason)
             }
-        };
+        }
         self.log.note(&Conclusion {
-            id: auth,
+            id: concluded.auth,
             at: now.timestamp,
             tenant: nas.nas.tenant,
             nas: nas.nas.id,
-            subscriber: entry.map(|entry| entry.subscriber.id),
+            subscriber: concluded.subscriber,
             user_name: facts.user_name.unwrap_or_default(),
             method: facts.method().unwrap_or(Method::None),
-            outcome,
-            trace: &decision.trace,
+            outcome: concluded.outcome,
+            trace: concluded.trace,
             calling_station: facts.calling_station,
             called_station: facts.called_station,
         });
@@ -284,14 +354,14 @@ impl Engine {
         directory.find_subscriber(nas.nas.tenant, username.as_str())
     }
 
-    fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
+    pub(super) fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
         let mut octets = [0; COUNT];
         self.random.fill_bytes(&mut octets);
         octets
     }
 
     /// Two salts that differ (RFC 2548 §2.4.2).
-    fn draw_salts(&mut self) -> [[u8; 2]; 2] {
+    pub(super) fn draw_salts(&mut self) -> [[u8; 2]; 2] {
         let [high, low] = self.draw();
         [[high, low], [high, low ^ 1]]
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use radius::attribute::kind;
 use radius::authenticator::MessageAuthenticatorCheck;
 use radius::packet::Packet;
 use radius::verifier::Authenticity;
@@ -41,7 +42,11 @@ impl Engine {
         let directory = &self.context.directory;
         let find = |username: &str| {
             let entry = directory.find_subscriber(nas.nas.tenant, username);
-            entry.map(|entry| entry.subscriber.id)
+            let Some(entry) = entry else {
+                let user_name = packet.find(kind::USER_NAME)?;
+                return self.find_row_user(nas, user_name).map(|user| user.id);
+            };
+            Some(entry.subscriber.id)
         };
         let source = received.peer.ip().to_canonical();
         let record = accounting::read_record(packet, &nas.nas, source, now.timestamp, find);

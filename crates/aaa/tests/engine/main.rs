@@ -14,6 +14,7 @@ mod protection;
 mod registry;
 #[path = "../support/request.rs"]
 mod request;
+mod rows;
 mod script;
 mod slow_hash;
 mod status;

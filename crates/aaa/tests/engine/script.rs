@@ -12,6 +12,7 @@ use aaa::metrics::{Drop, Metrics};
 use aaa::session_table::SessionTable;
 use domain::accounting::AccountingRecord;
 use domain::auth_log::AuthLogEntry;
+use domain::change::Change;
 use domain::nas::{MessageAuthenticatorPolicy, NasSettings, Vendor};
 use domain::plan::{PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
@@ -85,6 +86,14 @@ impl Script {
         let load = self.context.directory.load(&self.registry);
         let loaded = runtime.expect("a runtime without drivers").block_on(load);
         loaded.expect("memory does not fail");
+    }
+
+    /// Tells the directory what changed.
+    pub(crate) fn apply(&self, changes: &[Change]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let apply = self.context.directory.apply(&self.registry, changes);
+        let applied = runtime.expect("a runtime without drivers").block_on(apply);
+        applied.expect("memory does not fail");
     }
 
     pub(crate) fn moment(&self) -> Moment {

@@ -5,7 +5,7 @@ use aaa::duplicate::Ticket;
 use aaa::engine::Effect;
 use aaa::inbox::Completion;
 use aaa::metrics::Drop;
-use aaa::verifier;
+use aaa::verifier::{self, Question};
 use domain::credential::Credential;
 use domain::secret::Secret;
 use domain::subscriber::{Subscriber, SubscriberStatus};
@@ -29,8 +29,7 @@ fn login(identifier: u8, password: &str) -> Request {
 fn take_verify(script: &mut Script) -> (Arc<SubscriberEntry>, Secret, Ticket) {
     match script.effects.pop() {
         Some(Effect::Verify {
-            entry,
-            password,
+            question: Question::Subscriber { entry, password },
             ticket,
         }) => (entry, password, ticket),
         other => panic!("expected a password to compare, found {other:?}"),

@@ -1,10 +1,10 @@
 //! A registry in memory, and what the tests put into it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{PortError, Registry};
+use aaa::port::{Named, PortError, Registry};
 use domain::credential::Credential;
 use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
 use domain::nas::{Nas, NasSettings, parse_source};
@@ -13,6 +13,7 @@ use domain::secret::Secret;
 use domain::session::Session;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
+use rows::row::{GroupRows, UserRows};
 
 /// The hour at which every test begins.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -27,6 +28,8 @@ pub(crate) struct MemoryRegistry {
     pub(crate) nas: Mutex<Vec<Nas>>,
     pub(crate) plans: Mutex<Vec<Plan>>,
     pub(crate) subscribers: Mutex<Vec<Subscriber>>,
+    pub(crate) row_users: Mutex<BTreeMap<String, UserRows>>,
+    pub(crate) row_groups: Mutex<BTreeMap<String, GroupRows>>,
 }
 
 impl MemoryRegistry {
@@ -67,6 +70,34 @@ impl Registry for MemoryRegistry {
         Ok(Vec::new())
     }
 
+    async fn row_user_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Named<UserRows>>, PortError> {
+        Ok(page_of(&self.row_users, after, limit))
+    }
+
+    async fn row_group_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Named<GroupRows>>, PortError> {
+        Ok(page_of(&self.row_groups, after, limit))
+    }
+
+    async fn row_user_many(&self, names: &[&str]) -> Result<Vec<Named<UserRows>>, PortError> {
+        let mut all = page_of(&self.row_users, None, u32::MAX);
+        all.retain(|user| names.contains(&user.name.as_str()));
+        Ok(all)
+    }
+
+    async fn row_group_many(&self, names: &[&str]) -> Result<Vec<Named<GroupRows>>, PortError> {
+        let mut all = page_of(&self.row_groups, None, u32::MAX);
+        all.retain(|group| names.contains(&group.name.as_str()));
+        Ok(all)
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let all = copy_of(&self.plans).into_iter();
         Ok(all.filter(|plan| ids.contains(&plan.id)).collect())
@@ -82,6 +113,22 @@ impl Registry for MemoryRegistry {
 
 fn copy_of<T: Clone>(list: &Mutex<Vec<T>>) -> Vec<T> {
     list.lock().expect("no test panics with it").clone()
+}
+
+fn page_of<T: Clone>(
+    rows: &Mutex<BTreeMap<String, T>>,
+    after: Option<&str>,
+    limit: u32,
+) -> Vec<Named<T>> {
+    let all = rows.lock().expect("no test panics with it");
+    let behind = all
+        .iter()
+        .filter(|(name, _)| after.is_none_or(|after| after < name.as_str()));
+    let page = behind.take(limit as usize).map(|(name, rows)| Named {
+        name: name.clone(),
+        rows: rows.clone(),
+    });
+    page.collect()
 }
 
 pub(crate) fn nas(number: u8, source: &str, settings: NasSettings) -> Nas {

@@ -28,6 +28,7 @@ pub enum RejectReason {
     RowFailed { table: RowTable, id: i64 },
     RowsReject,
     RowsAuthType,
+    RowsPassword { method: Method },
 }
 
 impl RejectReason {
@@ -51,6 +52,7 @@ impl RejectReason {
             Self::RowFailed { .. } => "row_failed",
             Self::RowsReject => "rows_reject",
             Self::RowsAuthType => "rows_auth_type",
+            Self::RowsPassword { .. } => "rows_password",
         }
     }
 
@@ -73,7 +75,8 @@ impl RejectReason {
             | Self::RowDiffers { .. }
             | Self::RowFailed { .. }
             | Self::RowsReject
-            | Self::RowsAuthType => "Access denied",
+            | Self::RowsAuthType
+            | Self::RowsPassword { .. } => "Access denied",
         }
     }
 }
@@ -133,6 +136,9 @@ impl fmt::Display for RejectReason {
             Self::RowsReject => formatter.write_str("the rows say Auth-Type := Reject"),
             Self::RowsAuthType => {
                 formatter.write_str("the rows ask for an Auth-Type that this server does not have")
+            }
+            Self::RowsPassword { method } => {
+                write!(formatter, "the rows have no password that answers {method}")
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Presence, Proof, RejectReason, Trace, TraceStep, check_proof};
+use super::{Method, Presence, Proof, RejectReason, Trace, TraceStep, check_proof};
 use crate::time::Timestamp;
 
 /// Steps of a trace that rows may take, so that those after them have room.
@@ -75,6 +75,8 @@ pub struct RowTerms {
 pub enum RowEntrance {
     /// With a password.
     Password,
+    /// With a password, but the rows have none that answers this method.
+    NoPassword { method: Method },
     /// `Auth-Type := Accept`.
     Always,
     /// `Auth-Type := Reject`.
@@ -134,6 +136,9 @@ fn judge(
     };
     match terms.entrance {
         RowEntrance::Password => check_proof(trace, proof)?,
+        RowEntrance::NoPassword { method } => {
+            return Err(RejectReason::RowsPassword { method });
+        }
         RowEntrance::Always => trace.push(TraceStep::RowsAcceptAlways),
         RowEntrance::Never => return Err(RejectReason::RowsReject),
         RowEntrance::Unknown => return Err(RejectReason::RowsAuthType),
@@ -219,7 +224,6 @@ impl fmt::Display for RowOwner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::Method;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const VERIFIED: Proof = Proof::Verified {
@@ -279,6 +283,9 @@ mod tests {
         check(with_entrance(RowEntrance::Always), WRONG, Ok(None));
         let never = with_entrance(RowEntrance::Never);
         check(never, VERIFIED, Err(RejectReason::RowsReject));
+        let method = Method::Chap;
+        let none = with_entrance(RowEntrance::NoPassword { method });
+        check(none, WRONG, Err(RejectReason::RowsPassword { method }));
         let unknown = with_entrance(RowEntrance::Unknown);
         check(unknown, VERIFIED, Err(RejectReason::RowsAuthType));
     }

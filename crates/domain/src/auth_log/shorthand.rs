@@ -92,7 +92,8 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
         RejectReason::Expired { at } => write!(text, " {at}"),
         RejectReason::WrongPassword { method }
         | RejectReason::MalformedCredential { method }
-        | RejectReason::UnsupportedMethod { method } => write!(text, " {method}"),
+        | RejectReason::UnsupportedMethod { method }
+        | RejectReason::RowsPassword { method } => write!(text, " {method}"),
         RejectReason::MethodNeedsCleartext { method, stored } => {
             write!(text, " {method} {stored}")
         }
@@ -148,6 +149,9 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         }
         "rows_reject" => RejectReason::RowsReject,
         "rows_auth_type" => RejectReason::RowsAuthType,
+        "rows_password" => RejectReason::RowsPassword {
+            method: find_method(word()?)?,
+        },
         _ => return None,
     };
     match word() {
@@ -347,6 +351,8 @@ mod tests {
             let failed = RejectReason::RowFailed { table, id };
             check_reason(failed, &format!("row_failed {place}"));
         }
+        let unusable = RejectReason::RowsPassword { method };
+        check_reason(unusable, "rows_password mschapv2");
     }
 
     #[test]

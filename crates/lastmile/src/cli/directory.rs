@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storage::directory::DirectoryExtent;
+use storage::rows::RowExtent;
 
 use super::context::{Context, Deed, DryRun};
 use super::error::CliError;
@@ -35,11 +36,22 @@ struct DirectoryRecord {
     subscribers: u64,
     plans: u64,
     nas: u64,
+    row_users: u64,
+    row_groups: u64,
+    row_nas: u64,
     open_sessions: u64,
 }
 
 impl Record for DirectoryRecord {
-    const FIELDS: &'static [&'static str] = &["subscribers", "plans", "nas", "open_sessions"];
+    const FIELDS: &'static [&'static str] = &[
+        "subscribers",
+        "plans",
+        "nas",
+        "row_users",
+        "row_groups",
+        "row_nas",
+        "open_sessions",
+    ];
     const COLUMNS: &'static [&'static str] = Self::FIELDS;
 }
 
@@ -62,28 +74,36 @@ async fn reload(context: &mut Context, dry_run: DryRun) -> Result<(), CliError> 
             extent.subscribers, extent.plans, extent.nas
         ),
     };
-    Ok(context.report(dry_run, &deed, &DirectoryRecord::from(extent))?)
+    let rows = store.row_extent().await?;
+    Ok(context.report(dry_run, &deed, &record_of(extent, rows))?)
 }
 
 async fn show(context: &mut Context) -> Result<(), CliError> {
     let store = context.app.store_read().await?;
     let extent = store.directory_extent().await?;
-    Ok(context.output.show(&DirectoryRecord::from(extent))?)
+    let rows = store.row_extent().await?;
+    Ok(context.output.show(&record_of(extent, rows))?)
 }
 
-impl From<DirectoryExtent> for DirectoryRecord {
-    fn from(extent: DirectoryExtent) -> Self {
-        let DirectoryExtent {
-            subscribers,
-            plans,
-            nas,
-            open_sessions,
-        } = extent;
-        Self {
-            subscribers,
-            plans,
-            nas,
-            open_sessions,
-        }
+const fn record_of(extent: DirectoryExtent, rows: RowExtent) -> DirectoryRecord {
+    let DirectoryExtent {
+        subscribers,
+        plans,
+        nas,
+        open_sessions,
+    } = extent;
+    let RowExtent {
+        users: row_users,
+        groups: row_groups,
+        nas: row_nas,
+    } = rows;
+    DirectoryRecord {
+        subscribers,
+        plans,
+        nas,
+        row_users,
+        row_groups,
+        row_nas,
+        open_sessions,
     }
 }

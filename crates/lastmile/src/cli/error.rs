@@ -84,6 +84,10 @@ pub(crate) enum CliError {
     Newer { found: u32, known: u32 },
     #[error("checks failed: {failed}; the remedy of each is above")]
     Unhealthy { failed: usize },
+    #[error(
+        "rows that cannot be obeyed as they are: {errors}; the remedy of each is in --output json"
+    )]
+    RowErrors { errors: usize },
     #[error("{user_name} was not accepted: {outcome}")]
     NotAccepted {
         user_name: String,

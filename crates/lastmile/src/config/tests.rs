@@ -141,6 +141,7 @@ fn every_key_of_the_design_is_read_from_the_environment() {
         ("LASTMILE_RADIUS__WORKERS", "1"),
         ("LASTMILE_RADIUS__RELAY", "127.0.0.1:0"),
         ("LASTMILE_RADIUS__REJECT_DELAY_MS", "10"),
+        ("LASTMILE_AAA__ROWS", "compatible"),
         ("LASTMILE_HTTP__LISTEN", "127.0.0.1:0"),
         ("LASTMILE_ROLES", "aaa"),
         ("LASTMILE_RETENTION__SESSIONS_DAYS", "90"),
@@ -158,6 +159,7 @@ fn every_key_of_the_design_is_read_from_the_environment() {
     }
     assert_eq!(effective.config.roles, BTreeSet::from([Role::Aaa]));
     assert_eq!(effective.config.log.format, LogFormat::Json);
+    assert_eq!(effective.config.rows, Mode::Compatible);
     let retention = RetentionConfig {
         sessions_days: Some(90),
         auth_log_days: Some(1),

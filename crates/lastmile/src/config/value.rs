@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rows::row::Mode;
 use tracing_subscriber::filter::Targets;
 
 use super::{LogFormat, Role};
@@ -60,6 +61,12 @@ pub enum ValueError {
         min: u32,
         /// The most accepted.
         max: u32,
+    },
+    /// Not a way to obey rows.
+    #[error("'{raw}' is not a way to obey rows: write compatible or strict")]
+    Mode {
+        /// The text.
+        raw: String,
     },
     /// Not a role.
     #[error("'{raw}' is not a role: write one or more of aaa, api, worker, separated by commas")]
@@ -133,6 +140,17 @@ pub(super) fn parse_addresses(raw: &str) -> Result<Vec<SocketAddr>, ValueError> 
         }
     }
     Ok(addresses)
+}
+
+/// How rows are obeyed.
+pub(super) fn parse_mode(raw: &str) -> Result<Mode, ValueError> {
+    match raw.trim() {
+        "compatible" => Ok(Mode::Compatible),
+        "strict" => Ok(Mode::Strict),
+        _ => Err(ValueError::Mode {
+            raw: raw.to_owned(),
+        }),
+    }
 }
 
 pub(super) fn parse_directory(raw: &str) -> Result<PathBuf, ValueError> {

@@ -111,6 +111,16 @@ impl Collector for NodeCollector {
             ("directory_plans", "Plans in memory", directory.plan_count()),
             ("directory_nas", "NAS in memory", directory.nas_count()),
             (
+                "directory_row_users",
+                "Users of FreeRADIUS' tables in memory",
+                directory.rows().user_count(),
+            ),
+            (
+                "directory_row_groups",
+                "Groups of FreeRADIUS' tables in memory",
+                directory.rows().group_count(),
+            ),
+            (
                 "sessions_open",
                 "Open sessions of known subscribers",
                 sessions.len(),

@@ -69,6 +69,7 @@ pub(super) async fn start(
         acct: radius.acct.clone(),
         workers: radius.workers,
         reject_delay: radius.reject_delay,
+        rows: app.config.rows,
     };
     let store = footing.store;
     let spool = open_spool(app).await?;

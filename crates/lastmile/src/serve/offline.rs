@@ -50,6 +50,8 @@ pub(super) fn tell(app: &App, snapshot: &Snapshot, problem: &(dyn std::error::Er
         nas,
         plans: _,
         subscribers,
+        row_groups: _,
+        row_users,
         sessions,
     } = snapshot.summary;
     let age = app.now().seconds_since(about.as_of);
@@ -60,6 +62,7 @@ pub(super) fn tell(app: &App, snapshot: &Snapshot, problem: &(dyn std::error::Er
         snapshot.age_seconds = age,
         nas,
         subscribers,
+        row_users,
         sessions,
         "The database is away: {subscribers} subscribers behind {nas} NAS are answered from the directory snapshot of {as_of}, and accounting is spooled"
     );

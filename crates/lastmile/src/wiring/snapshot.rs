@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::sync::Mutex;
 
-use aaa::port::{PortError, Registry, SnapshotDraft, SnapshotStore};
+use ::rows::row::{GroupRows, UserRows};
+use aaa::port::{Named, PortError, Registry, SnapshotDraft, SnapshotStore};
 use aaa::session_table::{Device, OpenSession};
 use domain::accounting::SessionPlace;
 use domain::id::{PlanId, SessionId, SubscriberId};
@@ -19,6 +20,8 @@ use storage::snapshot::{
     SnapshotAbout, SnapshotEntry, SnapshotError, SnapshotFile, SnapshotReader, SnapshotSession,
     SnapshotWriter,
 };
+
+use super::rows;
 
 /// The snapshot as the node sees it: a place to write copies to.
 pub struct NodeSnapshot {
@@ -53,6 +56,16 @@ impl SnapshotDraft for NodeDraft {
 
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError> {
         self.0.add_subscriber(subscriber).map_err(fail_to_write)
+    }
+
+    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError> {
+        let rows = rows::stored_group(group);
+        self.0.add_row_group(&rows).map_err(fail_to_write)
+    }
+
+    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError> {
+        let rows = rows::stored_user(user);
+        self.0.add_row_user(&rows).map_err(fail_to_write)
     }
 
     fn add_session(
@@ -98,6 +111,8 @@ enum Kind {
     Nas,
     Plan,
     Subscriber,
+    RowGroup,
+    RowUser,
     Session,
 }
 
@@ -107,6 +122,8 @@ impl Kind {
             SnapshotEntry::Nas(_) => Self::Nas,
             SnapshotEntry::Plan(_) => Self::Plan,
             SnapshotEntry::Subscriber(_) => Self::Subscriber,
+            SnapshotEntry::RowGroup(_) => Self::RowGroup,
+            SnapshotEntry::RowUser(_) => Self::RowUser,
             SnapshotEntry::Session(_) => Self::Session,
         }
     }
@@ -228,6 +245,38 @@ impl Registry for SnapshotRegistry {
         Ok(page.await?.into_iter().filter_map(session).collect())
     }
 
+    async fn row_group_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Named<GroupRows>>, PortError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page = self.page(Kind::RowGroup, Part::after(after), limit).await?;
+        Ok(page.into_iter().filter_map(row_group).collect())
+    }
+
+    async fn row_user_page(
+        &self,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Named<UserRows>>, PortError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let page = self.page(Kind::RowUser, Part::after(after), limit).await?;
+        Ok(page.into_iter().filter_map(row_user).collect())
+    }
+
+    async fn row_group_many(&self, names: &[&str]) -> Result<Vec<Named<GroupRows>>, PortError> {
+        let mut found = self.row_group_page(None, u32::MAX).await?;
+        found.retain(|group| names.contains(&group.name.as_str()));
+        Ok(found)
+    }
+
+    async fn row_user_many(&self, names: &[&str]) -> Result<Vec<Named<UserRows>>, PortError> {
+        let mut found = self.row_user_page(None, u32::MAX).await?;
+        found.retain(|user| names.contains(&user.name.as_str()));
+        Ok(found)
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let mut plans = self.plan_all().await?;
         plans.retain(|plan| ids.contains(&plan.id));
@@ -242,33 +291,49 @@ impl Registry for SnapshotRegistry {
 }
 
 fn nas(entry: SnapshotEntry) -> Option<Nas> {
-    match entry {
-        SnapshotEntry::Nas(nas) => Some(nas),
-        SnapshotEntry::Plan(_) | SnapshotEntry::Subscriber(_) | SnapshotEntry::Session(_) => None,
+    if let SnapshotEntry::Nas(nas) = entry {
+        Some(nas)
+    } else {
+        None
     }
 }
 
 fn plan(entry: SnapshotEntry) -> Option<Plan> {
-    match entry {
-        SnapshotEntry::Plan(plan) => Some(plan),
-        SnapshotEntry::Nas(_) | SnapshotEntry::Subscriber(_) | SnapshotEntry::Session(_) => None,
+    if let SnapshotEntry::Plan(plan) = entry {
+        Some(plan)
+    } else {
+        None
     }
 }
 
 fn subscriber(entry: SnapshotEntry) -> Option<Subscriber> {
-    match entry {
-        SnapshotEntry::Subscriber(subscriber) => Some(subscriber),
-        SnapshotEntry::Nas(_) | SnapshotEntry::Plan(_) | SnapshotEntry::Session(_) => None,
+    if let SnapshotEntry::Subscriber(subscriber) = entry {
+        Some(subscriber)
+    } else {
+        None
+    }
+}
+
+fn row_group(entry: SnapshotEntry) -> Option<Named<GroupRows>> {
+    if let SnapshotEntry::RowGroup(group) = entry {
+        Some(rows::group(group))
+    } else {
+        None
+    }
+}
+
+fn row_user(entry: SnapshotEntry) -> Option<Named<UserRows>> {
+    if let SnapshotEntry::RowUser(user) = entry {
+        Some(rows::user(user))
+    } else {
+        None
     }
 }
 
 /// What a snapshot knows of a session; the rest is in the database.
 fn session(entry: SnapshotEntry) -> Option<Session> {
-    let known = match entry {
-        SnapshotEntry::Session(session) => session,
-        SnapshotEntry::Nas(_) | SnapshotEntry::Plan(_) | SnapshotEntry::Subscriber(_) => {
-            return None;
-        }
+    let SnapshotEntry::Session(known) = entry else {
+        return None;
     };
     let SnapshotSession {
         subscriber,

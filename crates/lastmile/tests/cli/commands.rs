@@ -85,7 +85,7 @@ fn a_plan_keeps_its_terms() {
 fn the_directory_is_counted_and_loaded_anew() {
     let place = Place::with_subscriber();
     place.done("nas add pop-1 --address 10.0.0.1");
-    let expected = json!({"subscribers": 1, "plans": 1, "nas": 1, "open_sessions": 0});
+    let expected = json!({"subscribers": 1, "plans": 1, "nas": 1, "row_users": 0, "row_groups": 0, "row_nas": 0, "open_sessions": 0});
     assert_eq!(place.json("directory show"), expected);
     assert_eq!(place.json("directory reload"), expected);
     let outcome = place.run("directory reload --dry-run");

@@ -18,6 +18,7 @@ mod postgres_faults;
 mod reload;
 mod retention;
 mod rough_line;
+mod rows;
 mod scale;
 mod secrets;
 mod signing;

@@ -17,6 +17,9 @@ use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::{SnapshotAbout, SnapshotEntry, SnapshotSession};
+use rows::RowsEntry;
+
+mod rows;
 
 /// The octets are not what this program, or an older one, has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(super) enum Entry<'a> {
     Plan(PlanEntry<'a>),
     Subscriber(SubscriberEntry<'a>),
     Session(SessionEntry<'a>),
+    RowUser(RowsEntry<'a>),
+    RowGroup(RowsEntry<'a>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,9 +208,12 @@ impl<'a> Entry<'a> {
                 as_of: Timestamp::from_micros(about.as_of_micros),
                 written_at: Timestamp::from_micros(about.written_at_micros),
             }),
-            Self::Nas(_) | Self::Plan(_) | Self::Subscriber(_) | Self::Session(_) => {
-                Err(Unreadable)
-            }
+            Self::Nas(_)
+            | Self::Plan(_)
+            | Self::Subscriber(_)
+            | Self::Session(_)
+            | Self::RowUser(_)
+            | Self::RowGroup(_) => Err(Unreadable),
         }
     }
 
@@ -216,6 +224,8 @@ impl<'a> Entry<'a> {
             Self::Plan(plan) => plan.into_domain().map(SnapshotEntry::Plan),
             Self::Subscriber(subscriber) => subscriber.into_domain().map(SnapshotEntry::Subscriber),
             Self::Session(session) => Ok(SnapshotEntry::Session(session.into_domain())),
+            Self::RowUser(rows) => Ok(SnapshotEntry::RowUser(rows.into_user())),
+            Self::RowGroup(rows) => Ok(SnapshotEntry::RowGroup(rows.into_group())),
         }
     }
 }

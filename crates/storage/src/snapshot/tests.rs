@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::rows::{AttributeRow, MembershipRow};
 
 const ABOUT: SnapshotAbout = SnapshotAbout {
     as_of: Timestamp::from_seconds(1_800_000_000),
@@ -85,6 +86,36 @@ fn session() -> SnapshotSession {
     }
 }
 
+fn attribute_row(id: i64, attribute: &str, value: &str) -> AttributeRow {
+    AttributeRow {
+        id,
+        attribute: attribute.to_owned(),
+        op: ":=".to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+fn row_group() -> GroupRows {
+    GroupRows {
+        name: "gold".to_owned(),
+        check: Vec::new(),
+        reply: vec![attribute_row(i64::MAX, "Class", "\u{e9}")],
+    }
+}
+
+fn row_user() -> UserRows {
+    UserRows {
+        name: "Ana".to_owned(),
+        check: vec![attribute_row(-1, "Cleartext-Password", PASSWORD)],
+        reply: vec![attribute_row(2, "", "")],
+        groups: vec![MembershipRow {
+            id: 3,
+            group: "gold".to_owned(),
+            priority: -7,
+        }],
+    }
+}
+
 /// One of each, with everything set and with nothing set.
 fn entries() -> Vec<SnapshotEntry> {
     let plain_nas = Nas {
@@ -123,6 +154,8 @@ fn entries() -> Vec<SnapshotEntry> {
         SnapshotEntry::Plan(plain_plan),
         SnapshotEntry::Subscriber(full),
         SnapshotEntry::Subscriber(subscriber(2, PASSWORD)),
+        SnapshotEntry::RowGroup(row_group()),
+        SnapshotEntry::RowUser(row_user()),
         SnapshotEntry::Session(session()),
         SnapshotEntry::Session(plain_session),
     ]
@@ -133,6 +166,8 @@ fn add(writer: &mut SnapshotWriter, entry: &SnapshotEntry) -> Result<(), Snapsho
         SnapshotEntry::Nas(nas) => writer.add_nas(nas),
         SnapshotEntry::Plan(plan) => writer.add_plan(plan),
         SnapshotEntry::Subscriber(subscriber) => writer.add_subscriber(subscriber),
+        SnapshotEntry::RowGroup(rows) => writer.add_row_group(rows),
+        SnapshotEntry::RowUser(rows) => writer.add_row_user(rows),
         SnapshotEntry::Session(session) => writer.add_session(session),
     }
 }
@@ -165,6 +200,7 @@ fn a_snapshot_comes_back_as_it_was() {
     let summary = file.examine().expect("it was just written");
     let counts = (summary.nas, summary.plans, summary.subscribers);
     assert_eq!((counts, summary.sessions), ((2, 2, 2), 2));
+    assert_eq!((summary.row_groups, summary.row_users), (1, 1));
     assert_eq!(summary.about, ABOUT);
 }
 
@@ -259,7 +295,7 @@ fn another_version_is_named() {
         problem,
         SnapshotError::OtherVersion {
             found: 9,
-            known: 1,
+            known: 2,
             ..
         }
     );
