@@ -28,9 +28,13 @@ PEERS = {
 # How it grows: few subscribers and many, an empty history and a year of it.
 FEW, MANY, YEAR = "-few", "-many", "-year"
 GROWTH = {
-    f"lastmile-{database}{size}": [mix]
-    for database in ("sqlite", "postgresql")
-    for size, mix in ((FEW, "pap"), (MANY, "pap"), ("", "accounting"), (YEAR, "accounting"))
+    # What more subscribers cost anybody: their memory is farther away.
+    **{f"responder{size}": ["pap"] for size in (FEW, MANY)},
+    **{
+        f"lastmile-{database}{size}": [mix]
+        for database in ("sqlite", "postgresql")
+        for size, mix in ((FEW, "pap"), (MANY, "pap"), ("", "accounting"), (YEAR, "accounting"))
+    },
 }
 
 

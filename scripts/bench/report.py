@@ -41,6 +41,7 @@ RATIOS = [
 ]
 
 # How it grows: throughput must stay.
+RATIOS += [("responder-many/pap", "responder-few/pap", CPU, None)]
 RATIOS += [
     (f"lastmile-{database}{larger}", f"lastmile-{database}{smaller}", measure, 0.8)
     for database in ("sqlite", "postgresql")

@@ -98,7 +98,7 @@ class Bench:
         users_file = self.users_file(self.population(name))
         if name == "echo":
             return lastmile.Echo(self.binary, self.scratch)
-        if name == "responder":
+        if name.startswith("responder"):
             return lastmile.Responder(self.binary, self.scratch, users_file, self.secret)
         if name.startswith("lastmile-"):
             url = "sqlite:"

@@ -1,5 +1,7 @@
-//! A request from the datagram to the answer and its log entry, with 100,000 subscribers in memory.
+//! A request from the datagram to the answer and its log entry, with 100,000 subscribers and as
+//! many users of FreeRADIUS' tables in memory.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use domain::plan::PlanTerms;
 use domain::subscriber::Subscriber;
 use radius::attribute::{kind, microsoft};
 use radius::password::{chap, mschap};
+use rows::row::{GroupRows, Membership, Row, UserRows};
 
 use crate::cpu_time::CpuTime;
 use crate::registry::{MemoryRegistry, NOW, PASSWORD, address, nas, plan, subscriber};
@@ -43,20 +46,23 @@ const ROUNDS: u8 = 2;
 const BATCH: usize = 64;
 
 type Build = fn(Request, &str) -> Request;
+type Name = fn(u32) -> String;
 
 fn main() {
     let mut criterion = Criterion::default()
         .with_measurement(CpuTime)
         .configure_from_args();
     let directory = Arc::new(directory());
-    let builds: [(&str, Build); 4] = [
-        ("authenticate/pap", pap),
-        ("authenticate/chap", chap),
-        ("authenticate/mschapv2", ms_chap_v2),
-        ("account/interim", interim),
+    let builds: [(&str, Build, Name); 6] = [
+        ("authenticate/pap", pap, user_name),
+        ("authenticate/chap", chap, user_name),
+        ("authenticate/mschapv2", ms_chap_v2, user_name),
+        ("authenticate/rows/pap", pap, row_user_name),
+        ("authenticate/rows/mschapv2", ms_chap_v2, row_user_name),
+        ("account/interim", interim, user_name),
     ];
-    for (name, build) in builds {
-        let datagrams = datagrams(build);
+    for (name, build, user_name) in builds {
+        let datagrams = datagrams(build, user_name);
         let mut engine = engine(Arc::clone(&directory));
         let mut next = datagrams.iter().cycle();
         let mut group = criterion.benchmark_group(name);
@@ -130,7 +136,11 @@ fn directory() -> Directory {
             })
             .collect::<Vec<_>>()
             .into(),
-        ..MemoryRegistry::default()
+        row_users: (0..SUBSCRIBERS)
+            .map(|number| (row_user_name(number), row_user()))
+            .collect::<BTreeMap<_, _>>()
+            .into(),
+        row_groups: BTreeMap::from([("gold".to_owned(), row_group())]).into(),
     };
     let directory = Directory::new([1; 32]);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -152,6 +162,42 @@ fn user_name(number: u32) -> String {
     format!("bench{number:08}")
 }
 
+/// Somebody whom FreeRADIUS' tables know.
+fn row_user_name(number: u32) -> String {
+    format!("rows{number:08}")
+}
+
+fn row_user() -> UserRows {
+    UserRows {
+        check: vec![row(1, "Cleartext-Password", PASSWORD)],
+        reply: vec![row(1, "Framed-Pool", "home")],
+        groups: vec![Membership {
+            id: 1,
+            group: "gold".to_owned(),
+            priority: 1,
+        }],
+    }
+}
+
+fn row_group() -> GroupRows {
+    GroupRows {
+        check: Vec::new(),
+        reply: vec![
+            row(1, "Mikrotik-Rate-Limit", "25M/50M"),
+            row(2, "Acct-Interim-Interval", "300"),
+        ],
+    }
+}
+
+fn row(id: i64, attribute: &str, value: &str) -> Row {
+    Row {
+        id,
+        attribute: attribute.to_owned(),
+        op: ":=".to_owned(),
+        value: value.to_owned(),
+    }
+}
+
 struct Datagram {
     role: Role,
     peer: SocketAddr,
@@ -159,7 +205,7 @@ struct Datagram {
 }
 
 /// Requests of users who are far apart, from every port under every identifier.
-fn datagrams(build: Build) -> Vec<Datagram> {
+fn datagrams(build: Build, user_name: Name) -> Vec<Datagram> {
     let mut datagrams = Vec::new();
     for round in 0..ROUNDS {
         for port in 0..PORTS {

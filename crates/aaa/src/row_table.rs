@@ -44,12 +44,10 @@ pub struct RowTable {
 
 /// A user of FreeRADIUS' tables. Whatever changes in the rows makes another one.
 pub struct RowUser {
-    /// What the sessions of this name are counted under.
-    pub id: SubscriberId,
     pub program: Arc<UserProgram>,
     packed: Packed,
     /// A digest of what passed a slow hash.
-    verified: OnceLock<[u8; 16]>,
+    verified: OnceLock<Box<[u8; 16]>>,
     /// The load that saw the user last.
     seen: AtomicU32,
 }
@@ -219,7 +217,6 @@ impl RowTable {
                 new.push(name.as_str().into());
             }
             let user = RowUser {
-                id: id_of(&name),
                 program: Arc::new(self.compiler().user(&rows)),
                 packed,
                 verified: OnceLock::new(),
@@ -265,13 +262,13 @@ impl RowUser {
     /// Whether this very digest passed a slow hash before.
     pub(crate) fn was_verified(&self, digest: &[u8; 16]) -> bool {
         let known = self.verified.get();
-        known.is_some_and(|known| known.ct_eq(digest).into())
+        known.is_some_and(|known| known.as_slice().ct_eq(digest).into())
     }
 
     /// Remembers what passed a slow hash, as a digest.
     pub(crate) fn remember_verified(&self, digest: [u8; 16]) {
         // The first one stays: another that passes is compared each time.
-        let _ = self.verified.set(digest);
+        let _ = self.verified.set(Box::new(digest));
     }
 }
 
@@ -287,9 +284,10 @@ impl Groups for RowTable {
     }
 }
 
-/// The same for the same name on every node: a UUIDv8 (RFC 9562 §5.8) of a digest.
-fn id_of(name: &str) -> SubscriberId {
-    let digest = Sha256::new_with_prefix(b"rows of ").chain_update(name);
+/// What the sessions of a name with rows are counted under, as it was sent. It is the same for the
+/// same name on every node: a UUIDv8 (RFC 9562 §5.8) of a digest.
+pub(crate) fn id_of(user_name: &[u8]) -> SubscriberId {
+    let digest = Sha256::new_with_prefix(b"rows of ").chain_update(user_name);
     let digest = digest.finalize();
     let mut octets: [u8; 16] = *digest.first_chunk().expect("SHA-256 has 32 octets");
     octets[6] = octets[6] & 0x0f | 0x80;

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::config::{self, Effective, Environment, Override, Overrides};
 use crate::exit::{ErrorChain, ExitStatus};
 use crate::output::{Output, OutputFormat};
+use crate::priority;
 use crate::telemetry::{self, Colour};
 use context::Context;
 use error::CliError;
@@ -219,6 +220,7 @@ fn start(cli: Cli) -> Result<(), CliError> {
     start_log(&cli, &effective, &environment);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(priority::step_back)
         .build()
         .map_err(CliError::Setup)?;
     runtime.block_on(run(cli.command, effective, output))

@@ -6,6 +6,7 @@ pub mod config;
 pub mod exit;
 pub mod late_store;
 mod output;
+mod priority;
 mod retention;
 pub mod serve;
 pub mod supervisor;

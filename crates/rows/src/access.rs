@@ -28,6 +28,10 @@ pub struct Outcome {
 
 /// What rows say about a request.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box would be an allocation for each request"
+)]
 pub enum Authorization {
     /// Nothing is stored under the name.
     NotFound,
@@ -246,15 +250,18 @@ impl Access {
     fn passwords(&self, has_header: bool) -> impl Iterator<Item = &Arc<KnownGood>> {
         self.control.iter().filter_map(move |place| {
             let item = self.item(*place)?;
-            match item.attribute.role {
-                Role::PasswordWithHeader if has_header => {}
-                Role::Password(_) if !has_header => {}
-                _ => return None,
-            }
-            match (place, &item.operand) {
-                (Place::Made(_, made), _) => self.made[*made as usize].known_good.as_ref(),
-                (_, Operand::Password(known_good)) => Some(known_good),
-                _ => None,
+            let is_meant = if has_header {
+                item.attribute.role == Role::PasswordWithHeader
+            } else {
+                matches!(item.attribute.role, Role::Password(_))
+            };
+            is_meant.then_some(())?;
+            if let Place::Made(_, made) = place {
+                self.made[*made as usize].known_good.as_ref()
+            } else if let Operand::Password(known_good) = &item.operand {
+                Some(known_good)
+            } else {
+                None
             }
         })
     }

@@ -10,7 +10,7 @@ use radius::dictionary::oid::Oid;
 
 use crate::cause::Problem;
 use crate::limit::LimitKind;
-use crate::password::PasswordKind;
+use crate::password::{self, KnownGood, PasswordKind};
 
 /// An attribute of the dictionary, or a number that it does not know.
 pub(crate) struct Attribute {
@@ -63,6 +63,25 @@ pub(crate) enum Role {
     Virtual(Virtual),
 }
 
+impl Role {
+    /// The known-good password that its value is; `None` when it is no password.
+    pub(crate) fn known_good(self, octets: &[u8]) -> Option<KnownGood> {
+        if let Self::Password(kind) = self {
+            Some(KnownGood::new(kind, octets))
+        } else {
+            (self == Self::PasswordWithHeader).then(|| password::with_header(octets))
+        }
+    }
+
+    /// Whether FreeRADIUS compares it with something else than instances of it in the request, also for `=~`.
+    pub(crate) const fn is_called_back(self) -> bool {
+        matches!(
+            self,
+            Self::SqlGroup | Self::Prefix | Self::Suffix | Self::Virtual(_)
+        )
+    }
+}
+
 /// What the server knows of a request without an attribute in the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Virtual {
@@ -70,7 +89,7 @@ pub(crate) enum Virtual {
     SourceAddressIpv6,
     PacketType,
     ResponsePacketType,
-    VirtualServer,
+    Server,
 }
 
 /// The tag of a row.
@@ -247,7 +266,7 @@ fn role(name: &str, place: Place) -> Role {
         "Packet-Src-IPv6-Address" => Role::Virtual(Virtual::SourceAddressIpv6),
         "Packet-Type" => Role::Virtual(Virtual::PacketType),
         "Response-Packet-Type" => Role::Virtual(Virtual::ResponsePacketType),
-        "Virtual-Server" => Role::Virtual(Virtual::VirtualServer),
+        "Virtual-Server" => Role::Virtual(Virtual::Server),
         _ => Role::Plain,
     }
 }

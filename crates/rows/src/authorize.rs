@@ -1,5 +1,6 @@
 //! The order of things: the user's own rows, then the groups, then the profile, as rlm_sql of FreeRADIUS 3.2 goes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -12,7 +13,7 @@ use crate::expand::Template;
 use crate::fill;
 use crate::merge::merge;
 use crate::name::stored_name;
-use crate::password::{self, AuthType, KnownGood};
+use crate::password::AuthType;
 use crate::pattern::Matched;
 use crate::program::{
     Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
@@ -64,6 +65,8 @@ pub(crate) struct Evaluation<'r> {
     pub(crate) access: Access,
     /// The groups of the last regular expression that matched.
     pub(crate) matched: Option<Matched>,
+    /// What `Prefix` and `Suffix` have left of the user name, once one of them matched.
+    pub(crate) stripped: Option<Range<usize>>,
     /// The group whose rows are being read.
     pub(crate) group: Option<GroupName>,
     mode: Mode,
@@ -90,6 +93,7 @@ impl<'r> Evaluation<'r> {
                 made: Vec::new(),
             },
             matched: None,
+            stripped: None,
             group: None,
             mode,
             steps: Steps::new(),
@@ -108,22 +112,37 @@ impl<'r> Evaluation<'r> {
                 fall_through = user.reply.fall_through;
             }
         }
-        if fall_through != FallThrough::No {
-            is_found |= self.group_rows(user, groups, &mut fall_through, Whose::Group)?;
+        if fall_through == FallThrough::No {
+            return Ok(is_found);
         }
-        if fall_through != FallThrough::No
-            && let Some(profile) = self.profile()
-        {
-            self.steps.push(Step::ProfileAsked);
-            match groups.user(&stored_name(&profile)) {
-                Some(profile) if profile.groups().len() != 0 => {
-                    is_found |=
-                        self.group_rows(&profile, groups, &mut fall_through, Whose::Profile)?;
-                }
-                Some(_) | None => self.steps.push(Step::ProfileUnknown),
-            }
+        match self.group_rows((user, user), groups, &mut fall_through, Whose::Group) {
+            Ok(has_groups) => is_found |= has_groups,
+            Err(cause) => return self.forgive(is_found, cause),
         }
-        Ok(is_found)
+        if fall_through == FallThrough::No {
+            return Ok(is_found);
+        }
+        let Some(profile) = self.profile() else {
+            return Ok(is_found);
+        };
+        self.steps.push(Step::ProfileAsked);
+        let profile = groups.user(&stored_name(&profile));
+        let Some(profile) = profile.filter(|profile| profile.groups().len() != 0) else {
+            self.steps.push(Step::ProfileUnknown);
+            return Ok(is_found);
+        };
+        match self.group_rows((user, &profile), groups, &mut fall_through, Whose::Profile) {
+            Ok(has_groups) => Ok(is_found | has_groups),
+            Err(cause) => self.forgive(is_found, cause),
+        }
+    }
+
+    /// A group's row that cannot be read ends the way. For somebody of whom nothing was found before, FreeRADIUS then
+    /// forgets the failure, and what the group assigned until then counts; without any of it there is no way in.
+    fn forgive(&self, is_found: bool, cause: Cause) -> Result<bool, Cause> {
+        let is_forgiven =
+            self.mode == Mode::Compatible && !is_found && !self.access.programs.is_empty();
+        if is_forgiven { Ok(true) } else { Err(cause) }
     }
 
     /// Gives whether the checks matched.
@@ -151,15 +170,15 @@ impl<'r> Evaluation<'r> {
         Ok(true)
     }
 
-    /// Gives whether the user is in any group.
+    /// Walks through the groups of `lender`, the user or a profile; gives whether there are any.
     fn group_rows(
         &mut self,
-        user: &Arc<UserProgram>,
+        (user, lender): (&UserProgram, &UserProgram),
         groups: &impl Groups,
         fall_through: &mut FallThrough,
         whose: fn(u16) -> Whose,
     ) -> Result<bool, Cause> {
-        for (index, group) in user.groups.iter().enumerate() {
+        for (index, group) in lender.groups.iter().enumerate() {
             let whose = whose(u16::try_from(index).unwrap_or(u16::MAX));
             let Some(program) = groups.group(&group.stored) else {
                 // Without rows it matches and says nothing.
@@ -178,7 +197,7 @@ impl<'r> Evaluation<'r> {
                 }
             }
         }
-        Ok(!user.groups.is_empty())
+        Ok(!lender.groups.is_empty())
     }
 
     fn one_group(
@@ -277,11 +296,10 @@ impl<'r> Evaluation<'r> {
                     is_check,
                     index: u32::try_from(index).unwrap_or(u32::MAX),
                 };
-                match &entry.item.operand {
-                    Operand::Template(template) => {
-                        Place::Made(at, self.make(&entry.item, template))
-                    }
-                    _ => Place::Row(at),
+                if let Operand::Template(template) = &entry.item.operand {
+                    Place::Made(at, self.make(&entry.item, template))
+                } else {
+                    Place::Row(at)
                 }
             })
             .collect();
@@ -304,13 +322,11 @@ impl<'r> Evaluation<'r> {
     /// Expands a value and keeps it; gives its place.
     fn make(&mut self, item: &Item, template: &Template) -> u32 {
         let octets = fill::value(self, item, template);
+        let role = item.attribute.role;
         let known_good = octets
             .as_deref()
-            .and_then(|octets| match item.attribute.role {
-                Role::Password(kind) => Some(Arc::new(KnownGood::new(kind, octets))),
-                Role::PasswordWithHeader => Some(Arc::new(password::with_header(octets))),
-                _ => None,
-            });
+            .and_then(|octets| role.known_good(octets))
+            .map(Arc::new);
         let place = u32::try_from(self.access.made.len()).unwrap_or(u32::MAX);
         self.access.made.push(Made {
             octets: octets.map(Vec::into_boxed_slice),

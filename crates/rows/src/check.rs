@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use radius::data_type::DataType;
+
 use crate::attribute::{Attribute, Role, Virtual};
 use crate::authorize::Evaluation;
 use crate::compare;
@@ -32,15 +34,22 @@ pub(crate) fn all<'p>(
     entries: &'p [Entry],
     membership: Membership<'_>,
 ) -> Result<(), &'p Entry> {
-    entries.iter().try_for_each(
-        |entry| match is_match(evaluation, &entry.item, membership) {
-            true => Ok(()),
-            false => Err(entry),
-        },
-    )
+    let is_stripping = !entries.iter().any(|entry| {
+        &*entry.item.attribute.name == "Strip-User-Name" && entry.item.octets() == Some(&[0; 4])
+    });
+    let mut entries = entries.iter();
+    match entries.find(|entry| !is_match(evaluation, &entry.item, membership, is_stripping)) {
+        Some(entry) => Err(entry),
+        None => Ok(()),
+    }
 }
 
-fn is_match(evaluation: &mut Evaluation<'_>, item: &Item, membership: Membership<'_>) -> bool {
+fn is_match(
+    evaluation: &mut Evaluation<'_>,
+    item: &Item,
+    membership: Membership<'_>,
+    is_stripping: bool,
+) -> bool {
     let attribute = &*item.attribute;
     if item.operator.is_only_assigned() {
         return true;
@@ -59,16 +68,7 @@ fn is_match(evaluation: &mut Evaluation<'_>, item: &Item, membership: Membership
             },
             evaluation,
         ),
-        Role::Prefix => called_back(
-            item,
-            |operand| i32::from(!evaluation.request.user_name.starts_with(operand)),
-            evaluation,
-        ),
-        Role::Suffix => called_back(
-            item,
-            |operand| suffix_difference(evaluation.request.user_name, operand),
-            evaluation,
-        ),
+        Role::Prefix | Role::Suffix => affix(evaluation, item, is_stripping),
         Role::Virtual(of) => called_back(
             item,
             |operand| virtual_difference(evaluation, of, item, operand),
@@ -99,22 +99,20 @@ fn called_back(
     difference: impl FnOnce(&[u8]) -> i32,
     evaluation: &Evaluation<'_>,
 ) -> bool {
-    match item.operator {
-        Operator::Present => true,
-        Operator::Absent => false,
-        operator => {
-            let operand = operand(evaluation, item);
-            compare::is_asked_for(operator, difference(&operand))
-        }
+    if item.operator.is_unary() {
+        return item.operator == Operator::Present;
     }
+    let operand = operand(evaluation, item);
+    compare::is_asked_for(item.operator, difference(&operand))
 }
 
 /// The value of a check, expanded if it has to be.
 fn operand<'p>(evaluation: &Evaluation<'_>, item: &'p Item) -> Cow<'p, [u8]> {
-    match &item.operand {
-        Operand::Template(template) => fill::value(evaluation, item, template)
-            .map_or(Cow::Borrowed(without_value(&item.attribute)), Cow::Owned),
-        _ => Cow::Borrowed(item.octets().unwrap_or_default()),
+    if let Operand::Template(template) = &item.operand {
+        fill::value(evaluation, item, template)
+            .map_or_else(|| Cow::Borrowed(without_value(&item.attribute)), Cow::Owned)
+    } else {
+        Cow::Borrowed(item.octets().unwrap_or_default())
     }
 }
 
@@ -151,15 +149,12 @@ fn any(
     if evaluation.request.visit(attribute, &mut is_asked_for) {
         return true;
     }
-    evaluation
-        .request
-        .added_nas_address(attribute)
-        .is_some_and(|octets| {
-            is_asked_for(Instance {
-                tag: 0,
-                octets: &octets,
-            })
+    evaluation.request.added(attribute).is_some_and(|octets| {
+        is_asked_for(Instance {
+            tag: 0,
+            octets: &octets,
         })
+    })
 }
 
 fn matches(evaluation: &mut Evaluation<'_>, item: &Item, pattern: &Pattern) -> bool {
@@ -180,17 +175,37 @@ fn matches(evaluation: &mut Evaluation<'_>, item: &Item, pattern: &Pattern) -> b
 }
 
 fn printed<'o>(attribute: &Attribute, octets: &'o [u8]) -> Cow<'o, [u8]> {
-    match attribute.data_type {
-        radius::data_type::DataType::Text => Cow::Borrowed(octets),
-        _ => Cow::Owned(value::print(attribute, octets)),
+    if attribute.data_type == DataType::Text {
+        Cow::Borrowed(octets)
+    } else {
+        Cow::Owned(value::print(attribute, octets))
     }
 }
 
-fn suffix_difference(name: &[u8], suffix: &[u8]) -> i32 {
-    match name.len().checked_sub(suffix.len()) {
-        Some(start) => name[start..].cmp(suffix) as i32,
-        None => -1,
+/// `Prefix` and `Suffix`: what matches is taken off the name, unless the list says `Strip-User-Name = No`.
+fn affix(evaluation: &mut Evaluation<'_>, item: &Item, is_stripping: bool) -> bool {
+    if item.operator.is_unary() || item.operator.is_pattern() {
+        return item.operator == Operator::Present;
     }
+    let whole = evaluation.request.user_name;
+    let range = evaluation.stripped.clone().unwrap_or(0..whole.len());
+    let name = &whole[range.clone()];
+    let affix = operand(evaluation, item);
+    let is_prefix = item.attribute.role == Role::Prefix;
+    let difference = match name.len().checked_sub(affix.len()) {
+        Some(_) if is_prefix => name[..affix.len()].cmp(&affix) as i32,
+        Some(start) => name[start..].cmp(&affix) as i32,
+        None if is_prefix => name.cmp(&affix) as i32,
+        None => -1,
+    };
+    if difference == 0 && is_stripping {
+        evaluation.stripped = Some(if is_prefix {
+            range.start + affix.len()..range.end
+        } else {
+            range.start..range.end - affix.len()
+        });
+    }
+    compare::is_asked_for(item.operator, difference)
 }
 
 /// FreeRADIUS asks whether the comparison as a whole is true, and takes that for the difference.
@@ -214,12 +229,24 @@ fn virtual_difference(
         (Virtual::SourceAddress | Virtual::SourceAddressIpv6, _) => return 1,
         (Virtual::PacketType, _) => return i32::from(operand != [0, 0, 0, 1]),
         (Virtual::ResponsePacketType, _) => return 1,
-        (Virtual::VirtualServer, _) => b"default",
+        (Virtual::Server, _) => b"default",
     };
     i32::from(!holds(item, found, operand))
 }
 
 fn holds(item: &Item, found: &[u8], operand: &[u8]) -> bool {
+    let is_comparison = matches!(
+        item.operator,
+        Operator::Equal
+            | Operator::NotEqual
+            | Operator::Less
+            | Operator::LessEqual
+            | Operator::Greater
+            | Operator::GreaterEqual
+    );
+    if !is_comparison {
+        return false;
+    }
     let instance = Instance {
         tag: 0,
         octets: found,

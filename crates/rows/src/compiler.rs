@@ -13,7 +13,6 @@ use crate::cause::{Cause, Problem, Table};
 use crate::expand::Template;
 use crate::name;
 use crate::operator::Operator;
-use crate::password::{self, KnownGood};
 use crate::pattern::Pattern;
 use crate::program::{
     Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
@@ -122,7 +121,7 @@ impl Compiler {
     }
 
     /// What a row says, shared with rows that say the same.
-    fn item(&self, row: &Row) -> Result<Arc<Item>, Problem> {
+    pub(crate) fn item(&self, row: &Row) -> Result<Arc<Item>, Problem> {
         let octets = row.attribute.len() + row.op.len() + row.value.len();
         if SHARED_OCTETS_MAX < octets {
             return self.parse(row).map(Arc::new);
@@ -142,8 +141,7 @@ impl Compiler {
         Ok(item)
     }
 
-    /// Reads one row.
-    pub(crate) fn parse(&self, row: &Row) -> Result<Item, Problem> {
+    fn parse(&self, row: &Row) -> Result<Item, Problem> {
         if row.attribute.is_empty() {
             return Err(Problem::NoAttribute);
         }
@@ -175,28 +173,22 @@ impl Compiler {
         };
         let octets =
             value::parse(attribute, &text).map_err(|expected| Problem::BadValue { expected })?;
-        if operator.is_unary() {
-            return Ok(Operand::None);
-        }
-        if operator.is_pattern() {
+        if operator.is_pattern() && !attribute.role.is_called_back() {
             let pattern = Pattern::compile(&value::print(attribute, &octets))
                 .map_err(|reason| Problem::BadPattern { reason })?;
             return Ok(Operand::Pattern(Box::new(pattern)));
         }
-        Ok(match (attribute.role, attribute.place) {
-            (Role::Password(kind), _) => Operand::Password(Arc::new(KnownGood::new(kind, &octets))),
-            (Role::PasswordWithHeader, _) => {
-                Operand::Password(Arc::new(password::with_header(&octets)))
-            }
-            (_, Place::Deep(oid)) => {
-                let avp = Avp::new(oid, Value::decode(attribute.data_type, &octets));
-                let mut whole = Vec::new();
-                // One that cannot be sent without keys or members is kept and not sent.
-                let _ = avp::encode(&self.dictionary, &[avp], None, &mut whole);
-                Operand::Encoded(Secret::new(octets), whole.into())
-            }
-            _ => Operand::Octets(Secret::new(octets)),
-        })
+        if let Some(known_good) = attribute.role.known_good(&octets) {
+            return Ok(Operand::Password(Arc::new(known_good)));
+        }
+        let Place::Deep(oid) = attribute.place else {
+            return Ok(Operand::Octets(Secret::new(octets)));
+        };
+        let avp = Avp::new(oid, Value::decode(attribute.data_type, &octets));
+        let mut whole = Vec::new();
+        // One that cannot be sent without keys or members is kept and not sent.
+        let _ = avp::encode(&self.dictionary, &[avp], None, &mut whole);
+        Ok(Operand::Encoded(Secret::new(octets), whole.into()))
     }
 
     fn attribute(&self, name: &str) -> Option<Arc<Attribute>> {

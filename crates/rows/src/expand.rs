@@ -20,7 +20,7 @@ pub(crate) enum Part {
     Attribute(Reference),
     Group(usize),
     /// The first, unless it is empty; then the second.
-    Alternative(Box<Part>, Box<[Part]>),
+    Alternative(Box<Self>, Box<[Self]>),
 }
 
 /// An attribute of a list.

@@ -3,9 +3,10 @@
 use radius::data_type::DataType;
 
 use crate::access::Place;
-use crate::attribute::{Role, Tag, Virtual};
+use crate::attribute::{Attribute, Role, Tag, Virtual};
 use crate::authorize::Evaluation;
 use crate::expand::{Part, Reference, Source, Template, Which};
+use crate::name;
 use crate::program::Item;
 use crate::value;
 
@@ -27,6 +28,13 @@ pub(crate) fn value(
         return Some(out);
     }
     let text = text(evaluation, template)?;
+    // FreeRADIUS has no way from text to these, whatever the text.
+    if attribute.data_type == DataType::Ethernet {
+        return Some(vec![0; 6]);
+    }
+    if attribute.data_type == DataType::Date && text.iter().all(u8::is_ascii_digit) {
+        return Some(vec![0; 4]);
+    }
     value::parse(attribute, std::str::from_utf8(&text).ok()?).ok()
 }
 
@@ -49,7 +57,7 @@ fn fill(evaluation: &Evaluation<'_>, parts: &[Part], out: &mut Vec<u8>, is_unesc
                 let matched = evaluation.matched.as_ref();
                 out.extend_from_slice(matched.map_or(&[], |matched| matched.group(*group)));
             }
-            Part::Attribute(reference) => refer(evaluation, reference, out),
+            Part::Attribute(reference) => refer(evaluation, reference, out, is_unescaped),
             Part::Alternative(first, second) => {
                 let start = out.len();
                 fill(
@@ -70,17 +78,31 @@ fn fill(evaluation: &Evaluation<'_>, parts: &[Part], out: &mut Vec<u8>, is_unesc
     }
 }
 
-fn refer(evaluation: &Evaluation<'_>, reference: &Reference, out: &mut Vec<u8>) {
+fn refer(
+    evaluation: &Evaluation<'_>,
+    reference: &Reference,
+    out: &mut Vec<u8>,
+    is_unescaped: bool,
+) {
+    // Text is printed with escapes, which vanish again where escapes are resolved.
+    let is_escaped = !is_unescaped && reference.attribute.data_type == DataType::Text;
+    let shown = |value: Vec<u8>| {
+        if is_escaped {
+            name::printed(&value)
+        } else {
+            value
+        }
+    };
     let mut index = 0;
     let mut visit = |value: &dyn Fn() -> Vec<u8>| {
         match reference.which {
-            Which::Index(wanted) if wanted == index => out.extend_from_slice(&value()),
+            Which::Index(wanted) if wanted == index => out.extend_from_slice(&shown(value())),
             Which::Index(_) | Which::Count => {}
             Which::All => {
                 if index != 0 {
                     out.push(b',');
                 }
-                out.extend_from_slice(&value());
+                out.extend_from_slice(&shown(value()));
             }
         }
         index += 1;
@@ -108,32 +130,45 @@ type Visit<'v> = dyn FnMut(&dyn Fn() -> Vec<u8>) + 'v;
 fn visit_request(evaluation: &Evaluation<'_>, reference: &Reference, visit: &mut Visit<'_>) {
     let attribute = &*reference.attribute;
     let request = evaluation.request;
-    match attribute.role {
-        Role::SqlGroup => {
-            if let Some(group) = &evaluation.group {
-                visit(&|| group.name.as_bytes().to_vec());
-            }
+    if let Some(value) = known_beside(evaluation, attribute) {
+        visit(&|| value.clone());
+        return;
+    }
+    request.visit(attribute, |instance| {
+        if is_tagged(reference.tag, instance.tag) {
+            visit(&|| value::print(attribute, instance.octets));
         }
-        Role::Virtual(Virtual::SourceAddress) if request.source.to_canonical().is_ipv4() => {
-            visit(&|| request.source.to_canonical().to_string().into_bytes());
+        false
+    });
+    if let Some(octets) = request.added(attribute) {
+        visit(&|| value::print(attribute, &octets));
+    }
+}
+
+/// What the server knows beside the packet.
+fn known_beside(evaluation: &Evaluation<'_>, attribute: &Attribute) -> Option<Vec<u8>> {
+    let request = evaluation.request;
+    let source = request.source.to_canonical();
+    if attribute.role == Role::SqlGroup {
+        let group = evaluation.group.as_ref()?;
+        return Some(group.name.as_bytes().to_vec());
+    }
+    if let Role::Virtual(of) = attribute.role {
+        return match of {
+            Virtual::SourceAddress => source.is_ipv4().then(|| source.to_string().into_bytes()),
+            Virtual::SourceAddressIpv6 => source.is_ipv6().then(|| source.to_string().into_bytes()),
+            Virtual::PacketType => Some(b"Access-Request".to_vec()),
+            Virtual::Server => Some(b"default".to_vec()),
+            Virtual::ResponsePacketType => None,
+        };
+    }
+    match &*attribute.name {
+        "Stripped-User-Name" => {
+            let stripped = evaluation.stripped.clone()?;
+            Some(request.user_name[stripped].to_vec())
         }
-        Role::Virtual(Virtual::SourceAddressIpv6) if request.source.to_canonical().is_ipv6() => {
-            visit(&|| request.source.to_string().into_bytes());
-        }
-        Role::Virtual(Virtual::PacketType) => visit(&|| b"Access-Request".to_vec()),
-        Role::Virtual(Virtual::VirtualServer) => visit(&|| b"default".to_vec()),
-        _ if &*attribute.name == "SQL-User-Name" => visit(&|| request.user_name.to_vec()),
-        _ => {
-            request.visit(attribute, |instance| {
-                if is_tagged(reference.tag, instance.tag) {
-                    visit(&|| value::print(attribute, instance.octets));
-                }
-                false
-            });
-            if let Some(octets) = request.added_nas_address(attribute) {
-                visit(&|| value::print(attribute, &octets));
-            }
-        }
+        "SQL-User-Name" => Some(request.user_name.to_vec()),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod compiler;
 mod expand;
 mod fill;
 pub mod limit;
+pub mod lint;
 mod merge;
 pub mod name;
 pub mod operator;

@@ -47,7 +47,7 @@ impl Merge<'_> {
         };
         match operator {
             Operator::Add => self.appended.push(place),
-            Operator::Prepend => self.prepended.push(place),
+            Operator::Prepend => self.prepended.insert(0, place),
             Operator::Set => {
                 let first = self.alike(attribute).next();
                 match first {

@@ -39,7 +39,7 @@ fn is_plain(octet: u8) -> bool {
 }
 
 /// Prints octets as in double quotes: quotes and backslashes escaped, control characters and noise in octal.
-fn printed(wire: &[u8]) -> Vec<u8> {
+pub(crate) fn printed(wire: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(wire.len() + 8);
     for chunk in wire.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -65,8 +65,6 @@ impl PasswordKind {
             "NT-Password" => Self::Nt,
             "LM-Password" => Self::Lm,
             "PBKDF2-Password" | "NS-MTA-MD5-Password" => Self::Unsupported,
-            "SSHA3-224-Password" | "SSHA3-256-Password" | "SSHA3-384-Password"
-            | "SSHA3-512-Password" => Self::Unsupported,
             _ => return None,
         })
     }
@@ -134,6 +132,26 @@ impl KnownGood {
     #[must_use]
     pub const fn is_slow(&self) -> bool {
         matches!(self.kind, PasswordKind::Crypt)
+    }
+
+    /// Whether any password could be right: a digest has its length, and a kind is known.
+    #[must_use]
+    pub fn can_be_right(&self) -> bool {
+        let length = self.octets.len();
+        match self.kind {
+            PasswordKind::Unsupported => false,
+            PasswordKind::Cleartext | PasswordKind::Crypt => length != 0,
+            PasswordKind::Sha2 => matches!(length, 28 | 32 | 48 | 64),
+            PasswordKind::Md5 | PasswordKind::Sha | PasswordKind::Nt | PasswordKind::Lm => {
+                Some(length) == self.kind.digest_octets()
+            }
+            PasswordKind::Smd5
+            | PasswordKind::Ssha
+            | PasswordKind::Ssha224
+            | PasswordKind::Ssha256
+            | PasswordKind::Ssha384
+            | PasswordKind::Ssha512 => self.kind.digest_octets() < Some(length),
+        }
     }
 
     /// What is stored, decoded; it identifies the password, and may be it.

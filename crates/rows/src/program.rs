@@ -65,8 +65,6 @@ pub(crate) struct Item {
 /// The value of a row.
 #[derive(Debug)]
 pub(crate) enum Operand {
-    /// The operator asks for none.
-    None,
     /// Octets as in a packet, without a tag.
     Octets(Secret),
     /// An attribute that must be put together differently from [`Place`](crate::attribute::Place)s with a number of
@@ -113,7 +111,7 @@ impl Item {
         match &self.operand {
             Operand::Octets(octets) | Operand::Encoded(octets, _) => Some(octets.expose()),
             Operand::Password(known_good) => Some(known_good.expose()),
-            Operand::None | Operand::Pattern(_) | Operand::Template(_) => None,
+            Operand::Pattern(_) | Operand::Template(_) => None,
         }
     }
 }

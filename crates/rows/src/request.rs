@@ -18,9 +18,9 @@ pub struct Request<'r> {
     pub user_name: &'r [u8],
     /// User-Password in clear, when the request has one.
     pub password: Option<&'r [u8]>,
-    /// Where the packet came from: NAS-IP-Address when the packet has none, and Packet-Src-IP-Address.
+    /// Where the packet came from: Packet-Src-IP-Address, and NAS-IP-Address when the packet has none.
     pub source: IpAddr,
-    /// When it came.
+    /// When it came: Event-Timestamp when the packet has none.
     pub now: Timestamp,
 }
 
@@ -81,16 +81,20 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The address of NAS-IP-Address when the packet does not say where it is from, as FreeRADIUS' preprocess adds it.
-    pub(crate) fn added_nas_address(&self, attribute: &Attribute) -> Option<[u8; 4]> {
-        match self.source.to_canonical() {
-            IpAddr::V4(address)
-                if attribute.place == Place::Standard(kind::NAS_IP_ADDRESS)
-                    && !self.packet.has(kind::NAS_IP_ADDRESS) =>
-            {
-                Some(address.octets())
+    /// What FreeRADIUS' preprocess adds to a packet: where it came from and when, unless the packet says so.
+    pub(crate) fn added(&self, attribute: &Attribute) -> Option<[u8; 4]> {
+        match attribute.place {
+            Place::Standard(kind::NAS_IP_ADDRESS) if !self.packet.has(kind::NAS_IP_ADDRESS) => {
+                match self.source.to_canonical() {
+                    IpAddr::V4(address) => Some(address.octets()),
+                    IpAddr::V6(_) => None,
+                }
             }
-            IpAddr::V4(_) | IpAddr::V6(_) => None,
+            Place::Standard(kind::EVENT_TIMESTAMP) if !self.packet.has(kind::EVENT_TIMESTAMP) => {
+                let seconds = u32::try_from(self.now.as_seconds()).unwrap_or_default();
+                Some(seconds.to_be_bytes())
+            }
+            Place::Standard(_) | Place::Vendor { .. } | Place::Deep(_) | Place::Internal(_) => None,
         }
     }
 }
@@ -102,11 +106,12 @@ fn instance<'r>(attribute: &Attribute, octets: &'r [u8]) -> Option<Instance<'r>>
         [tag, value @ ..] if attribute.has_tag && *tag <= radius::avp::TAG_MAX => (*tag, value),
         _ => (0, octets),
     };
-    let is_whole = match attribute.data_type {
-        DataType::Text | DataType::Octets => true,
-        DataType::Integer32 if attribute.has_tag => matches!(octets.len(), 3 | 4),
-        DataType::Ipv6Prefix => (2..=18).contains(&octets.len()),
-        data_type => fixed_octets(data_type).is_none_or(|fixed| fixed == octets.len()),
+    let length = octets.len();
+    let is_whole = match fixed_octets(attribute.data_type) {
+        Some(4) if attribute.has_tag => matches!(length, 3 | 4),
+        Some(fixed) => fixed == length,
+        None if attribute.data_type == DataType::Ipv6Prefix => (2..=18).contains(&length),
+        None => true,
     };
     is_whole.then_some(Instance { tag, octets })
 }

@@ -27,17 +27,15 @@ fn parse_typed(attribute: &Attribute, text: &str) -> Option<Vec<u8>> {
     match data_type {
         DataType::Text => Some(unescaped(text.as_bytes()).into_owned()),
         DataType::Octets => octets(attribute, text),
-        DataType::Integer8 | DataType::Integer16 | DataType::Integer32 => {
-            let number = match number(text) {
-                Some(number) => u32::try_from(number & u64::from(u32::MAX)).ok()?,
-                None => u32::try_from(named(attribute, text)?).ok()?,
-            };
-            match data_type {
-                DataType::Integer8 => Some(vec![u8::try_from(number).ok()?]),
-                DataType::Integer16 => Some(u16::try_from(number).ok()?.to_be_bytes().to_vec()),
-                _ => Some(number.to_be_bytes().to_vec()),
-            }
+        DataType::Integer8 => {
+            let number = u8::try_from(number_or_name(attribute, text)?).ok()?;
+            Some(vec![number])
         }
+        DataType::Integer16 => {
+            let number = u16::try_from(number_or_name(attribute, text)?).ok()?;
+            Some(number.to_be_bytes().to_vec())
+        }
+        DataType::Integer32 => Some(number_or_name(attribute, text)?.to_be_bytes().to_vec()),
         DataType::Integer64 => Some(scanned(text)?.to_be_bytes().to_vec()),
         DataType::Signed32 => {
             let number: i64 = text.trim_ascii().parse().ok()?;
@@ -49,11 +47,14 @@ fn parse_typed(attribute: &Attribute, text: &str) -> Option<Vec<u8>> {
         DataType::ComboAddress => ipv4(text)
             .map(|address| address.octets().to_vec())
             .or_else(|| Some(ipv6(text)?.octets().to_vec())),
-        DataType::Ipv4Prefix | DataType::Ipv6Prefix => {
+        DataType::Ipv4Prefix => ipv4_prefix(text),
+        DataType::Ipv6Prefix => {
+            let text = if text == "*" { "::" } else { text };
             (text == text.trim()).then_some(())?;
             encoded(&Value::parse(data_type, text).ok()?, data_type)
         }
-        DataType::InterfaceId | DataType::Ethernet => {
+        DataType::Ethernet => ethernet(text),
+        DataType::InterfaceId => {
             (text == text.trim()).then_some(())?;
             encoded(&Value::parse(data_type, text).ok()?, data_type)
         }
@@ -74,9 +75,7 @@ fn encoded(value: &Value, data_type: DataType) -> Option<Vec<u8>> {
             out.extend_from_slice(&[0, *length_bits]);
             out.extend_from_slice(&address.octets());
         }
-        (Value::Ipv4Prefix(..), DataType::Ipv4Prefix)
-        | (Value::InterfaceId(_), DataType::InterfaceId)
-        | (Value::Ethernet(_), DataType::Ethernet) => value.encode(&mut out),
+        (Value::InterfaceId(_), DataType::InterfaceId) => value.encode(&mut out),
         _ => return None,
     }
     Some(out)
@@ -108,8 +107,15 @@ pub(crate) fn hexadecimal(digits: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn named(attribute: &Attribute, text: &str) -> Option<u64> {
-    attribute.definition.as_ref()?.value_number(text)
+/// A number, of which the low 32 bits count, or the name of a value.
+fn number_or_name(attribute: &Attribute, text: &str) -> Option<u32> {
+    match number(text) {
+        Some(number) => u32::try_from(number & u64::from(u32::MAX)).ok(),
+        None => {
+            let number = attribute.definition.as_ref()?.value_number(text)?;
+            u32::try_from(number).ok()
+        }
+    }
 }
 
 /// Reads a number as `strtoul` does: blanks around it, a sign, `0x`, nothing as 0, and what is too large as the largest.
@@ -164,10 +170,8 @@ fn date(text: &str) -> Option<Vec<u8>> {
     if text.contains('-') || text.contains('T') && !text.contains(' ') {
         return None;
     }
-    match Value::parse(DataType::Date, text).ok()? {
-        Value::Date(seconds) => Some(seconds.to_be_bytes().to_vec()),
-        _ => None,
-    }
+    let seconds = Value::parse(DataType::Date, text).ok()?.as_number()?;
+    Some(u32::try_from(seconds).ok()?.to_be_bytes().to_vec())
 }
 
 /// Reads an address as `inet_aton` does, with a length of 32 at most; names are not looked up.
@@ -194,6 +198,23 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(u32::try_from(bits).ok()?))
 }
 
+/// Reads a prefix, in which the octets at the end may be left out, or an address.
+fn ipv4_prefix(text: &str) -> Option<Vec<u8>> {
+    let (address, length_bits) = match text.split_once('/') {
+        None => (ipv4(text)?, 32),
+        Some((address, length_bits)) => {
+            let mut octets = [0; 4];
+            for (at, part) in address.split('.').enumerate() {
+                *octets.get_mut(at)? = part.parse().ok()?;
+            }
+            (Ipv4Addr::from(octets), length_bits.parse().ok()?)
+        }
+    };
+    let mut out = Vec::new();
+    Value::ipv4_prefix(address, length_bits)?.encode(&mut out);
+    Some(out)
+}
+
 fn address_part(text: &str) -> Option<u64> {
     let (radix, digits) = match text.as_bytes() {
         [b'0', b'x' | b'X', ..] => (16, &text[2..]),
@@ -208,7 +229,24 @@ fn address_part(text: &str) -> Option<u64> {
 }
 
 fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    if text == "*" {
+        return Some(Ipv6Addr::UNSPECIFIED);
+    }
     text.strip_suffix("/128").unwrap_or(text).parse().ok()
+}
+
+/// Reads pairs of digits with colons between them, missing ones being 0, or a decimal number.
+fn ethernet(text: &str) -> Option<Vec<u8>> {
+    if !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()) {
+        let number: u64 = text.parse().ok()?;
+        return Some(number.to_be_bytes()[2..].to_vec());
+    }
+    let mut octets = text
+        .split(':')
+        .map(|pair| (pair.len() == 2).then(|| hexadecimal(pair.as_bytes())?.pop())?)
+        .collect::<Option<Vec<u8>>>()?;
+    (octets.len() <= 6).then(|| octets.resize(6, 0))?;
+    Some(octets)
 }
 
 fn auth_type(text: &str) -> Option<u32> {
@@ -271,6 +309,15 @@ pub(crate) fn print(attribute: &Attribute, octets: &[u8]) -> Vec<u8> {
     if attribute.data_type == DataType::Text {
         return octets.to_vec();
     }
+    let whole;
+    let octets = match *octets {
+        // A tagged number without its tag.
+        [a, b, c] if attribute.data_type == DataType::Integer32 => {
+            whole = [0, a, b, c];
+            &whole[..]
+        }
+        _ => octets,
+    };
     let value = Value::decode(attribute.data_type, octets);
     let name = value.as_number().and_then(|number| {
         if attribute.role == Role::AuthType {

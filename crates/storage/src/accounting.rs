@@ -76,9 +76,9 @@ impl Store {
         let closed_since = self.now().plus_seconds(-CLOSED_SECONDS);
         let batch = Batch::new(origin, records, closed_since);
         match self.journal() {
-            JournalConnection::Sqlite(journal) => {
+            JournalConnection::Sqlite(writer) => {
                 let turn = self.turn_to_write().await?;
-                journal.commit(self, turn, batch).await
+                sqlite::commit(writer, self, turn, batch).await
             }
             JournalConnection::Postgres(journal) => {
                 let mut attempt = 1;

@@ -13,11 +13,13 @@ use serde::Serialize;
 
 use crate::bulk::{Insert, execute_in};
 use crate::column::{find_stored_text, loaded_count, stored_count};
+use crate::connection::JournalConnection;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::write::{ATTEMPTS_MAX, Write};
 
 pub mod list;
+mod sqlite;
 
 /// Sources that are remembered; beyond it the one that has been silent longest is forgotten.
 const KNOCKS_MAX: u32 = 1_000;
@@ -113,6 +115,13 @@ impl Store {
         entries: &[&AuthLogEntry],
         knocks: &[Knock],
     ) -> Result<(), StoreError> {
+        if knocks.is_empty()
+            && let JournalConnection::Sqlite(writer) = self.journal()
+        {
+            let turn = self.turn_to_write().await?;
+            let entries = entries.iter().map(|entry| (*entry).clone()).collect();
+            return sqlite::append(writer, turn, entries).await;
+        }
         let write = self.write().await?;
         ENTRIES
             .run(
@@ -190,10 +199,6 @@ async fn remember_knocks(write: &Write, knocks: &[Knock]) -> Result<(), DbErr> {
 }
 
 fn entry_values(entry: &AuthLogEntry) -> [Value; 13] {
-    let reason = match entry.outcome {
-        AuthOutcome::Accepted => None,
-        AuthOutcome::Rejected(reason) => Some(write_reason(reason).to_string()),
-    };
     [
         entry.id.as_uuid().into(),
         entry.at.as_micros().into(),
@@ -202,11 +207,18 @@ fn entry_values(entry: &AuthLogEntry) -> [Value; 13] {
         entry.subscriber.map(|id| id.as_uuid()).into(),
         find_stored_text(entry.username.as_deref()).into(),
         entry.method.as_str().into(),
-        reason.into(),
+        reason_text(entry.outcome).into(),
         entry.trace.as_str().into(),
         find_stored_text(entry.calling_station.as_deref()).into(),
         find_stored_text(entry.called_station.as_deref()).into(),
         stored_count(entry.count).into(),
         entry.last_at.as_micros().into(),
     ]
+}
+
+fn reason_text(outcome: AuthOutcome) -> Option<String> {
+    match outcome {
+        AuthOutcome::Accepted => None,
+        AuthOutcome::Rejected(reason) => Some(write_reason(reason).to_string()),
+    }
 }

@@ -17,10 +17,10 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 
 use crate::accounting::postgres::{CONNECTIONS, PostgresJournal};
-use crate::accounting::sqlite::SqliteJournal;
 use crate::dialect::Dialect;
 use crate::error::{DatabaseError, OpenError};
 use crate::location::Location;
+use crate::sqlite_writer::SqliteWriter;
 
 const SQLITE_READERS: u32 = 4;
 pub(crate) const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,17 +60,18 @@ pub(crate) struct Connections {
     pub(crate) journal: JournalConnection,
 }
 
-/// What accounting is committed through, and nothing else. It is opened when it is first used.
+/// What accounting is committed through, and on SQLite the authentication log. It is opened when it
+/// is first used.
 #[derive(Clone, Debug)]
 pub(crate) enum JournalConnection {
-    Sqlite(SqliteJournal),
+    Sqlite(SqliteWriter),
     Postgres(PostgresJournal),
 }
 
 impl JournalConnection {
     async fn close(&self) {
         match self {
-            Self::Sqlite(journal) => journal.close(),
+            Self::Sqlite(writer) => writer.close(),
             Self::Postgres(journal) => journal.close().await,
         }
     }
@@ -173,7 +174,7 @@ async fn open_sqlite(path: &Path) -> Result<Connections, OpenError> {
     Ok(Connections {
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         reader: sqlite_reader(path, SQLITE_READERS),
-        journal: JournalConnection::Sqlite(SqliteJournal::new(path)),
+        journal: JournalConnection::Sqlite(SqliteWriter::new(path)),
     })
 }
 

@@ -30,6 +30,7 @@ mod seal;
 pub mod session;
 pub mod snapshot;
 pub mod spool;
+mod sqlite_writer;
 pub mod store;
 pub mod subscriber;
 pub mod subscriber_import;

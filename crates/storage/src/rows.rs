@@ -72,8 +72,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<UserRows>, StoreError> {
         let sources = [Source::Check, Source::Reply, Source::Membership];
-        let streams = sources.map(|source| Stream::after(self, source, after));
-        let named = page(streams, limit.clamp(1, PAGE_NAMES_MAX)).await?;
+        let limit = limit.clamp(1, PAGE_NAMES_MAX);
+        let streams = sources.map(|source| Stream::after(self, source, after, limit));
+        let named = page(streams, limit).await?;
         Ok(named.into_iter().map(user_rows).collect())
     }
 
@@ -85,8 +86,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<GroupRows>, StoreError> {
         let sources = [Source::GroupCheck, Source::GroupReply];
-        let streams = sources.map(|source| Stream::after(self, source, after));
-        let named = page(streams, limit.clamp(1, PAGE_NAMES_MAX)).await?;
+        let limit = limit.clamp(1, PAGE_NAMES_MAX);
+        let streams = sources.map(|source| Stream::after(self, source, after, limit));
+        let named = page(streams, limit).await?;
         Ok(named.into_iter().map(group_rows).collect())
     }
 

@@ -25,13 +25,11 @@ impl RowReply<'_> {
         let mut seconds_left = self.seconds_left;
         for attribute in self.access.into_iter().flat_map(Access::reply) {
             keys.salt = keys.salt.wrapping_add(2);
-            let left = match attribute.place {
-                Place::Standard(kind::SESSION_TIMEOUT) => seconds_left.take(),
-                _ => None,
-            };
-            match left {
+            let is_timeout = attribute.place == Place::Standard(kind::SESSION_TIMEOUT);
+            match seconds_left.take_if(|_| is_timeout) {
                 Some(left) => {
-                    let own = attribute::integer(attribute.value());
+                    // Routers take 0 for no limit.
+                    let own = attribute::integer(attribute.value()).filter(|own| 0 < *own);
                     let seconds = own.map_or(left, |own| own.min(left));
                     writer.push_integer(kind::SESSION_TIMEOUT, seconds)?;
                 }

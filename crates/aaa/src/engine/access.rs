@@ -371,7 +371,11 @@ fn read_username(facts: &AccessFacts<'_>) -> Option<Username> {
     Username::from_wire(facts.user_name?).ok()
 }
 
-fn access_request(nas: &NasEntry, facts: &AccessFacts<'_>, proof: Proof) -> AccessRequest {
+pub(super) fn access_request(
+    nas: &NasEntry,
+    facts: &AccessFacts<'_>,
+    proof: Proof,
+) -> AccessRequest {
     let nas_identifier = match (&nas.nas.settings.identifier, facts.nas_identifier) {
         (None, _) => NasIdentifierCheck::NotRequired,
         (Some(expected), Some(sent)) if expected.as_bytes() == sent => NasIdentifierCheck::Matches,

@@ -13,6 +13,7 @@ use crate::duplicate::Ticket;
 use crate::metrics::{Count, Drop};
 use crate::nas_table::NasEntry;
 use crate::reply;
+use crate::row_table::id_of;
 use crate::signing::Purpose;
 
 impl Engine {
@@ -44,7 +45,7 @@ impl Engine {
             let entry = directory.find_subscriber(nas.nas.tenant, username);
             let Some(entry) = entry else {
                 let user_name = packet.find(kind::USER_NAME)?;
-                return self.find_row_user(nas, user_name).map(|user| user.id);
+                return self.find_row_user(nas, user_name).map(|_| id_of(user_name));
             };
             Some(entry.subscriber.id)
         };

@@ -11,7 +11,7 @@ use domain::id::AuthId;
 use domain::secret::Secret;
 use radius::packet::Packet;
 
-use super::access::Concluded;
+use super::access::{Concluded, access_request};
 use super::{Effect, Engine, Moment, Waiting, Whose};
 use crate::duplicate::Ticket;
 use crate::encode::rows::RowReply;
@@ -21,7 +21,7 @@ use crate::proof::{self, MsChapAnswer, PapPassword};
 use crate::reply::{self, Accept, Terms};
 use crate::request::AccessFacts;
 use crate::row_login::{self, RowLogin, RowProof};
-use crate::row_table::{RowUser, TENANT};
+use crate::row_table::{RowUser, TENANT, id_of};
 use crate::session_table::Device;
 use crate::verifier::{Question, RowQuestion};
 
@@ -63,11 +63,11 @@ impl Engine {
             user.was_verified(&digest(known.expose(), sent.expose()))
         });
         match proof {
-            RowProof::Done(proof) => self.decide_rows(&request, user, &login, proof, None),
+            RowProof::Done(proof) => self.decide_rows(&request, &login, proof, None),
             RowProof::MsChap(answer) => {
                 let method = answer.method();
                 let proof = Proof::Verified { method };
-                self.decide_rows(&request, user, &login, proof, Some(&answer));
+                self.decide_rows(&request, &login, proof, Some(&answer));
             }
             RowProof::Slow { known, password } => {
                 let question = Arc::new(RowQuestion {
@@ -117,7 +117,7 @@ impl Engine {
         }
         let method = Method::Pap;
         let proof = proof::outcome(is_right, method);
-        self.decide_rows(&request, &user, &login, proof, None);
+        self.decide_rows(&request, &login, proof, None);
     }
 
     fn run_rows(&self, request: &RowRequest<'_>, user: &RowUser) -> RowLogin {
@@ -136,7 +136,6 @@ impl Engine {
     fn decide_rows(
         &mut self,
         request: &RowRequest<'_>,
-        user: &RowUser,
         login: &RowLogin,
         proof: Proof,
         ms_chap: Option<&MsChapAnswer>,
@@ -152,15 +151,17 @@ impl Engine {
         let presence = match login.session_limit() {
             Some(_) => {
                 let device = facts.calling_station.map(Device::from_calling_station);
-                self.context.sessions.presence(user.id, device.as_ref())
+                let id = id_of(facts.user_name.unwrap_or_default());
+                self.context.sessions.presence(id, device.as_ref())
             }
             None => Presence::default(),
         };
+        let asked = access_request(nas, facts, proof);
         let profile = RowProfile {
             steps: &login.steps,
             outcome: login.outcome,
         };
-        let decision = rows::decide(&profile, proof, presence, now.timestamp);
+        let decision = rows::decide(&profile, asked, presence, now.timestamp);
         let auth = AuthId::new(now.timestamp, self.draw());
         let (written, outcome) = match decision.verdict {
             Ok(grants) => {

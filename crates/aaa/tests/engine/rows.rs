@@ -18,7 +18,7 @@ use rows::row::{GroupRows, Membership, Row, UserRows};
 
 use crate::registry::{NOW, PASSWORD};
 use crate::request::Request;
-use crate::script::{STRICT, Script, check};
+use crate::script::{IDENTIFIED, STRICT, Script, check};
 
 /// SHA-256-crypt of `password`, made with Python's crypt module.
 const CRYPT: &str = "$5$saltsalt$gOjOtoMpVhru2uyjeJSEc/JaLQWOXMNmlOnj6T4AtC.";
@@ -167,6 +167,17 @@ fn what_keeps_a_user_out_is_told() {
 }
 
 #[test]
+fn a_router_with_another_identifier_lets_nobody_in() {
+    let mut script = Script::new();
+    put_user(&script, "Bob", user(vec![password(1)], Vec::new(), &[]));
+    check(&mut script, IDENTIFIED, &pap("Bob"), &DENIED);
+    let request = Request::access("Bob").identifier(2).pap(PASSWORD);
+    let request = request.with(kind::NAS_IDENTIFIER, b"bras-7");
+    let expected = ["Access-Accept", "Message-Authenticator", "Class"];
+    check(&mut script, IDENTIFIED, &request, &expected);
+}
+
+#[test]
 fn a_subscriber_goes_before_rows() {
     let mut script = Script::new();
     let of_rows = row(1, "Cleartext-Password", ":=", "of the rows");
@@ -271,7 +282,7 @@ fn sessions_of_a_name_with_rows_are_counted() {
 fn a_slow_hash_is_compared_elsewhere_and_remembered() {
     let mut script = Script::new();
     let hashed = vec![row(1, "Crypt-Password", ":=", CRYPT)];
-    put_user(&script, "Bob", user(hashed.clone(), Vec::new(), &[]));
+    put_user(&script, "Bob", user(hashed, Vec::new(), &[]));
     let request = Request::access("Bob").pap("password");
     check(&mut script, STRICT, &request, &[]);
     let (question, ticket) = match script.effects.pop() {

@@ -3,11 +3,14 @@
 
 use std::fmt;
 
-use super::{Method, Presence, Proof, RejectReason, Trace, TraceStep, check_proof};
+use super::{
+    AccessRequest, Method, NasIdentifierCheck, Presence, RejectReason, Trace, TraceStep,
+    check_proof,
+};
 use crate::time::Timestamp;
 
 /// Steps of a trace that rows may take, so that those after them have room.
-const STEPS_MAX: usize = 7;
+const STEPS_MAX: usize = 6;
 
 /// A table of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +105,7 @@ pub struct RowGrants {
 /// Decides about one request.
 pub fn decide(
     profile: &RowProfile<'_>,
-    proof: Proof,
+    request: AccessRequest,
     presence: Presence,
     now: Timestamp,
 ) -> RowDecision {
@@ -113,7 +116,7 @@ pub fn decide(
         RowStep::Matched(owner) => TraceStep::RowsMatch(owner),
         RowStep::Differs(place) => TraceStep::RowDiffers(place),
     }));
-    let verdict = judge(&mut trace, profile.outcome, proof, presence, now);
+    let verdict = judge(&mut trace, profile.outcome, request, presence, now);
     trace.push(match verdict {
         Ok(_) => TraceStep::Granted,
         Err(reason) => TraceStep::Refused(reason),
@@ -124,7 +127,7 @@ pub fn decide(
 fn judge(
     trace: &mut Trace,
     outcome: RowOutcome,
-    proof: Proof,
+    request: AccessRequest,
     presence: Presence,
     now: Timestamp,
 ) -> Result<RowGrants, RejectReason> {
@@ -135,13 +138,18 @@ fn judge(
         RowOutcome::Terms(terms) => terms,
     };
     match terms.entrance {
-        RowEntrance::Password => check_proof(trace, proof)?,
+        RowEntrance::Password => check_proof(trace, request.proof)?,
         RowEntrance::NoPassword { method } => {
             return Err(RejectReason::RowsPassword { method });
         }
         RowEntrance::Always => trace.push(TraceStep::RowsAcceptAlways),
         RowEntrance::Never => return Err(RejectReason::RowsReject),
         RowEntrance::Unknown => return Err(RejectReason::RowsAuthType),
+    }
+    match request.nas_identifier {
+        NasIdentifierCheck::NotRequired => {}
+        NasIdentifierCheck::Matches => trace.push(TraceStep::NasIdentifierMatches),
+        NasIdentifierCheck::Differs => return Err(RejectReason::NasIdentifierDiffers),
     }
     let seconds_left = seconds_left(trace, terms.expires_at, now)?;
     if let Some(limit) = terms.session_limit {
@@ -224,6 +232,7 @@ impl fmt::Display for RowOwner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Proof;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const VERIFIED: Proof = Proof::Verified {
@@ -250,7 +259,12 @@ mod tests {
             outcome,
         };
         let presence = Presence { other_sessions: 2 };
-        let decision = decide(&profile, proof, presence, NOW);
+        let nas_identifier = NasIdentifierCheck::Matches;
+        let request = AccessRequest {
+            proof,
+            nas_identifier,
+        };
+        let decision = decide(&profile, request, presence, NOW);
         let actual = decision.verdict.map(|grants| grants.seconds_left);
         assert_eq!(actual, expected);
         let last = match expected {

@@ -32,7 +32,7 @@ pub(crate) enum RowsCommand {
     /// List the rows that mean something else than their author probably thinks
     #[command(
         after_help = "It changes nothing, and may be run beside a running server. The exit code is 1 when there is an
-error; warnings and notes do not count.
+error; warnings and notices do not count.
 
 Examples:
   lastmile rows lint

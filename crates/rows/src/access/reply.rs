@@ -41,9 +41,10 @@ pub(super) fn attribute(access: &Access, place: Place) -> Option<ReplyAttribute<
     let item = access.item(place)?;
     let attribute = &*item.attribute;
     let octets = access.octets(place)?;
-    let whole = match &item.operand {
-        Operand::Encoded(_, whole) => Some(&**whole),
-        _ => None,
+    let whole = if let Operand::Encoded(_, whole) = &item.operand {
+        Some(&**whole)
+    } else {
+        None
     };
     let is_sent = !attribute.is_internal()
         && !octets.is_empty()

@@ -1,18 +1,12 @@
-//! The journal's commit on SQLite: a connection of its own, whose statements run where its data is.
-//!
-//! The pool that the rest of the store uses hands every statement and every row from thread to
-//! thread, which costs more than the statements themselves. Here a whole commit is one visit to a
-//! thread that may block.
+//! The journal's commit on SQLite: one visit to the connection that the node writes through.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 use domain::accounting::{NasRestart, Origin, TerminateCause};
 use domain::session::{ClosedSession, Session};
 use domain::time::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row, Statement, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Row, Statement, Transaction, TransactionBehavior};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
@@ -20,14 +14,11 @@ use super::cells::{Cells, read_closed, read_session};
 use super::slots::{Changes, Slots};
 use super::{Batch, RecordOutcome, Segment, mark};
 use crate::column::{fitting_text, stored_count};
-use crate::connection::{SQLITE_BUSY_TIMEOUT, SQLITE_CHECKPOINT_PAGES, SQLITE_WRITER_CACHE};
 use crate::error::StoreError;
+use crate::sqlite_writer::SqliteWriter;
 use crate::store::Store;
 use crate::usage::Sums;
 use crate::write::Ending;
-
-/// More statements than there are here.
-const STATEMENTS_CACHED: usize = 32;
 
 const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
     updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
@@ -102,83 +93,19 @@ const SELECT_MARK: &str = "SELECT stored FROM accounting_mark WHERE source = ?";
 const SET_MARK: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES (?, ?, ?) \
     ON CONFLICT (source) DO UPDATE SET stored = excluded.stored, at = excluded.at";
 
-/// The connection, opened by the first commit: commands that account for nothing need none.
-#[derive(Clone, Debug)]
-pub(crate) struct SqliteJournal {
-    path: Arc<PathBuf>,
-    state: Arc<Mutex<State>>,
+/// Commits a batch while it is this process's turn to write.
+pub(super) async fn commit(
+    writer: &SqliteWriter,
+    store: &Store,
+    turn: OwnedMutexGuard<()>,
+    batch: Batch,
+) -> Result<Vec<RecordOutcome>, StoreError> {
+    let store = store.clone();
+    let visit = move |connection: &mut Connection| commit_here(connection, &store, &batch);
+    writer.visit(turn, visit).await
 }
 
-#[derive(Debug)]
-enum State {
-    Idle,
-    Open(Connection),
-    Closed,
-}
-
-impl SqliteJournal {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self {
-            path: Arc::new(path.into()),
-            state: Arc::new(Mutex::new(State::Idle)),
-        }
-    }
-
-    /// Closes the connection; commits fail afterwards.
-    pub(crate) fn close(&self) {
-        *self.state() = State::Closed;
-    }
-
-    /// Commits a batch while it is this process's turn to write.
-    pub(super) async fn commit(
-        &self,
-        store: &Store,
-        turn: OwnedMutexGuard<()>,
-        batch: Batch,
-    ) -> Result<Vec<RecordOutcome>, StoreError> {
-        let (journal, store) = (self.clone(), store.clone());
-        let visit = tokio::task::spawn_blocking(move || {
-            let outcomes = journal.commit_here(&store, &batch);
-            drop(turn);
-            outcomes
-        });
-        match visit.await {
-            Ok(outcomes) => outcomes,
-            Err(gone) if gone.is_panic() => std::panic::resume_unwind(gone.into_panic()),
-            // Only a runtime that ends gives up what has not begun.
-            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
-        }
-    }
-
-    fn commit_here(&self, store: &Store, batch: &Batch) -> Result<Vec<RecordOutcome>, StoreError> {
-        let mut state = self.state();
-        if matches!(*state, State::Idle) {
-            *state = State::Open(open(&self.path)?);
-        }
-        match &mut *state {
-            State::Open(connection) => commit(connection, store, batch),
-            State::Idle | State::Closed => Err(sqlx::Error::PoolClosed.into()),
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A commit that panicked was undone.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", SQLITE_WRITER_CACHE)?;
-    connection.pragma_update(None, "wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)?;
-    Ok(connection)
-}
-
-fn commit(
+fn commit_here(
     connection: &mut Connection,
     store: &Store,
     batch: &Batch,
@@ -406,6 +333,7 @@ mod tests {
     use testkit::database::{Database, DatabaseKind};
 
     use super::*;
+    use crate::sqlite_writer::open;
 
     /// What SQLite does for a statement, in its words.
     #[track_caller]

@@ -12,8 +12,10 @@ use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
 
-/// Rows that are read together.
-const ROWS_PER_QUERY: usize = 8_192;
+/// Rows that are read together, and how many of them a name has, more or less.
+const ROWS_PER_QUERY_MIN: u32 = 256;
+const ROWS_PER_QUERY_MAX: u32 = 8_192;
+const ROWS_PER_NAME: u32 = 2;
 
 /// A table of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub(super) struct Stream<'s> {
     /// The place of the last row that was read.
     after: (Vec<u8>, i64),
     rows: VecDeque<Named>,
+    rows_per_query: usize,
     is_at_end: bool,
 }
 
@@ -85,7 +88,7 @@ impl Source {
     }
 
     /// A query for the rows behind a place.
-    fn behind(self, dialect: Dialect) -> String {
+    fn behind(self, dialect: Dialect, limit: usize) -> String {
         let (select, name) = (self.select(), self.name_column());
         let place = match dialect {
             // A name that is no text equals none that is asked for; the place may be no UTF-8.
@@ -94,7 +97,7 @@ impl Source {
             }
             Dialect::Postgres => format!("({name}, id) > ($1, $2)"),
         };
-        format!("{select} WHERE {place} ORDER BY {name}, id LIMIT {ROWS_PER_QUERY}")
+        format!("{select} WHERE {place} ORDER BY {name}, id LIMIT {limit}")
     }
 
     pub(super) fn read(self, row: &QueryResult) -> Result<Named, sqlx::Error> {
@@ -143,8 +146,10 @@ impl Source {
 }
 
 impl<'s> Stream<'s> {
-    /// The rows of names behind this one.
-    pub(super) fn after(store: &'s Store, source: Source, name: Option<&str>) -> Self {
+    /// The rows of about so many names behind this one.
+    pub(super) fn after(store: &'s Store, source: Source, name: Option<&str>, names: u32) -> Self {
+        let rows_per_query = names.saturating_mul(ROWS_PER_NAME);
+        let rows_per_query = rows_per_query.clamp(ROWS_PER_QUERY_MIN, ROWS_PER_QUERY_MAX);
         let after = match name {
             Some(name) => (name.as_bytes().to_vec(), i64::MAX),
             None => (Vec::new(), i64::MIN),
@@ -154,6 +159,7 @@ impl<'s> Stream<'s> {
             source,
             after,
             rows: VecDeque::new(),
+            rows_per_query: rows_per_query as usize,
             is_at_end: false,
         }
     }
@@ -181,12 +187,13 @@ impl<'s> Stream<'s> {
             Dialect::Sqlite => name.into(),
             Dialect::Postgres => String::from_utf8_lossy(&name).into_owned().into(),
         };
-        let statement = dialect.statement(self.source.behind(dialect), [name, id.into()]);
+        let sql = self.source.behind(dialect, self.rows_per_query);
+        let statement = dialect.statement(sql, [name, id.into()]);
         let rows = self.store.reader().query_all_raw(statement).await?;
         for row in &rows {
             self.rows.push_back(self.source.read(row)?);
         }
-        self.is_at_end = rows.len() < ROWS_PER_QUERY;
+        self.is_at_end = rows.len() < self.rows_per_query;
         if let Some(last) = self.rows.back() {
             self.after = (last.name.clone(), last.item.id());
         }

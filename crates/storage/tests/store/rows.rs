@@ -152,13 +152,12 @@ async fn the_statements_of_a_panel_are_taken(database: Database) {
     assert_eq!(users[0].groups[0].priority, 0);
 }
 
-async fn every_statement_tells_whose_rows_it_changed(database: Database) {
-    let store = database.store().await;
-    let mut feed = store.change_feed().await.unwrap();
+/// Statements one after the other, and whom each is told of.
+fn statements() -> Vec<(String, Vec<String>)> {
     let nas = format!("{:?}", Change::RowNas);
     let inserted = "(username, attribute, value) VALUES ('ana', 'Class', '1')";
     let grouped = "(groupname, attribute, value) VALUES ('gold', 'Class', '1')";
-    let rows = [
+    vec![
         (
             format!("INSERT INTO radcheck {inserted}"),
             vec![user("ana")],
@@ -210,8 +209,13 @@ async fn every_statement_tells_whose_rows_it_changed(database: Database) {
         ),
         ("UPDATE nas SET secret = 'y'".into(), vec![nas.clone()]),
         ("DELETE FROM nas".into(), vec![nas]),
-    ];
-    for (sql, expected) in rows {
+    ]
+}
+
+async fn every_statement_tells_whose_rows_it_changed(database: Database) {
+    let store = database.store().await;
+    let mut feed = store.change_feed().await.unwrap();
+    for (sql, expected) in statements() {
         database.execute(&sql).await;
         assert_eq!(
             next(&mut feed).await,
@@ -305,8 +309,6 @@ async fn our_registry_of_routers_survives_under_its_new_name(database: Database)
     let database = Database::empty(kind).await;
     let options = database.open_options();
     migrate_through(&options, 8).await.unwrap();
-    let before = Database::migrated(kind).await;
-    drop(before);
     let tenant = match kind {
         DatabaseKind::Sqlite => format!("X'{}'", TENANT.as_uuid().simple()),
         DatabaseKind::Postgres => format!("'{}'", TENANT.as_uuid()),

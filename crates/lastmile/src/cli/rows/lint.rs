@@ -1,14 +1,13 @@
 //! `lastmile rows lint`: rows that mean something else than their author probably thinks.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use radius::dictionary::Dictionary;
-use rows::cause::Cause;
 use rows::compiler::Compiler;
-use rows::row::UserRows;
+use rows::lint::{Finding, GroupFacts, NameCases, Severity};
 use serde::Serialize;
 use storage::error::Resource;
-use storage::rows::{GroupRows, UserRows as StoredUser};
+use storage::rows::{GroupRows, UserRows};
 use storage::store::Store;
 
 use super::super::context::Context;
@@ -32,42 +31,58 @@ pub(crate) struct LintArgs {
 #[derive(Debug, Serialize)]
 struct FindingRecord {
     severity: &'static str,
+    code: &'static str,
     table: &'static str,
+    /// Absent when it is about all rows of the name.
     id: Option<i64>,
     name: String,
+    attribute: Option<String>,
     finding: String,
     remedy: String,
 }
 
 impl Record for FindingRecord {
-    const FIELDS: &'static [&'static str] =
-        &["severity", "table", "id", "name", "finding", "remedy"];
-    const COLUMNS: &'static [&'static str] = &["severity", "table", "id", "name", "finding"];
+    const FIELDS: &'static [&'static str] = &[
+        "severity",
+        "code",
+        "table",
+        "id",
+        "name",
+        "attribute",
+        "finding",
+        "remedy",
+    ];
+    const COLUMNS: &'static [&'static str] =
+        &["severity", "table", "id", "name", "attribute", "finding"];
 }
 
 /// The rows on their way through the linter.
-struct Linter<'a> {
+struct Lint<'a> {
     store: &'a Store,
-    compiler: Compiler,
-    /// Groups that have rows.
-    groups: HashSet<String>,
+    linter: rows::lint::Linter<'a>,
+    /// What is known of the groups that have rows.
+    groups: HashMap<String, GroupFacts>,
     listing: Listing<'a, FindingRecord>,
     errors: usize,
 }
 
 pub(super) async fn run(context: &mut Context, args: LintArgs) -> Result<(), CliError> {
     let store = context.app.store_read().await?;
-    let mut linter = Linter {
+    let compiler = Compiler::new(Dictionary::builtin());
+    let linter = rows::lint::Linter::new(&compiler);
+    let mut lint = Lint {
         store: &store,
-        compiler: Compiler::new(Dictionary::builtin()),
-        groups: group_names(&store).await?,
+        linter,
+        groups: HashMap::new(),
         listing: context.output.listing(Extent::All),
         errors: 0,
     };
     match (args.user, args.group) {
         (Some(user), _) => {
             let user = super::find_user(&store, &user).await?;
-            linter.users(vec![user]).await?;
+            let names: Vec<&str> = user.groups.iter().map(|row| row.group.as_str()).collect();
+            lint.know(store.row_groups(&names).await?);
+            lint.users(vec![user]).await?;
         }
         (None, Some(group)) => {
             let found = store.row_groups(&[&group]).await?;
@@ -78,12 +93,12 @@ pub(super) async fn run(context: &mut Context, args: LintArgs) -> Result<(), Cli
                     remedy: "names are compared as they are written",
                 });
             }
-            linter.groups(found)?;
+            lint.groups(found)?;
         }
-        (None, None) => linter.everything().await?,
+        (None, None) => lint.everything().await?,
     }
-    let errors = linter.errors;
-    let listed = linter.listing.finish()?;
+    let errors = lint.errors;
+    let listed = lint.listing.finish()?;
     context.note_listed(listed, "Every row means what it seems to");
     if errors == 0 {
         Ok(())
@@ -92,43 +107,82 @@ pub(super) async fn run(context: &mut Context, args: LintArgs) -> Result<(), Cli
     }
 }
 
-async fn group_names(store: &Store) -> Result<HashSet<String>, CliError> {
-    let mut names = HashSet::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = store.row_group_page(after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok(names);
-        };
-        after = Some(last.name.clone());
-        names.extend(page.into_iter().map(|group| group.name));
-    }
-}
-
-impl Linter<'_> {
+impl Lint<'_> {
     async fn everything(&mut self) -> Result<(), CliError> {
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.store.row_user_page(after.as_deref(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.name.clone());
-            self.users(page).await?;
-        }
         let mut after: Option<String> = None;
         loop {
             let page = self.store.row_group_page(after.as_deref(), PAGE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.name.clone());
+            self.know(page.clone());
             self.groups(page)?;
         }
+        let mut cases = NameCases::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.row_user_page(after.as_deref(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.name.clone());
+            for user in &page {
+                self.tell(&user.name, cases.note(&user.name))?;
+            }
+            self.users(page).await?;
+        }
+        self.routers().await
+    }
+
+    /// Remembers what users need to know of groups.
+    fn know(&mut self, groups: Vec<GroupRows>) {
+        for group in groups {
+            let named = wired::group(group);
+            let facts = self.linter.group_facts(&named.rows);
+            self.groups.insert(named.name, facts);
+        }
+    }
+
+    async fn users(&mut self, page: Vec<UserRows>) -> Result<(), CliError> {
+        let names: Vec<&str> = page.iter().map(|user| user.name.as_str()).collect();
+        let namesakes = self.store.row_namesakes(&names).await?;
+        for user in page {
+            let named = wired::user(user);
+            if namesakes.contains(&named.name) {
+                self.push(FindingRecord {
+                    severity: "error",
+                    code: "subscriber_first",
+                    table: "radcheck",
+                    id: None,
+                    name: named.name.clone(),
+                    attribute: None,
+                    finding: "a subscriber has this name, and the rows are never asked".to_owned(),
+                    remedy: "remove the subscriber, or the rows".to_owned(),
+                })?;
+            }
+            let group = |name: &str| self.groups.get(name).cloned();
+            let findings = self.linter.user(&named.name, &named.rows, &group);
+            self.tell(&named.name, findings)?;
+        }
+        Ok(())
+    }
+
+    fn groups(&mut self, page: Vec<GroupRows>) -> Result<(), CliError> {
+        for group in page {
+            let named = wired::group(group);
+            let findings = self.linter.group(&named.name, &named.rows);
+            self.tell(&named.name, findings)?;
+        }
+        Ok(())
+    }
+
+    async fn routers(&mut self) -> Result<(), CliError> {
         for row in self.store.row_nas_all().await? {
             if let Err(problem) = row.to_nas() {
-                self.errors += 1;
-                self.listing.push(&FindingRecord {
+                self.push(FindingRecord {
                     severity: "error",
+                    code: "nas_refused",
                     table: "nas",
                     id: Some(row.id),
                     name: row.nasname,
+                    attribute: None,
                     finding: problem.to_string(),
                     remedy: "mend the row, or add the router with `lastmile nas add`".to_owned(),
                 })?;
@@ -137,69 +191,40 @@ impl Linter<'_> {
         Ok(())
     }
 
-    async fn users(&mut self, page: Vec<StoredUser>) -> Result<(), CliError> {
-        let names: Vec<&str> = page.iter().map(|user| user.name.as_str()).collect();
-        let namesakes = self.store.row_namesakes(&names).await?;
-        for user in page {
-            let named = wired::user(user);
-            if namesakes.contains(&named.name) {
-                self.errors += 1;
-                self.listing.push(&FindingRecord {
-                    severity: "error",
-                    table: "radcheck",
-                    id: named.rows.check.first().map(|row| row.id),
-                    name: named.name.clone(),
-                    finding: "a subscriber has this name, and the rows are never asked".to_owned(),
-                    remedy: "remove the subscriber, or the rows".to_owned(),
-                })?;
-            }
-            self.memberships(&named.name, &named.rows)?;
-            let program = self.compiler.user(&named.rows);
-            self.tell(&named.name, program.failure())?;
+    fn tell(
+        &mut self,
+        name: &str,
+        findings: impl IntoIterator<Item = Finding>,
+    ) -> Result<(), CliError> {
+        for finding in findings {
+            let Finding {
+                table,
+                row,
+                attribute,
+                remark,
+            } = finding;
+            self.push(FindingRecord {
+                severity: match remark.severity() {
+                    Severity::Error => "error",
+                    Severity::Warning => "warning",
+                    Severity::Notice => "notice",
+                },
+                code: remark.code(),
+                table: table.name(),
+                id: row,
+                name: name.to_owned(),
+                attribute: Some(attribute).filter(|attribute| !attribute.is_empty()),
+                finding: remark.to_string(),
+                remedy: remark.remedy().to_string(),
+            })?;
         }
         Ok(())
     }
 
-    /// Groups that say nothing.
-    fn memberships(&mut self, name: &str, rows: &UserRows) -> Result<(), CliError> {
-        for row in &rows.groups {
-            if !self.groups.contains(&row.group) {
-                self.listing.push(&FindingRecord {
-                    severity: "warning",
-                    table: "radusergroup",
-                    id: Some(row.id),
-                    name: name.to_owned(),
-                    finding: format!("the group {} has no rows", row.group),
-                    remedy: "write rows of the group, or remove the membership".to_owned(),
-                })?;
-            }
+    fn push(&mut self, record: FindingRecord) -> Result<(), CliError> {
+        if record.severity == "error" {
+            self.errors += 1;
         }
-        Ok(())
-    }
-
-    fn groups(&mut self, page: Vec<GroupRows>) -> Result<(), CliError> {
-        for group in page {
-            let named = wired::group(group);
-            let program = self.compiler.group(&named.rows);
-            self.tell(&named.name, program.failure())?;
-        }
-        Ok(())
-    }
-
-    /// A row that keeps everybody out.
-    fn tell(&mut self, name: &str, failure: Option<&Cause>) -> Result<(), CliError> {
-        let Some(cause) = failure else {
-            return Ok(());
-        };
-        self.errors += 1;
-        self.listing.push(&FindingRecord {
-            severity: "error",
-            table: cause.table.name(),
-            id: Some(cause.row),
-            name: name.to_owned(),
-            finding: cause.to_string(),
-            remedy: "mend the row, or remove it: until then nobody gets in by it".to_owned(),
-        })?;
-        Ok(())
+        Ok(self.listing.push(&record)?)
     }
 }
