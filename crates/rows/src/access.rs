@@ -2,6 +2,7 @@
 
 mod reply;
 
+use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -111,11 +112,17 @@ pub(crate) struct At {
 }
 
 /// A value that was expanded.
-#[derive(Debug)]
 pub(crate) struct Made {
     /// Absent when the expansion is no value of the attribute: it is then not sent.
     pub(crate) octets: Option<Box<[u8]>>,
     pub(crate) known_good: Option<Arc<KnownGood>>,
+}
+
+/// It may be a password.
+impl fmt::Debug for Made {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Made(hidden)")
+    }
 }
 
 impl Program {

@@ -23,6 +23,9 @@ use crate::row::Mode;
 use crate::step::{Step, Steps, Whose};
 use crate::value;
 
+/// Groups of one user, or of one profile, that are asked; further ones are not.
+const GROUPS_MAX: usize = 1_000;
+
 /// Where groups and profiles are found, by the name under which they are stored.
 pub trait Groups {
     /// The rows of a group; `None` when it has none, and then it lets everybody through.
@@ -178,7 +181,7 @@ impl<'r> Evaluation<'r> {
         fall_through: &mut FallThrough,
         whose: fn(u16) -> Whose,
     ) -> Result<bool, Cause> {
-        for (index, group) in lender.groups.iter().enumerate() {
+        for (index, group) in lender.groups.iter().take(GROUPS_MAX).enumerate() {
             let whose = whose(u16::try_from(index).unwrap_or(u16::MAX));
             let Some(program) = groups.group(&group.stored) else {
                 // Without rows it matches and says nothing.

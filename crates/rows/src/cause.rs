@@ -65,14 +65,14 @@ pub enum Problem {
 /// What is wrong with a regular expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternProblem {
-    /// It is malformed.
-    Malformed,
     /// It looks ahead or behind, which is not supported.
     LookAround,
     /// It refers back to a group, which is not supported.
     BackReference,
     /// Compiled, it is too large.
     TooLarge,
+    /// It has another feature of PCRE that is not supported.
+    Unsupported,
 }
 
 impl Table {
@@ -151,10 +151,10 @@ impl fmt::Display for Problem {
 impl fmt::Display for PatternProblem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Malformed => "is malformed",
             Self::LookAround => "looks ahead or behind, which is not supported",
             Self::BackReference => "refers back to a group, which is not supported",
             Self::TooLarge => "is too large",
+            Self::Unsupported => "has a feature of PCRE that is not supported",
         })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::secret::Secret;
 use radius::avp::{self, Avp};
+use radius::data_type::DataType;
 use radius::dictionary::Dictionary;
 use radius::value::Value;
 
@@ -15,7 +16,7 @@ use crate::name;
 use crate::operator::Operator;
 use crate::pattern::Pattern;
 use crate::program::{
-    Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
+    Encoded, Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
 };
 use crate::quote::{self, Quoted};
 use crate::row::{GroupRows, Row, UserRows};
@@ -132,8 +133,9 @@ impl Compiler {
             return Ok(Arc::clone(item));
         }
         let item = Arc::new(self.parse(row)?);
-        // Passwords are seldom equal, and the cache is no place for them.
-        let is_shared = !item.attribute.is_secret;
+        // Passwords and addresses are seldom equal, and the cache is no place for secrets.
+        let is_shared =
+            !item.attribute.is_secret && item.attribute.data_type != DataType::Ipv4Address;
         let mut shared = self.locked();
         if is_shared && shared.items.len() < SHARED_MAX {
             shared.items.insert(key.into(), Arc::clone(&item));
@@ -188,7 +190,10 @@ impl Compiler {
         let mut whole = Vec::new();
         // One that cannot be sent without keys or members is kept and not sent.
         let _ = avp::encode(&self.dictionary, &[avp], None, &mut whole);
-        Ok(Operand::Encoded(Secret::new(octets), whole.into()))
+        Ok(Operand::Encoded(Box::new(Encoded {
+            octets: Secret::new(octets),
+            whole: Secret::new(whole),
+        })))
     }
 
     fn attribute(&self, name: &str) -> Option<Arc<Attribute>> {

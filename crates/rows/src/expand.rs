@@ -1,5 +1,6 @@
 //! Expansion of back-quoted values: `%{User-Name}`, `%{reply:…}`, `%{Attr[0]}`, `%{%{A}:-b}`, `%{1}`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::attribute::{Attribute, Tag, split_tag};
@@ -7,14 +8,12 @@ use crate::cause::Problem;
 use crate::pattern::GROUP_MAX;
 
 /// A value with expansions, parsed.
-#[derive(Debug)]
 pub(crate) struct Template {
     /// Absent when FreeRADIUS cannot parse it either: the attribute then has no value.
     pub(crate) parts: Option<Box<[Part]>>,
 }
 
 /// A piece of a template.
-#[derive(Debug)]
 pub(crate) enum Part {
     Literal(Box<str>),
     Attribute(Reference),
@@ -24,7 +23,6 @@ pub(crate) enum Part {
 }
 
 /// An attribute of a list.
-#[derive(Debug)]
 pub(crate) struct Reference {
     pub(crate) source: Source,
     pub(crate) attribute: Arc<Attribute>,
@@ -114,6 +112,13 @@ impl Template {
             Err(Flaw::Malformed) => Ok(Self { parts: None }),
             Err(Flaw::Unsupported) => Err(Problem::BadExpansion),
         }
+    }
+}
+
+/// What is not expanded may be a password.
+impl fmt::Debug for Template {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Template(hidden)")
     }
 }
 

@@ -50,7 +50,9 @@ fn fill(evaluation: &Evaluation<'_>, parts: &[Part], out: &mut Vec<u8>, is_unesc
     for part in parts {
         match part {
             Part::Literal(literal) if is_unescaped => {
-                out.extend_from_slice(&value::unescaped(literal.as_bytes()));
+                let literal = literal.as_bytes();
+                let unescaped = value::unescaped(literal);
+                out.extend_from_slice(unescaped.as_deref().unwrap_or(literal));
             }
             Part::Literal(literal) => out.extend_from_slice(literal.as_bytes()),
             Part::Group(group) => {

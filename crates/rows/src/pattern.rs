@@ -82,10 +82,25 @@ impl Matched {
     }
 }
 
+/// What PCRE has and we do not, wherever it stands.
+const FEATURES: [(&str, PatternProblem); 11] = [
+    ("(?=", PatternProblem::LookAround),
+    ("(?!", PatternProblem::LookAround),
+    ("(?<=", PatternProblem::LookAround),
+    ("(?<!", PatternProblem::LookAround),
+    ("(?P=", PatternProblem::BackReference),
+    ("(?>", PatternProblem::Unsupported),
+    ("(?(", PatternProblem::Unsupported),
+    ("(?R", PatternProblem::Unsupported),
+    ("(?|", PatternProblem::Unsupported),
+    ("(?#", PatternProblem::Unsupported),
+    ("(?&", PatternProblem::Unsupported),
+];
+
 fn check_support(expression: &str) -> Result<(), PatternProblem> {
-    for look in ["(?=", "(?!", "(?<=", "(?<!", "(?>"] {
-        if expression.contains(look) {
-            return Err(PatternProblem::LookAround);
+    for (feature, problem) in FEATURES {
+        if expression.contains(feature) {
+            return Err(problem);
         }
     }
     let mut octets = expression.bytes();
@@ -99,7 +114,7 @@ fn check_support(expression: &str) -> Result<(), PatternProblem> {
                     return Err(PatternProblem::BackReference);
                 }
                 Some(b'Q' | b'E' | b'K' | b'R' | b'X' | b'G' | b'c' | b'h' | b'H' | b'N') => {
-                    return Err(PatternProblem::LookAround);
+                    return Err(PatternProblem::Unsupported);
                 }
                 _ => {}
             },
@@ -215,6 +230,8 @@ mod tests {
             ("a(?=b)", PatternProblem::LookAround),
             ("(?<!a)b", PatternProblem::LookAround),
             (r"(.)\1", PatternProblem::BackReference),
+            (r"\Qa.b\E", PatternProblem::Unsupported),
+            ("(?>a)", PatternProblem::Unsupported),
             ("(a{1000}){1000}", PatternProblem::TooLarge),
         ] {
             let actual = Pattern::compile(expression.as_bytes()).map(|_| ());

@@ -67,12 +67,19 @@ pub(crate) struct Item {
 pub(crate) enum Operand {
     /// Octets as in a packet, without a tag.
     Octets(Secret),
-    /// An attribute that must be put together differently from [`Place`](crate::attribute::Place)s with a number of
-    /// their own: its value, and the whole attribute as it is sent.
-    Encoded(Secret, Box<[u8]>),
+    /// An attribute that has no number of its own in a packet.
+    Encoded(Box<Encoded>),
     Password(Arc<KnownGood>),
     Pattern(Box<Pattern>),
     Template(Box<Template>),
+}
+
+/// The value of an attribute that is put together with others, or in a vendor's own way.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) octets: Secret,
+    /// The whole attribute as it is sent; nothing when it cannot be sent alone.
+    pub(crate) whole: Secret,
 }
 
 /// A group that a user is in.
@@ -109,7 +116,8 @@ impl Item {
     /// The octets that the row itself holds; `None` when they depend on the request.
     pub(crate) fn octets(&self) -> Option<&[u8]> {
         match &self.operand {
-            Operand::Octets(octets) | Operand::Encoded(octets, _) => Some(octets.expose()),
+            Operand::Octets(octets) => Some(octets.expose()),
+            Operand::Encoded(encoded) => Some(encoded.octets.expose()),
             Operand::Password(known_good) => Some(known_good.expose()),
             Operand::Pattern(_) | Operand::Template(_) => None,
         }

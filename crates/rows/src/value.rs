@@ -25,7 +25,7 @@ pub(crate) fn parse(attribute: &Attribute, text: &str) -> Result<Vec<u8>, &'stat
 fn parse_typed(attribute: &Attribute, text: &str) -> Option<Vec<u8>> {
     let data_type = attribute.data_type;
     match data_type {
-        DataType::Text => Some(unescaped(text.as_bytes()).into_owned()),
+        DataType::Text => unescaped(text.as_bytes()).map(Cow::into_owned),
         DataType::Octets => octets(attribute, text),
         DataType::Integer8 => {
             let number = u8::try_from(number_or_name(attribute, text)?).ok()?;
@@ -258,7 +258,7 @@ fn auth_type(text: &str) -> Option<u32> {
 /// What an attribute accepts, for people.
 fn expected(attribute: &Attribute) -> &'static str {
     match attribute.data_type {
-        DataType::Text => "text",
+        DataType::Text => "text that ends without a backslash",
         DataType::Octets => "text, or 0x and pairs of hexadecimal digits",
         DataType::Integer8 | DataType::Integer16 | DataType::Integer32 => {
             "a number in the attribute's range, or the name of one of its values"
@@ -280,28 +280,40 @@ fn expected(attribute: &Attribute) -> &'static str {
     }
 }
 
-/// Resolves the escapes of text: `\n`, `\r`, `\t`, `\"`, `\\` and three octal digits; others stay as they are.
-pub(crate) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
+/// Resolves the escapes of text: `\n`, `\r`, `\t`, `\"`, `\\` and three digits; others stay as they are.
+///
+/// `None` when the text ends with a backslash.
+pub(crate) fn unescaped(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !text.contains(&b'\\') {
-        return Cow::Borrowed(text);
+        return Some(Cow::Borrowed(text));
     }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, following)) = rest.split_first() {
         let (octet, used) = match (first, following) {
+            (b'\\', []) => return None,
             (b'\\', [b'n', ..]) => (b'\n', 1),
             (b'\\', [b'r', ..]) => (b'\r', 1),
             (b'\\', [b't', ..]) => (b'\t', 1),
-            (b'\\', [quote @ (b'"' | b'\\'), ..]) => (*quote, 1),
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
-                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), 3)
+            (b'\\', [quote @ b'"', ..]) => (*quote, 1),
+            (b'\\', [b'\\', ..]) => (b'\\', 1),
+            (b'\\', [a @ b'0'..=b'7', b, c, ..]) if b.is_ascii_digit() && c.is_ascii_digit() => {
+                (octal([*a, *b, *c]), 3)
             }
             (octet, _) => (*octet, 0),
         };
         out.push(octet);
         rest = &following[used..];
     }
-    Cow::Owned(out)
+    Some(Cow::Owned(out))
+}
+
+/// The number that three digits begin with, read up to the first that is not octal; above 255 it loses its high bit.
+fn octal(digits: [u8; 3]) -> u8 {
+    digits
+        .iter()
+        .take_while(|digit| (b'0'..=b'7').contains(digit))
+        .fold(0, |number: u8, digit| number << 3 | (digit - b'0'))
 }
 
 /// The value as FreeRADIUS prints it in an expansion, or to match a regular expression with it.

@@ -1,5 +1,7 @@
 //! Attributes of a reply, ready to be written.
 
+use std::fmt;
+
 use radius::attribute::kind;
 use radius::avp::Keys;
 use radius::data_type::DataType;
@@ -17,7 +19,7 @@ const VALUE_OCTETS_MAX: usize = 253;
 const VENDOR_VALUE_OCTETS_MAX: usize = 247;
 
 /// One attribute of a reply.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ReplyAttribute<'a> {
     /// Its name in the dictionary.
     pub name: &'a str,
@@ -41,8 +43,8 @@ pub(super) fn attribute(access: &Access, place: Place) -> Option<ReplyAttribute<
     let item = access.item(place)?;
     let attribute = &*item.attribute;
     let octets = access.octets(place)?;
-    let whole = if let Operand::Encoded(_, whole) = &item.operand {
-        Some(&**whole)
+    let whole = if let Operand::Encoded(encoded) = &item.operand {
+        Some(encoded.whole.expose())
     } else {
         None
     };
@@ -159,6 +161,17 @@ impl<'a> ReplyAttribute<'a> {
             buffer[0] = self.tag;
         }
         usize::from(is_written)
+    }
+}
+
+/// The value may be a secret.
+impl fmt::Debug for ReplyAttribute<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ReplyAttribute")
+            .field("name", &self.name)
+            .field("tag", &self.tag())
+            .finish_non_exhaustive()
     }
 }
 

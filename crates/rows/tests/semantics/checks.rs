@@ -168,6 +168,45 @@ fn the_source_of_the_packet_is_compared_as_freeradius_does() {
 }
 
 #[test]
+fn what_a_prefix_or_suffix_matches_is_taken_off_the_name() {
+    let ask = |name: &str, checks: &[(&str, &str, &str)]| {
+        let rows: Vec<_> = [&[PASSWORD], checks].concat();
+        let reply = [("Reply-Message", ":=", "`%{Stripped-User-Name}`")];
+        World::default().user(name, &rows, &reply, &[]).ask(name)
+    };
+    assert_eq!(
+        ask("u1x", &[("Prefix", "==", "u")]),
+        "accept Reply-Message=1x"
+    );
+    assert_eq!(
+        ask("u1x", &[("Prefix", "==", "u"), ("Prefix", "==", "1")]),
+        "accept Reply-Message=x"
+    );
+    assert_eq!(
+        ask("u1x", &[("Prefix", "==", "u"), ("Prefix", "==", "u")]),
+        "reject"
+    );
+    assert_eq!(
+        ask("u1x", &[("Suffix", "=", "x")]),
+        "accept Reply-Message=u1"
+    );
+    assert_eq!(ask("u1x", &[("Suffix", "==", "longer")]), "reject");
+    assert_eq!(ask("u1x", &[("Prefix", "<", "zz")]), "accept");
+    assert_eq!(ask("u1x", &[("Prefix", "=~", "u")]), "reject");
+    let keep = [
+        ("Strip-User-Name", "=", "No"),
+        ("Prefix", "==", "u"),
+        ("Prefix", "==", "u"),
+    ];
+    assert_eq!(ask("u1x", &keep), "accept");
+}
+
+#[test]
+fn the_time_of_receipt_is_compared_when_the_packet_has_none() {
+    check("", "Event-Timestamp", "1700000000", GREATER);
+}
+
+#[test]
 fn expressions_are_matched_with_what_is_printed() {
     check("", "NAS-Port-Type", "15", EQUAL);
     check("Class = 0x6162", "Class", "0x61", "!= > >= =~ =*");

@@ -1,5 +1,7 @@
 //! How rows of a group meet those of the user.
 
+use rows::row::Mode;
+
 use crate::world::{PASSWORD, World};
 
 #[track_caller]
@@ -179,6 +181,17 @@ fn a_row_that_cannot_be_read_refuses_when_it_is_read() {
     assert_eq!(world("end").ask("u"), "accept");
     assert_eq!(world("check").ask("u"), "reject");
     assert_eq!(world("reply").ask("u"), "reject");
+    // FreeRADIUS forgets the failure of a group when nothing was found before it.
+    let forgotten = World::default().user("u", &[], &[], &["g"]).group(
+        "g",
+        &[PASSWORD],
+        &[("Fall-Through", "=", "Maybe")],
+    );
+    assert_eq!(forgotten.ask("u"), "accept");
+    assert_eq!(
+        forgotten.ask_with("u", "", Some(b"pw"), Mode::Strict),
+        "reject"
+    );
     let unread = World::default()
         .user("u", &[PASSWORD, ("NAS-Port", "==", "1")], &[bad], &["acc"])
         .group("acc", &[("Auth-Type", ":=", "Accept")], &[]);

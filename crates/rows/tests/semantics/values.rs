@@ -116,6 +116,10 @@ fn text_and_octets() {
     }
     check("Class", "abc", Some(" Class=0x616263"));
     check("Class", "0x616263", Some(" Class=0x616263"));
+    check("Reply-Message", "a\\009b", Some(" Reply-Message=a\0b"));
+    check("Reply-Message", "a\\400b", Some(" Reply-Message=a\0b"));
+    check("Reply-Message", "a\\", None);
+    check("Class", "a\\", Some(" Class=0x615c"));
     check("Class", "0x61626", None);
     check("Class", "0xzz", None);
 }
