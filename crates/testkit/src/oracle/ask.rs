@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use radius::attribute::{kind, microsoft, vendor};
 use radius::authenticator::verify_reply;
-use radius::avp::{self, Keys};
+use radius::avp::{self, Avp, Keys};
 use radius::client::IdentifierPool;
 use radius::code::Code;
 use radius::dictionary::Dictionary;
 use radius::packet::{LENGTH_MAX, Packet};
 use radius::password::pap::PASSWORD_LENGTH_MAX;
 use radius::password::{chap, mschap, pap};
+use radius::value::Value;
 use radius::writer::PacketWriter;
 
 use crate::oracle::case::{Case, Method, Question};
@@ -165,18 +166,22 @@ impl Asked<'_> {
         let mut attributes: Vec<String> =
             avp::decode(self.dictionary, reply.attributes(), Some(&keys))
                 .iter()
-                .map(|avp| {
-                    (
-                        self.dictionary.name(&avp.oid),
-                        avp.show(self.dictionary).to_string(),
-                    )
-                })
+                .map(|avp| (self.dictionary.name(&avp.oid), self.shown(avp)))
                 .filter(|(name, _)| !ASIDE.contains(&name.as_str()))
                 .map(|(_, shown)| shown)
                 .filter(|shown| !shown.starts_with(&format!("Class = {OUR_CLASS}")))
                 .collect();
         attributes.sort_by(|left, right| name_of(left).cmp(name_of(right)));
         Reply::Accept(attributes)
+    }
+
+    /// An attribute in words, also a hidden one: the secrets of tests are none.
+    fn shown(&self, avp: &Avp) -> String {
+        let text = avp.show(self.dictionary).to_string();
+        if let Value::Secret(secret) = &avp.value {
+            return format!("{text} {:02x?}", secret.expose());
+        }
+        text
     }
 
     /// The Access-Request that asks the question.

@@ -6,9 +6,10 @@ use radius::dictionary::definition::Definition;
 
 use crate::oracle::case::{Case, Method, Question, Row, Table};
 
-/// What is about the packet or the credential and not about access, and what FreeRADIUS 3.2.1 does not
-/// know (`UBNT-`, later digest attributes) or keeps to itself (`Digest-`, `IPv6-6rd-`).
-const ASIDE: [&str; 7] = [
+/// What is about the packet or the credential and not about access; what FreeRADIUS 3.2.1 does not know
+/// (`UBNT-`, later digest attributes, `SIP-AOR`) or keeps to itself (`Digest-`, `IPv6-6rd-`); Ascend's binary
+/// filters and secrets, which the documents list.
+const ASIDE: [&str; 13] = [
     "Message-Authenticator",
     "Proxy-State",
     "MS-CHAP",
@@ -16,8 +17,13 @@ const ASIDE: [&str; 7] = [
     "UBNT-",
     "Digest-",
     "IPv6-6rd-",
+    "SIP-AOR",
+    "Ascend-Data-Filter",
+    "Ascend-Call-Filter",
+    "Ascend-Send-Secret",
+    "Ascend-Receive-Secret",
+    "Alc-Ascend-Data-Filter",
 ];
-const UNKNOWN: [&str; 1] = ["SIP-AOR"];
 
 /// One user for each attribute that has a place in a packet and a value of its own.
 pub fn names(dictionary: &Dictionary) -> Vec<Case> {
@@ -33,7 +39,7 @@ pub fn names(dictionary: &Dictionary) -> Vec<Case> {
 fn is_compared(definition: &Definition) -> bool {
     let name = definition.name();
     let is_aside = ASIDE.iter().any(|prefix| name.starts_with(prefix));
-    !definition.is_internal() && !is_aside && !UNKNOWN.contains(&name)
+    !definition.is_internal() && !is_aside
 }
 
 fn case(number: u64, name: &str, value: &str) -> Case {
