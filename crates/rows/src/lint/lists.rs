@@ -4,7 +4,7 @@ use super::{Finding, Remark};
 use crate::attribute::Role;
 use crate::cause::Table;
 use crate::compiler::Compiler;
-use crate::password::AuthType;
+use crate::password::{AuthType, PasswordKind};
 use crate::program::{FallThrough, Item};
 use crate::row::{GroupRows, Membership, Row, UserRows};
 
@@ -72,7 +72,11 @@ impl Checks {
             | Role::Suffix
             | Role::Virtual(_) => {}
         }
-        self.is_comparing |= !is_assigned && item.attribute.role != Role::AuthType;
+        let is_never_compared = matches!(
+            item.attribute.role,
+            Role::AuthType | Role::Skipped | Role::Password(PasswordKind::Crypt)
+        );
+        self.is_comparing |= !is_assigned && !is_never_compared;
     }
 }
 

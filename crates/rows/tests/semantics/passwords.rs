@@ -65,6 +65,10 @@ fn crypt_knows_what_libcrypt_knows() {
         "abzlUXK5ed5rs",
         "_J9..abcdTZ/33djMPto",
         "$1$abcdefgh$IQtUouv7y7Q9dRWkQEPCc.",
+        "$y$j9T$abcdefgh$UGYCVcUwcoG0k8SZZ.Uz3i0RYQNy1YmYj4I4poBPer2",
+        "$sha1$1000$abcdefgh$N4FA5boZwbgLu3FpW13GlXZDlQjB",
+        "$5$rounds=1000$saltsalt$eNI.02a9Kos9UxzxjTLpNZ6kYHkRe9Z8OsGkDDoW/X2",
+        "$2b$04$abcdefghijklmnopqrstuuyvPXIbu7xe6/CED2DzX8z6Si09MlzlW",
         "$6$d/d6ks5iJZICs3Fi$2OwZgYwG9uNW2Mx0LX0BrDBKvHtkrXoJC9U4IRNz66daFG9fYL4G5PuBzrxz1dC37O1FRD7uakM8N0e.0XvdC/",
         "$2y$04$abcdefghijklmnopqrstuuyvPXIbu7xe6/CED2DzX8z6Si09MlzlW",
     ] {
