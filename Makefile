@@ -10,6 +10,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 300
+# How many users `make oracle` makes up for each database; a run is repeated with LASTMILE_ORACLE_SEED.
+ORACLE_USERS ?= 50000
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
@@ -21,12 +23,15 @@ RUST_VERSION := $(shell sed -nE 's/^rust-version = "([0-9.]+)"$$/\1/p' Cargo.tom
 DENY_WARNINGS = $(if $(filter $(RUST_VERSION).%,$(shell cargo --version)),-- -D warnings)
 
 # Debian packages and what each is wanted for; see scripts/need.sh.
-# radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them.
+# radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them;
+# FreeRADIUS says what rows mean.
 BUILD_PACKAGES := build-essential=cc
-TEST_PACKAGES := freeradius-utils=radclient tshark=tshark \
+TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
+	freeradius-postgresql=/usr/lib/freeradius/rlm_sql_postgresql.so \
+	freeradius-utils=radclient tshark=tshark \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3
 
-.PHONY: help run test bench bench-growth lint fuzz fmt build install clean
+.PHONY: help run test oracle bench bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
@@ -40,6 +45,9 @@ test: need-test ## Formatting, lints, every test, and the examples in the docume
 	cargo clippy --locked --workspace --all-targets $(DENY_WARNINGS)
 	cargo nextest run --locked --workspace $(if $(CI),--profile ci)
 	cargo test --locked --workspace --doc
+
+oracle: need-test ## Compare with FreeRADIUS about rows made at random, ORACLE_USERS of them
+	LASTMILE_ORACLE_USERS=$(ORACLE_USERS) cargo nextest run --locked --package lastmile --test oracle --profile oracle
 
 bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, processor time, memory
 	scripts/bench.sh $(TARGET)/release/lastmile

@@ -42,6 +42,21 @@ forbid_main_cluster() {
     echo 'create_main_cluster = false' | "${as_root[@]}" tee "$conf" >/dev/null
 }
 
+# Its service would take the ports of RADIUS; invoke-rc.d asks this policy before it starts one, and 101 forbids it.
+forbid_start() {
+    policy=/usr/sbin/policy-rc.d
+    [ ! -e "$policy" ] || return 0
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 0755 "$policy"
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+}
+
+keep_stopped() {
+    command -v systemctl >/dev/null 2>&1 || return 0
+    echo "The service that came with $1 stays off; systemctl enable --now $1 turns it on" >&2
+    "${as_root[@]}" systemctl --quiet disable "$1.service" || true
+}
+
 missing=()
 for need in "$@"; do
     is_present "${need#*=}" || missing+=("${need%%=*}")
@@ -71,9 +86,15 @@ echo "Installing Debian packages: ${missing[*]}" >&2
 case " ${missing[*]} " in
     *' postgresql '*) forbid_main_cluster ;;
 esac
+case " ${missing[*]} " in
+    *' freeradius '*) forbid_start ;;
+esac
 apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet --option DPkg::Lock::Timeout=300)
 "${apt[@]}" update >&2
 "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >&2
+case " ${missing[*]} " in
+    *' freeradius '*) keep_stopped freeradius ;;
+esac
 
 for need in "$@"; do
     if ! is_present "${need#*=}"; then

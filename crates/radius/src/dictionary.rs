@@ -11,7 +11,7 @@ use definition::{Definition, Vendor, VendorFormat};
 use oid::Oid;
 
 /// The built-in sources, in the order they are read: a later name for the same number is the preferred one.
-const BUILTIN: [(&str, &str); 24] = [
+const BUILTIN: [(&str, &str); 33] = [
     ("compat.dict", include_str!("../dictionaries/compat.dict")),
     ("rfc.dict", include_str!("../dictionaries/rfc.dict")),
     (
@@ -23,10 +23,24 @@ const BUILTIN: [(&str, &str); 24] = [
         "adsl-forum.dict",
         include_str!("../dictionaries/adsl-forum.dict"),
     ),
+    (
+        "airespace.dict",
+        include_str!("../dictionaries/airespace.dict"),
+    ),
     ("aruba.dict", include_str!("../dictionaries/aruba.dict")),
     ("ascend.dict", include_str!("../dictionaries/ascend.dict")),
     ("cambium.dict", include_str!("../dictionaries/cambium.dict")),
+    (
+        "chillispot.dict",
+        include_str!("../dictionaries/chillispot.dict"),
+    ),
     ("cisco.dict", include_str!("../dictionaries/cisco.dict")),
+    ("dlink.dict", include_str!("../dictionaries/dlink.dict")),
+    ("extreme.dict", include_str!("../dictionaries/extreme.dict")),
+    (
+        "fortinet.dict",
+        include_str!("../dictionaries/fortinet.dict"),
+    ),
     (
         "freeradius.dict",
         include_str!("../dictionaries/freeradius.dict"),
@@ -34,6 +48,7 @@ const BUILTIN: [(&str, &str); 24] = [
     ("h3c.dict", include_str!("../dictionaries/h3c.dict")),
     ("huawei.dict", include_str!("../dictionaries/huawei.dict")),
     ("juniper.dict", include_str!("../dictionaries/juniper.dict")),
+    ("meraki.dict", include_str!("../dictionaries/meraki.dict")),
     (
         "microsoft.dict",
         include_str!("../dictionaries/microsoft.dict"),
@@ -42,12 +57,21 @@ const BUILTIN: [(&str, &str); 24] = [
         "mikrotik.dict",
         include_str!("../dictionaries/mikrotik.dict"),
     ),
+    (
+        "motorola.dict",
+        include_str!("../dictionaries/motorola.dict"),
+    ),
     ("nokia.dict", include_str!("../dictionaries/nokia.dict")),
     (
         "nokia-sr.dict",
         include_str!("../dictionaries/nokia-sr.dict"),
     ),
+    ("nomadix.dict", include_str!("../dictionaries/nomadix.dict")),
     ("redback.dict", include_str!("../dictionaries/redback.dict")),
+    (
+        "roaring-penguin.dict",
+        include_str!("../dictionaries/roaring-penguin.dict"),
+    ),
     ("ruckus.dict", include_str!("../dictionaries/ruckus.dict")),
     (
         "ubiquiti.dict",

@@ -156,7 +156,7 @@ impl Database {
         self.postgres.as_ref()
     }
 
-    fn sqlite_path(&self) -> PathBuf {
+    pub(crate) fn sqlite_path(&self) -> PathBuf {
         self.data_dir().join("lastmile.db")
     }
 

@@ -2,6 +2,8 @@
 
 pub mod cluster;
 pub mod database;
+pub mod freeradius;
+pub mod oracle;
 pub mod peer;
 pub mod port;
 pub mod postgres;

@@ -65,6 +65,16 @@ impl PostgresDatabase {
         &self.url
     }
 
+    /// Its name on the server.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the server listens on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A connection for SQL of the test's own.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url)

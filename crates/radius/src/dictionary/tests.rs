@@ -58,6 +58,23 @@ fn builtin_knows_attributes_of_access_networks() {
     check("Acct-Input-Octets-64", "26.2352.128", DataType::Integer64);
     check("Ascend-Data-Rate", "26.529.197", DataType::Integer32);
     check("UBNT-Tunnel-Password", "26.41112.5.2", DataType::Text);
+    check("Airespace-Interface-Name", "26.14179.5", DataType::Text);
+    check(
+        "ChilliSpot-Max-Total-Octets",
+        "26.14559.3",
+        DataType::Integer32,
+    );
+    check("Dlink-VLAN-Name", "26.171.10", DataType::Text);
+    check("Extreme-Netlogin-Vlan", "26.1916.203", DataType::Text);
+    check("Fortinet-Group-Name", "26.12356.1", DataType::Text);
+    check("Meraki-Device-Name", "26.29671.1", DataType::Text);
+    check("Motorola-Canopy-DLBR", "26.161.8", DataType::Integer32);
+    check("Nomadix-Bw-Down", "26.3309.2", DataType::Integer32);
+    check(
+        "RP-Downstream-Speed-Limit",
+        "26.10055.2",
+        DataType::Integer32,
+    );
     check(
         "Cambium-ePMP-Max-Burst-Uplink-Rate",
         "26.17713.26",

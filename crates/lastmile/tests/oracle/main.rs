@@ -1,0 +1,5 @@
+//! The same rows, the same questions: FreeRADIUS and the real binary, on both databases.
+
+mod compatible;
+mod site;
+mod strict;

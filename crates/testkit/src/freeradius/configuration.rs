@@ -1,0 +1,186 @@
+//! The configuration of the reference: `preprocess`, `chap`, `mschap`, `sql`, `pap`, with the queries and the filter of a default site.
+
+use std::path::Path;
+
+use crate::database::Database;
+
+/// What it enforces beside the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// Nothing, as a site without `expiration` and `logintime`.
+    Ignored,
+    /// `Expiration` and `Login-Time`.
+    Enforced,
+}
+
+/// It wants a file of this name for names of a site's own; there are none.
+pub(super) const DICTIONARY: &str = "";
+
+/// What an Access-Reject may carry, as in a default site.
+pub(super) const ACCESS_REJECT: &str = "\
+DEFAULT
+	EAP-Message =* ANY,
+	State =* ANY,
+	Message-Authenticator =* ANY,
+	Error-Cause =* ANY,
+	Reply-Message =* ANY,
+	MS-CHAP-Error =* ANY,
+	Proxy-State =* ANY
+";
+
+/// The whole configuration.
+pub(super) fn text(
+    database: &Database,
+    directory: &Path,
+    port: u16,
+    secret: &str,
+    limits: Limits,
+) -> String {
+    let (modules, names) = match limits {
+        Limits::Ignored => ("", ""),
+        Limits::Enforced => (LIMIT_MODULES, "expiration\n\t\tlogintime"),
+    };
+    SITE.replace("@directory@", &directory.display().to_string())
+        .replace("@port@", &port.to_string())
+        .replace("@secret@", secret)
+        .replace("@limit_modules@", modules)
+        .replace("@limit_names@", names)
+        .replace("@sql@", &sql(database))
+}
+
+const SITE: &str = r#"prefix = /usr
+logdir = @directory@
+run_dir = @directory@
+libdir = /usr/lib/freeradius
+correct_escapes = true
+max_request_time = 30
+cleanup_delay = 5
+max_requests = 65536
+hostname_lookups = no
+proxy_requests = no
+log {
+	destination = files
+	file = @directory@/radius.log
+	auth = no
+}
+security {
+	reject_delay = 0
+	status_server = yes
+}
+thread pool {
+	start_servers = 4
+	max_servers = 4
+	min_spare_servers = 1
+	max_spare_servers = 4
+	max_requests_per_server = 0
+}
+client loopback {
+	ipaddr = 127.0.0.1
+	secret = @secret@
+}
+modules {
+	preprocess { }
+	pap { }
+	chap { }
+	mschap { }
+	expr { }
+	attr_filter access_reject {
+		key = "%{User-Name}"
+		filename = @directory@/access_reject
+	}
+	@limit_modules@
+	@sql@
+}
+server default {
+	listen {
+		type = auth
+		ipaddr = 127.0.0.1
+		port = @port@
+		recv_buff = 4194304
+	}
+	authorize {
+		preprocess
+		chap
+		mschap
+		sql
+		@limit_names@
+		pap
+	}
+	authenticate {
+		Auth-Type PAP {
+			pap
+		}
+		Auth-Type CHAP {
+			chap
+		}
+		Auth-Type MS-CHAP {
+			mschap
+		}
+	}
+	post-auth {
+		Post-Auth-Type REJECT {
+			access_reject
+		}
+	}
+}
+"#;
+
+const LIMIT_MODULES: &str = "expiration { }
+	logintime {
+		minimum_timeout = 60
+	}";
+
+/// The tables and the queries that a default site has, on either database.
+fn sql(database: &Database) -> String {
+    let (dialect, place) = match database.postgres() {
+        None => ("sqlite", sqlite(&database.sqlite_path())),
+        Some(postgres) => (
+            "postgresql",
+            format!(
+                r#"server = "127.0.0.1"
+		port = {}
+		login = "postgres"
+		password = "unchecked"
+		radius_db = "{}""#,
+                postgres.port(),
+                postgres.name()
+            ),
+        ),
+    };
+    format!(
+        r#"sql {{
+		dialect = "{dialect}"
+		driver = "rlm_sql_{dialect}"
+		{place}
+		group_attribute = "SQL-Group"
+		pool {{
+			start = 4
+			min = 4
+			max = 16
+			spare = 12
+			uses = 0
+			lifetime = 0
+			idle_timeout = 0
+		}}
+		{QUERIES}
+	}}"#
+    )
+}
+
+fn sqlite(path: &Path) -> String {
+    format!(
+        r#"radius_db = "radius"
+		sqlite {{
+			filename = "{}"
+			busy_timeout = 20000
+		}}"#,
+        path.display()
+    )
+}
+
+const QUERIES: &str = r#"sql_user_name = "%{User-Name}"
+		authorize_check_query = "SELECT id, username, attribute, value, op FROM radcheck WHERE username = '%{SQL-User-Name}' ORDER BY id"
+		authorize_reply_query = "SELECT id, username, attribute, value, op FROM radreply WHERE username = '%{SQL-User-Name}' ORDER BY id"
+		authorize_group_check_query = "SELECT id, groupname, attribute, value, op FROM radgroupcheck WHERE groupname = '%{SQL-Group}' ORDER BY id"
+		authorize_group_reply_query = "SELECT id, groupname, attribute, value, op FROM radgroupreply WHERE groupname = '%{SQL-Group}' ORDER BY id"
+		group_membership_query = "SELECT groupname FROM radusergroup WHERE username = '%{SQL-User-Name}' ORDER BY priority""#;
