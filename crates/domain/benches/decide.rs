@@ -21,6 +21,8 @@ fn main() {
     let profile = AccessProfile {
         subscriber: &subscriber,
         plan: &plan,
+        usage: None,
+        plan_at_limit: None,
     };
     let mut group = criterion.benchmark_group("decide");
     group.throughput(Throughput::Elements(1));

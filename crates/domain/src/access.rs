@@ -7,11 +7,13 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv6Net;
 
+use crate::limit::{LimitUsage, VolumeLeft};
 use crate::plan::Plan;
 use crate::rate_limit::RateLimit;
 use crate::subscriber::{Subscriber, SubscriberStatus};
 use crate::time::Timestamp;
 
+mod limits;
 mod reason;
 mod request;
 mod trace;
@@ -25,6 +27,10 @@ pub use trace::{Trace, TraceStep};
 pub struct AccessProfile<'a> {
     pub subscriber: &'a Subscriber,
     pub plan: &'a Plan,
+    /// What was used of the plan's limits; nothing when absent.
+    pub usage: Option<&'a LimitUsage>,
+    /// The plan that applies at the limit of `plan`, unless there is none or it is not known.
+    pub plan_at_limit: Option<&'a Plan>,
 }
 
 /// What was decided, and by which rules.
@@ -54,6 +60,7 @@ pub struct Grants<'a> {
     /// Absent when a static IPv4 address is granted.
     pub pool: Option<&'a str>,
     pub session_limit: Option<u16>,
+    pub volume_left: VolumeLeft,
 }
 
 /// Decides about one request. `profile` is absent when nobody of that name is known.
@@ -94,7 +101,8 @@ fn judge<'a>(
     presence: Presence,
     now: Timestamp,
 ) -> Result<Grants<'a>, RejectReason> {
-    let AccessProfile { subscriber, plan } = profile.ok_or(RejectReason::UnknownUser)?;
+    let profile = profile.ok_or(RejectReason::UnknownUser)?;
+    let subscriber = profile.subscriber;
     trace.push(TraceStep::SubscriberFound);
     // The proof comes first: only who knows the password learns how the account stands.
     check_proof(trace, request.proof)?;
@@ -108,8 +116,9 @@ fn judge<'a>(
         NasIdentifierCheck::Matches => trace.push(TraceStep::NasIdentifierMatches),
         NasIdentifierCheck::Differs => return Err(RejectReason::NasIdentifierDiffers),
     }
-    check_session_limit(trace, plan, presence)?;
-    Ok(grants(trace, subscriber, plan, seconds_left))
+    check_session_limit(trace, profile.plan, presence)?;
+    let applied = limits::check(trace, &profile, now)?;
+    Ok(grants(trace, subscriber, &applied, seconds_left))
 }
 
 fn check_expiry(
@@ -166,24 +175,24 @@ fn check_session_limit(
 fn grants<'a>(
     trace: &mut Trace,
     subscriber: &'a Subscriber,
-    plan: &'a Plan,
+    applied: &limits::Applied<'a>,
     seconds_left: Option<u32>,
 ) -> Grants<'a> {
-    let terms = &plan.terms;
+    let terms = applied.terms;
     let plan_seconds = terms
         .session_timeout_seconds
         .map(|timeout| timeout.as_seconds());
-    let session_timeout_seconds = match (plan_seconds, seconds_left) {
-        (Some(plan_seconds), Some(left)) => Some(plan_seconds.min(left)),
-        (plan_seconds, left) => plan_seconds.or(left),
-    };
-    if let Some(seconds) = seconds_left
-        && session_timeout_seconds == seconds_left
-    {
-        trace.push(TraceStep::SessionTimeoutUntilExpiry { seconds });
+    let ends = [plan_seconds, seconds_left, applied.seconds_left];
+    let session_timeout_seconds = ends.into_iter().flatten().min();
+    if let Some(seconds) = session_timeout_seconds {
+        if seconds_left == Some(seconds) {
+            trace.push(TraceStep::SessionTimeoutUntilExpiry { seconds });
+        } else if applied.seconds_left == Some(seconds) {
+            trace.push(TraceStep::SessionTimeoutByLimits { seconds });
+        }
     }
     Grants {
-        rate: terms.rate.as_ref(),
+        rate: applied.rate,
         session_timeout_seconds,
         idle_timeout_seconds: terms
             .idle_timeout_seconds
@@ -197,6 +206,7 @@ fn grants<'a>(
             None => terms.pool.as_ref().map(|pool| pool.as_str()),
         },
         session_limit: terms.session_limit.map(|limit| limit.as_sessions()),
+        volume_left: applied.volume_left,
     }
 }
 

@@ -43,6 +43,13 @@ impl<Kind> Id<Kind> {
         Self::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// When it was made, to the millisecond.
+    pub fn made_at(&self) -> Timestamp {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        Timestamp::from_micros(millis * 1_000)
+    }
+
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self {
             uuid,

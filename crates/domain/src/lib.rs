@@ -9,6 +9,7 @@ pub mod auth_log;
 pub mod change;
 pub mod credential;
 pub mod id;
+pub mod limit;
 pub mod mac;
 pub mod month;
 pub mod name;

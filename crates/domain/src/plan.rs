@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::id::{PlanId, TenantId};
+use crate::limit::Limits;
 use crate::name::Name;
 use crate::rate_limit::RateLimit;
 
@@ -32,6 +33,8 @@ pub struct PlanTerms {
     pub pool: Option<PoolName>,
     /// How many sessions one subscriber may have open at once.
     pub session_limit: Option<SessionLimit>,
+    /// Quotas, hours and validity; most plans have none.
+    pub limits: Option<Box<Limits>>,
 }
 
 /// A timeout of 1 second to 21,474,720 seconds, the most that RouterOS takes.

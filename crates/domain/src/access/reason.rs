@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Method;
 use crate::credential::HashScheme;
+use crate::limit::{Crossing, Measure};
 use crate::time::Timestamp;
 
 /// Why access was refused.
@@ -22,6 +23,9 @@ pub enum RejectReason {
     NasIdentifierDiffers,
     SessionLimit { open: u32, limit: u16 },
     PlanMissing,
+    QuotaUsedUp(Crossing),
+    OutsideHours { opens_at: Timestamp },
+    NoLongerValid { ended_at: Timestamp },
 }
 
 impl RejectReason {
@@ -40,6 +44,9 @@ impl RejectReason {
             Self::NasIdentifierDiffers => "nas_identifier_differs",
             Self::SessionLimit { .. } => "session_limit",
             Self::PlanMissing => "plan_missing",
+            Self::QuotaUsedUp(_) => "quota_used_up",
+            Self::OutsideHours { .. } => "outside_hours",
+            Self::NoLongerValid { .. } => "no_longer_valid",
         }
     }
 
@@ -49,6 +56,14 @@ impl RejectReason {
             Self::Disabled => "Your account is disabled",
             Self::Expired { .. } => "Your account has expired",
             Self::SessionLimit { .. } => "You are already logged in",
+            Self::QuotaUsedUp(crossing) => match crossing.measure {
+                Measure::Traffic | Measure::Upload | Measure::Download => {
+                    "Your data volume is used up"
+                }
+                Measure::Time => "Your online time is used up",
+            },
+            Self::OutsideHours { .. } => "Your plan does not cover this time",
+            Self::NoLongerValid { .. } => "Your plan has ended",
             Self::UnknownUser
             | Self::MalformedUserName
             | Self::WrongPassword { .. }
@@ -94,6 +109,13 @@ impl fmt::Display for RejectReason {
                 )
             }
             Self::PlanMissing => formatter.write_str("the subscriber's plan is not known here yet"),
+            Self::QuotaUsedUp(crossing) => write!(formatter, "{crossing}"),
+            Self::OutsideHours { opens_at } => {
+                write!(formatter, "the plan's hours begin again at {opens_at}")
+            }
+            Self::NoLongerValid { ended_at } => {
+                write!(formatter, "the plan's validity ended at {ended_at}")
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use arrayvec::ArrayVec;
 
 use super::{Method, RejectReason};
+use crate::limit::{Measure, Period, ResetAt};
+use crate::time::Timestamp;
 
 /// The rules that a decision went through, in order.
 pub type Trace = ArrayVec<TraceStep, { TraceStep::STEPS_MAX }>;
@@ -16,13 +18,43 @@ pub enum TraceStep {
     SubscriberActive,
     NotExpired,
     NoExpiry,
-    PasswordVerified { method: Method },
+    PasswordVerified {
+        method: Method,
+    },
     NasIdentifierMatches,
-    WithinSessionLimit { open: u32, limit: u16 },
+    WithinSessionLimit {
+        open: u32,
+        limit: u16,
+    },
     NoSessionLimit,
-    SessionTimeoutUntilExpiry { seconds: u32 },
+    SessionTimeoutUntilExpiry {
+        seconds: u32,
+    },
     Granted,
     Refused(RejectReason),
+    StillValid {
+        until: Timestamp,
+    },
+    /// The plan's window closes in so many seconds.
+    HoursOpen {
+        seconds: u32,
+    },
+    WithinQuotas,
+    /// A quota is used up, and another speed applies.
+    Throttled {
+        measure: Measure,
+        period: Period,
+        resets_at: ResetAt,
+    },
+    /// A quota is used up, and another plan applies.
+    MovedToPlan {
+        measure: Measure,
+        period: Period,
+        resets_at: ResetAt,
+    },
+    SessionTimeoutByLimits {
+        seconds: u32,
+    },
 }
 
 impl TraceStep {
@@ -55,6 +87,47 @@ impl fmt::Display for TraceStep {
             }
             Self::Granted => formatter.write_str("granted"),
             Self::Refused(reason) => write!(formatter, "refused: {reason}"),
+            Self::StillValid { until } => write!(formatter, "the plan is valid until {until}"),
+            Self::HoursOpen { seconds } => {
+                write!(formatter, "the plan's hours go on for {seconds} s")
+            }
+            Self::WithinQuotas => formatter.write_str("no quota is used up"),
+            Self::Throttled {
+                measure,
+                period,
+                resets_at,
+            } => {
+                write_used_up(formatter, *measure, *period, *resets_at)?;
+                formatter.write_str("; the plan's speed at the limit applies")
+            }
+            Self::MovedToPlan {
+                measure,
+                period,
+                resets_at,
+            } => {
+                write_used_up(formatter, *measure, *period, *resets_at)?;
+                formatter.write_str("; the plan's other plan applies")
+            }
+            Self::SessionTimeoutByLimits { seconds } => {
+                write!(
+                    formatter,
+                    "the session ends with what the plan's limits leave, in {seconds} s"
+                )
+            }
         }
+    }
+}
+
+fn write_used_up(
+    formatter: &mut fmt::Formatter<'_>,
+    measure: Measure,
+    period: Period,
+    resets_at: ResetAt,
+) -> fmt::Result {
+    let (measure, period) = (measure.as_str(), period.as_str());
+    write!(formatter, "the {measure} quota ({period}) is used up")?;
+    match resets_at.find() {
+        Some(at) => write!(formatter, " until {at}"),
+        None => Ok(()),
     }
 }

@@ -9,6 +9,8 @@ use compact_str::CompactString;
 
 use crate::access::{Method, RejectReason, Trace, TraceStep};
 use crate::credential::HashScheme;
+use crate::limit::{Crossing, Measure, Period, ResetAt};
+use crate::time::Timestamp;
 
 const METHODS: [Method; 6] = [
     Method::Pap,
@@ -93,6 +95,18 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             write!(text, " {method} {stored}")
         }
         RejectReason::SessionLimit { open, limit } => write!(text, " {open} {limit}"),
+        RejectReason::QuotaUsedUp(Crossing {
+            amount,
+            measure,
+            period,
+            resets_at,
+        }) => {
+            let (measure, period) = (measure.as_str(), period.as_str());
+            let resets_at = stored_reset(resets_at);
+            write!(text, " {measure} {period} {amount} {resets_at}")
+        }
+        RejectReason::OutsideHours { opens_at: at }
+        | RejectReason::NoLongerValid { ended_at: at } => write!(text, " {at}"),
     }
     .expect("a string takes every write");
     text
@@ -129,6 +143,18 @@ fn find_reason(text: &str) -> Option<RejectReason> {
             limit: word()?.parse().ok()?,
         },
         "plan_missing" => RejectReason::PlanMissing,
+        "quota_used_up" => RejectReason::QuotaUsedUp(Crossing {
+            measure: Measure::find(word()?)?,
+            period: Period::find(word()?)?,
+            amount: word()?.parse().ok()?,
+            resets_at: find_reset(word()?)?,
+        }),
+        "outside_hours" => RejectReason::OutsideHours {
+            opens_at: word()?.parse().ok()?,
+        },
+        "no_longer_valid" => RejectReason::NoLongerValid {
+            ended_at: word()?.parse().ok()?,
+        },
         _ => return None,
     };
     match word() {
@@ -160,6 +186,20 @@ impl TraceText {
                 TraceStep::SessionTimeoutUntilExpiry { seconds } => write!(text, "t{seconds}"),
                 TraceStep::Granted => text.write_str("g"),
                 TraceStep::Refused(_) => text.write_str("r"),
+                TraceStep::StillValid { until } => write!(text, "qv{}", until.as_micros()),
+                TraceStep::HoursOpen { seconds } => write!(text, "qh{seconds}"),
+                TraceStep::WithinQuotas => text.write_str("qq"),
+                TraceStep::Throttled {
+                    measure,
+                    period,
+                    resets_at,
+                } => write_crossing(&mut text, 'x', measure, period, resets_at),
+                TraceStep::MovedToPlan {
+                    measure,
+                    period,
+                    resets_at,
+                } => write_crossing(&mut text, 'p', measure, period, resets_at),
+                TraceStep::SessionTimeoutByLimits { seconds } => write!(text, "qt{seconds}"),
             }
             .expect("a string takes every write");
         }
@@ -206,6 +246,7 @@ fn find_step(word: &str) -> Option<TraceStep> {
             let seconds = value.parse().ok()?;
             return Some(TraceStep::SessionTimeoutUntilExpiry { seconds });
         }
+        'q' => return find_limit_step(value),
         'f' => TraceStep::SubscriberFound,
         'a' => TraceStep::SubscriberActive,
         'e' => TraceStep::NotExpired,
@@ -216,6 +257,71 @@ fn find_step(word: &str) -> Option<TraceStep> {
         _ => return None,
     };
     value.is_empty().then_some(step)
+}
+
+/// The rules of limits have two letters.
+fn find_limit_step(word: &str) -> Option<TraceStep> {
+    let first = word.chars().next()?;
+    let value = &word[first.len_utf8()..];
+    let step = match first {
+        'v' => TraceStep::StillValid {
+            until: Timestamp::from_micros(value.parse().ok()?),
+        },
+        'h' => TraceStep::HoursOpen {
+            seconds: value.parse().ok()?,
+        },
+        't' => TraceStep::SessionTimeoutByLimits {
+            seconds: value.parse().ok()?,
+        },
+        'q' if value.is_empty() => TraceStep::WithinQuotas,
+        'x' | 'p' => {
+            let mut parts = value.split('/');
+            let mut part = || parts.next();
+            let (measure, period) = (Measure::find(part()?)?, Period::find(part()?)?);
+            let resets_at = find_reset(part()?)?;
+            if part().is_some() {
+                return None;
+            }
+            match first {
+                'x' => TraceStep::Throttled {
+                    measure,
+                    period,
+                    resets_at,
+                },
+                _ => TraceStep::MovedToPlan {
+                    measure,
+                    period,
+                    resets_at,
+                },
+            }
+        }
+        _ => return None,
+    };
+    Some(step)
+}
+
+fn write_crossing(
+    text: &mut CompactString,
+    letter: char,
+    measure: Measure,
+    period: Period,
+    resets_at: ResetAt,
+) -> fmt::Result {
+    let (measure, period) = (measure.as_str(), period.as_str());
+    let resets_at = stored_reset(resets_at);
+    write!(text, "q{letter}{measure}/{period}/{resets_at}")
+}
+
+/// Seconds since 1970, or 0 for never.
+fn stored_reset(resets_at: ResetAt) -> i64 {
+    resets_at.find().map_or(0, Timestamp::as_seconds)
+}
+
+fn find_reset(text: &str) -> Option<ResetAt> {
+    match text.parse().ok()? {
+        0 => Some(ResetAt::NEVER),
+        seconds => Some(ResetAt::at(Timestamp::from_seconds(seconds))),
+    }
 }
 
 fn find_method(text: &str) -> Option<Method> {
@@ -229,7 +335,6 @@ fn find_scheme(text: &str) -> Option<HashScheme> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     const AT: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -277,6 +382,33 @@ mod tests {
         check_reason(
             RejectReason::SessionLimit { open: 3, limit: 2 },
             "session_limit 3 2",
+        );
+        let crossing = Crossing {
+            amount: 50_000_000_000,
+            measure: Measure::Traffic,
+            period: Period::Month,
+            resets_at: ResetAt::at(AT),
+        };
+        check_reason(
+            RejectReason::QuotaUsedUp(crossing),
+            "quota_used_up traffic month 50000000000 1800000000",
+        );
+        check_reason(
+            RejectReason::QuotaUsedUp(Crossing {
+                measure: Measure::Time,
+                period: Period::Total,
+                resets_at: ResetAt::NEVER,
+                ..crossing
+            }),
+            "quota_used_up time total 50000000000 0",
+        );
+        check_reason(
+            RejectReason::OutsideHours { opens_at: AT },
+            "outside_hours 2027-01-15T08:00:00Z",
+        );
+        check_reason(
+            RejectReason::NoLongerValid { ended_at: AT },
+            "no_longer_valid 2027-01-15T08:00:00Z",
         );
     }
 
@@ -348,6 +480,34 @@ mod tests {
             None,
             "e i l3/5 t90",
         );
+        let (measure, period) = (Measure::Download, Period::Day);
+        let resets_at = ResetAt::at(AT);
+        check_trace(
+            &[
+                TraceStep::StillValid { until: AT },
+                TraceStep::HoursOpen { seconds: 60 },
+                TraceStep::WithinQuotas,
+                TraceStep::SessionTimeoutByLimits { seconds: 59 },
+            ],
+            None,
+            "qv1800000000000000 qh60 qq qt59",
+        );
+        check_trace(
+            &[
+                TraceStep::Throttled {
+                    measure,
+                    period,
+                    resets_at,
+                },
+                TraceStep::MovedToPlan {
+                    measure,
+                    period,
+                    resets_at: ResetAt::NEVER,
+                },
+            ],
+            None,
+            "qxdownload/day/1800000000 qpdownload/day/0",
+        );
         let reason = RejectReason::Expired { at: AT };
         check_trace(
             &[TraceStep::SubscriberFound, TraceStep::Refused(reason)],
@@ -380,5 +540,6 @@ mod tests {
         let text = TraceText::from_stored("f vmschapv2 a n u g");
         assert!(!text.0.is_heap_allocated());
         assert!(size_of::<crate::auth_log::AuthLogEntry>() <= 208);
+        assert!(size_of::<TraceStep>() <= 16);
     }
 }

@@ -1,0 +1,95 @@
+//! What a subscriber has used of the periods that quotas last for.
+
+use super::{Period, Span};
+use crate::time::Timestamp;
+use crate::usage::UsageAmount;
+
+/// A period whose usage is counted; that of a session is known from the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeriodCounted {
+    Day,
+    Week,
+    Month,
+    Total,
+}
+
+/// Every period that is counted.
+pub const PERIODS_COUNTED: [PeriodCounted; 4] = [
+    PeriodCounted::Day,
+    PeriodCounted::Week,
+    PeriodCounted::Month,
+    PeriodCounted::Total,
+];
+
+/// What was used in one span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    pub span: Span,
+    pub used: UsageAmount,
+}
+
+/// What is known of a subscriber for the limits: the first use, and a counter for each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LimitUsage {
+    pub first_use: Option<Timestamp>,
+    counters: [Option<Counter>; PERIODS_COUNTED.len()],
+}
+
+impl PeriodCounted {
+    pub const fn period(self) -> Period {
+        match self {
+            Self::Day => Period::Day,
+            Self::Week => Period::Week,
+            Self::Month => Period::Month,
+            Self::Total => Period::Total,
+        }
+    }
+
+    pub const fn of(period: Period) -> Option<Self> {
+        match period {
+            Period::Session => None,
+            Period::Day => Some(Self::Day),
+            Period::Week => Some(Self::Week),
+            Period::Month => Some(Self::Month),
+            Period::Total => Some(Self::Total),
+        }
+    }
+}
+
+impl LimitUsage {
+    pub const fn counter(&self, period: PeriodCounted) -> Option<Counter> {
+        self.counters[period as usize]
+    }
+
+    /// What was used in this very span; nothing when another one was counted last.
+    pub fn used(&self, period: PeriodCounted, span: Span) -> UsageAmount {
+        let counter = self.counter(period);
+        let same = counter.filter(|counter| counter.span == span);
+        same.map_or(UsageAmount::default(), |counter| counter.used)
+    }
+
+    pub const fn set(&mut self, period: PeriodCounted, counter: Counter) {
+        self.counters[period as usize] = Some(counter);
+    }
+
+    /// Takes over what was counted, however late and however often the news comes: of one span the
+    /// most, of two spans the later one. Spans that overlap are those of a plan that was changed,
+    /// and what is told last holds.
+    pub fn learn(&mut self, period: PeriodCounted, counter: Counter) {
+        let place = &mut self.counters[period as usize];
+        match place {
+            Some(known) if known.span == counter.span => known.used = known.used.max(counter.used),
+            Some(known) if counter.span.ends_at <= known.span.starts_at => {}
+            Some(_) | None => *place = Some(counter),
+        }
+    }
+
+    /// Takes over a first use; the earliest one stays. Says whether it was news.
+    pub fn learn_first_use(&mut self, at: Timestamp) -> bool {
+        let is_news = self.first_use.is_none_or(|known| at < known);
+        if is_news {
+            self.first_use = Some(at);
+        }
+        is_news
+    }
+}
