@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use aaa::directory::Directory;
 use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
 use aaa::inbox::Completion;
+use aaa::limits::LimitTable;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
 use criterion::measurement::Measurement;
@@ -113,6 +114,7 @@ fn engine(directory: Arc<Directory>) -> Engine {
     let context = Context {
         directory,
         sessions: Arc::new(SessionTable::new()),
+        limits: Arc::new(LimitTable::new(Arc::default())),
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::ZERO,
     };

@@ -1,6 +1,7 @@
 //! Who may log in and from where, in memory: read without locks, kept current by the change feed.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -33,6 +34,8 @@ const SLICE: usize = 512;
 pub struct Directory {
     nas: ArcSwap<NasTable>,
     plans: HashMap<PlanId, Arc<PlanCell>, RandomState>,
+    /// A plan with limits was seen; until then nobody has to look for one.
+    has_limits: AtomicBool,
     subscribers: Arc<SubscriberTable>,
     /// Keys the memory of verified passwords; new in each process.
     verification_key: Arc<[u8; 32]>,
@@ -101,6 +104,7 @@ impl Directory {
         Self {
             nas: ArcSwap::default(),
             plans: HashMap::with_hasher(RandomState::default()),
+            has_limits: AtomicBool::new(false),
             subscribers: Arc::new(SubscriberTable::new()),
             verification_key: Arc::new(verification_key),
         }
@@ -117,6 +121,16 @@ impl Directory {
         username: &str,
     ) -> Option<Arc<SubscriberEntry>> {
         self.subscribers.find(tenant, username)
+    }
+
+    /// The plan with this id, unless it is not known here.
+    pub fn find_plan(&self, id: PlanId) -> Option<Arc<Plan>> {
+        self.plans.pin().get(&id)?.0.load_full()
+    }
+
+    /// Whether any plan may have limits.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.has_limits.load(Relaxed)
     }
 
     pub fn subscriber_count(&self) -> usize {
@@ -248,6 +262,9 @@ impl Directory {
     }
 
     fn set_plan(&self, plan: Plan) {
+        if plan.terms.limits.is_some() {
+            self.has_limits.store(true, Relaxed);
+        }
         self.plan_cell(plan.id).0.store(Some(Arc::new(plan)));
     }
 

@@ -88,6 +88,9 @@ fn rate_32(rate: BitRate) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
+    use domain::limit::VolumeLeft;
     use domain::plan::PoolName;
     use domain::rate_limit::RateLimit;
     use radius::avp;
@@ -108,6 +111,7 @@ mod tests {
             ipv6_delegated: None,
             pool: pool.map(PoolName::as_str),
             session_limit: None,
+            volume_left: VolumeLeft::default(),
         }
     }
 
@@ -171,6 +175,53 @@ mod tests {
             &[
                 "Acct-Interim-Interval = 300",
                 "Mikrotik-Rate-Limit = \"5M/10M 8M/15M 4M/8M 16/12 5 1M/2M\"",
+            ],
+        );
+    }
+
+    #[track_caller]
+    fn check_volume(volume_left: VolumeLeft, expected: &[&str]) {
+        let grants = Grants {
+            volume_left,
+            ..grants(None, None)
+        };
+        let interim = ["Acct-Interim-Interval = 300"];
+        let expected: Vec<_> = interim.iter().chain(expected).copied().collect();
+        let none = RequestedService::default();
+        check(Vendor::Mikrotik, &grants, none, &expected);
+        for vendor in [Vendor::Generic, Vendor::Cisco, Vendor::Wispr] {
+            check(vendor, &grants, none, &interim);
+        }
+    }
+
+    #[test]
+    fn the_router_is_told_the_bytes_that_are_left() {
+        check_volume(
+            VolumeLeft {
+                traffic: NonZeroU64::new(50_000_000_000),
+                upload: NonZeroU64::new(1),
+                download: NonZeroU64::new(u32::MAX.into()),
+            },
+            &[
+                "Mikrotik-Recv-Limit = 1",
+                "Mikrotik-Xmit-Limit = 4294967295",
+                "Mikrotik-Total-Limit = 2755359744",
+                "Mikrotik-Total-Limit-Gigawords = 11",
+            ],
+        );
+        // 4 GiB are not sent as a low part of 0.
+        check_volume(
+            VolumeLeft {
+                upload: NonZeroU64::new(1 << 32),
+                download: NonZeroU64::new((1 << 33) + 7),
+                traffic: Some(NonZeroU64::MAX),
+            },
+            &[
+                "Mikrotik-Recv-Limit = 4294967295",
+                "Mikrotik-Xmit-Limit = 7",
+                "Mikrotik-Xmit-Limit-Gigawords = 2",
+                "Mikrotik-Total-Limit = 4294967295",
+                "Mikrotik-Total-Limit-Gigawords = 4294967295",
             ],
         );
     }

@@ -28,6 +28,7 @@ use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ti
 use crate::inbox::Completion;
 use crate::journal::is_repeated_by_its_next;
 use crate::knock::KnockList;
+use crate::limits::LimitTable;
 use crate::metrics::{Count, Drop, Metrics};
 use crate::nas_table::{NasEntry, NasTable};
 use crate::outbox::Outbox;
@@ -113,6 +114,7 @@ pub enum Effect {
 pub struct Context {
     pub directory: Arc<Directory>,
     pub sessions: Arc<SessionTable>,
+    pub limits: Arc<LimitTable>,
     pub metrics: Arc<Metrics>,
     /// How long an Access-Reject is held back.
     pub reject_delay: Duration,

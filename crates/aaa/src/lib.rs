@@ -15,6 +15,7 @@ mod follow;
 pub mod inbox;
 pub mod journal;
 mod knock;
+pub mod limits;
 pub mod metrics;
 pub mod nas_table;
 pub mod node;

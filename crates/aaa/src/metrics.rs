@@ -108,10 +108,13 @@ pub enum Count {
     SnapshotWritten,
     SnapshotFailure,
     WorkerRestart,
+    LimitCrossed,
+    LimitWishLost,
+    LimitFailure,
 }
 
 impl Count {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 36] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -145,6 +148,9 @@ impl Count {
         Self::SnapshotWritten,
         Self::SnapshotFailure,
         Self::WorkerRestart,
+        Self::LimitCrossed,
+        Self::LimitWishLost,
+        Self::LimitFailure,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -183,6 +189,9 @@ impl Count {
             Self::SnapshotWritten => "snapshots_written",
             Self::SnapshotFailure => "snapshot_failures",
             Self::WorkerRestart => "worker_restarts",
+            Self::LimitCrossed => "limits_crossed",
+            Self::LimitWishLost => "limit_wishes_lost",
+            Self::LimitFailure => "limit_failures",
         }
     }
 
@@ -227,6 +236,11 @@ impl Count {
             Self::SnapshotWritten => "Directory snapshots written",
             Self::SnapshotFailure => "Directory snapshots that could not be written",
             Self::WorkerRestart => "Packet workers restarted after a panic",
+            Self::LimitCrossed => "Sessions that went on beyond a limit of their plan",
+            Self::LimitWishLost => {
+                "First uses, questions about usage and crossed limits for which there was no room"
+            }
+            Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
         }
     }
 }

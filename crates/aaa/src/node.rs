@@ -21,11 +21,14 @@ use crate::directory::Directory;
 use crate::engine::{Context, Role};
 use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
+use crate::limits::{LimitKeeper, LimitTable};
 use crate::metrics::{Count, Metrics};
-use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Spool};
+use crate::port::{
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, LimitStore, PortError, Registry, Spool,
+};
 use crate::session_table::{OpenSession, SessionTable};
 use crate::socket::{self, BindError, Listener};
-use crate::spooling::{SpoolState, Spooling};
+use crate::spooling::{Followers, SpoolState, Spooling};
 use crate::verifier::Verifier;
 use crate::worker::Worker;
 
@@ -95,6 +98,8 @@ pub struct Tasks {
     pub drain: Restartable,
     /// Never ends.
     pub follower: Restartable,
+    /// Never ends.
+    pub limits: Restartable,
 }
 
 /// A running node.
@@ -104,6 +109,7 @@ pub struct Node {
     pub acct: Vec<SocketAddr>,
     pub directory: Arc<Directory>,
     pub sessions: Arc<SessionTable>,
+    pub limits: Arc<LimitTable>,
     pub metrics: Arc<Metrics>,
     pub spool: Arc<SpoolState>,
     stop: Arc<AtomicBool>,
@@ -120,14 +126,16 @@ impl Node {
     ) -> Result<(Self, Tasks), StartError>
     where
         R: Registry,
-        A: AccountingStore,
+        A: AccountingStore + LimitStore,
         S: Spool,
         L: AuthLogStore,
         F: ChangeFeed,
     {
-        let blank = Blank::open(options, ports)?;
+        let mut blank = Blank::open(options, ports)?;
         blank.spooling.drain_at_start().await;
         let loaded = load(&blank.context, &*blank.registry).await;
+        loaded.map_err(StartError::Load)?;
+        let loaded = blank.keeper.load().await;
         loaded.map_err(StartError::Load)?;
         blank.context.metrics.count(Count::DirectoryReload);
         blank.serve(options)
@@ -142,7 +150,7 @@ impl Node {
     ) -> Result<(Self, Tasks), StartError>
     where
         R: Registry,
-        A: AccountingStore,
+        A: AccountingStore + LimitStore,
         S: Spool,
         L: AuthLogStore,
         F: ChangeFeed,
@@ -175,6 +183,7 @@ struct Blank<R, A, S, L, F> {
     sets: Vec<Vec<Listener>>,
     context: Context,
     spooling: Arc<Spooling<A, S>>,
+    keeper: LimitKeeper<A>,
     registry: Arc<R>,
     log: Arc<L>,
     feed: F,
@@ -184,31 +193,46 @@ struct Blank<R, A, S, L, F> {
 impl<R, A, S, L, F> Blank<R, A, S, L, F>
 where
     R: Registry,
-    A: AccountingStore,
+    A: AccountingStore + LimitStore,
     S: Spool,
     L: AuthLogStore,
     F: ChangeFeed,
 {
     fn open(options: &NodeOptions, ports: Ports<R, A, S, L, F>) -> Result<Self, StartError> {
         let sets = open_listeners(options)?;
+        let metrics = Arc::new(Metrics::new());
         let context = Context {
             directory: Arc::new(Directory::new(draw())),
             sessions: Arc::new(SessionTable::new()),
-            metrics: Arc::new(Metrics::new()),
+            limits: Arc::new(LimitTable::new(Arc::clone(&metrics))),
+            metrics,
             reject_delay: options.reject_delay,
         };
         let lanes = ports.accounting.lanes().max(1);
+        let keeper = LimitKeeper::new(
+            Arc::clone(&ports.accounting),
+            Arc::clone(&context.limits),
+            Arc::clone(&context.directory),
+            Arc::clone(&context.metrics),
+        );
+        let followers = Followers {
+            sessions: Arc::clone(&context.sessions),
+            limits: Arc::clone(&context.limits),
+            directory: Arc::clone(&context.directory),
+            clock: Arc::clone(&ports.clock),
+        };
         let spooling = Arc::new(Spooling::new(
             (0..lanes).map(|_| SourceId(draw())).collect(),
             ports.accounting,
             ports.spool,
-            Arc::clone(&context.sessions),
+            followers,
             Arc::clone(&context.metrics),
         ));
         Ok(Self {
             sets,
             context,
             spooling,
+            keeper,
             registry: ports.registry,
             log: ports.log,
             feed: ports.feed,
@@ -221,6 +245,7 @@ where
             sets,
             context,
             spooling,
+            keeper,
             registry,
             log,
             feed,
@@ -263,12 +288,14 @@ where
             log: restartable(log, |log| Box::pin(log.run())),
             drain: restartable(drain, |drain| Box::pin(drain.run())),
             follower: restartable(follower, |follower| Box::pin(follower.run())),
+            limits: restartable(keeper, |keeper| Box::pin(keeper.run())),
         };
         let node = Node {
             auth,
             acct,
             directory: context.directory,
             sessions: context.sessions,
+            limits: context.limits,
             metrics: context.metrics,
             spool,
             stop,

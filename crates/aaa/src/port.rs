@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::time::Instant;
 
+use compact_str::CompactString;
 use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
-use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::id::{PlanId, SessionId, SubscriberId, TenantId};
+use domain::limit::{LimitNews, Meter};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::{Session, SessionOutcome};
@@ -116,6 +118,15 @@ pub enum Stored {
     Before,
 }
 
+/// What a commit did.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// With each record.
+    pub stored: Vec<Stored>,
+    /// The counters of limits that something was added to, as they are now.
+    pub counted: Vec<LimitNews>,
+}
+
 /// Makes accounting durable in the database.
 pub trait AccountingStore: Send + Sync + 'static {
     /// How many commits at a time it is made for. Sessions belong to one of so many lanes.
@@ -124,11 +135,56 @@ pub trait AccountingStore: Send + Sync + 'static {
     /// Stores all records or none, in order, and returns when they are durable. What was stored
     /// under the same numbers is not stored again: a commit may be repeated when nobody saw its
     /// end, later and in other parts too, while the numbers of its source come in their order.
+    ///
+    /// What a record adds to the usage is added to its meters in the same step. Each meter has the
+    /// index of its record, and they come in the order of the records.
     fn commit(
         &self,
         origin: Origin,
         records: &[AccountingRecord],
-    ) -> impl Future<Output = Result<Vec<Stored>, PortError>> + Send;
+        meters: &[(usize, Meter)],
+    ) -> impl Future<Output = Result<Committed, PortError>> + Send;
+}
+
+/// A stored fact about limits, and when it was stored by the clock of who stored it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitRow {
+    pub news: LimitNews,
+    pub updated_at: Timestamp,
+}
+
+/// Whose usage of a period is asked for that nobody has counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitQuestion {
+    pub tenant: TenantId,
+    pub username: CompactString,
+    pub meter: Meter,
+}
+
+/// Keeps what counts for the limits of subscribers.
+pub trait LimitStore: Send + Sync + 'static {
+    /// The next facts after `after`, in one order, at most `limit`.
+    fn limit_page(
+        &self,
+        after: Option<LimitNews>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<LimitRow>, PortError>> + Send;
+    /// Facts that were stored at `since` or later, the earliest first, at most `limit`.
+    fn limit_since(
+        &self,
+        since: Timestamp,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<LimitRow>, PortError>> + Send;
+    /// What was used in periods that nobody has counted, as far as that is known.
+    fn limit_sums(
+        &self,
+        questions: &[LimitQuestion],
+    ) -> impl Future<Output = Result<Vec<LimitNews>, PortError>> + Send;
+    /// Stores first uses; the earliest one of a subscriber stays, whoever heard of it.
+    fn limit_note_first_use(
+        &self,
+        uses: &[(SubscriberId, Timestamp)],
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Records that went into the spool together.

@@ -193,9 +193,11 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
     match reason {
         // Not "password expired", which makes Windows ask for a new password.
         RejectReason::Disabled | RejectReason::Expired { .. } => FailureCode::AccountDisabled,
-        RejectReason::SessionLimit { .. } | RejectReason::NasIdentifierDiffers => {
-            FailureCode::NoDialinPermission
-        }
+        RejectReason::SessionLimit { .. }
+        | RejectReason::NasIdentifierDiffers
+        | RejectReason::QuotaUsedUp(_) => FailureCode::NoDialinPermission,
+        RejectReason::NoLongerValid { .. } => FailureCode::AccountDisabled,
+        RejectReason::OutsideHours { .. } => FailureCode::RestrictedLogonHours,
         RejectReason::UnknownUser
         | RejectReason::MalformedUserName
         | RejectReason::WrongPassword { .. }

@@ -11,6 +11,7 @@
 //! records of a session reach the database in the order in which they came. What ends sessions of
 //! every lane, the restart of a router, comes while no other commit is under way.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -20,9 +21,11 @@ use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
+use crate::directory::Directory;
 use crate::follow::{Notice, follow_spooled, follow_stored};
+use crate::limits::LimitTable;
 use crate::metrics::{Count, Metrics};
-use crate::port::{AccountingStore, Parcel, PortError, Spool, Stored};
+use crate::port::{AccountingStore, Clock, Committed, Parcel, PortError, Spool};
 use crate::session_table::SessionTable;
 use crate::trouble::Trouble;
 
@@ -57,7 +60,7 @@ const REFUSED_MAX: u32 = 16;
 pub struct Spooling<A, S> {
     database: Arc<A>,
     spool: Arc<S>,
-    sessions: Arc<SessionTable>,
+    followers: Followers,
     metrics: Arc<Metrics>,
     state: Arc<SpoolState>,
     lanes: Vec<Lane>,
@@ -73,6 +76,25 @@ pub struct Spooling<A, S> {
     /// There is no one left to bring records.
     finished: Notify,
     refused_in_a_row: AtomicU32,
+}
+
+/// What learns from accounting that is durable.
+#[derive(Clone)]
+pub struct Followers {
+    pub sessions: Arc<SessionTable>,
+    pub limits: Arc<LimitTable>,
+    pub directory: Arc<Directory>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Followers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Followers")
+            .field("sessions", &self.sessions.len())
+            .field("limits", &self.limits.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// One sequence of numbers.
@@ -119,7 +141,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         sources: Vec<SourceId>,
         database: Arc<A>,
         spool: Arc<S>,
-        sessions: Arc<SessionTable>,
+        followers: Followers,
         metrics: Arc<Metrics>,
     ) -> Self {
         let left = spool.depth();
@@ -129,7 +151,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         Self {
             database,
             spool,
-            sessions,
+            followers,
             metrics,
             state: Arc::new(state),
             lanes: sources.into_iter().map(Lane::new).collect(),
@@ -165,8 +187,8 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         if self.state.is_spooling() {
             return self.append(origin, records).await;
         }
-        let stored = match self.store(origin, records, COMMIT_PATIENCE).await {
-            Ok(stored) => stored,
+        let committed = match self.store(origin, records, COMMIT_PATIENCE).await {
+            Ok(committed) => committed,
             Err(problem) if problem.is_outage() => {
                 self.append(origin, records).await?;
                 let was_spooling = self.state.is_spooling.swap(true, Relaxed);
@@ -184,7 +206,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         self.state.refusal.end();
         self.metrics.count(Count::JournalBatch);
         self.metrics.add(Count::JournalRecord, records.len() as u64);
-        self.follow(records, &stored, Notice::First);
+        self.follow(records, &committed, Notice::First);
         Ok(())
     }
 
@@ -307,10 +329,10 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
             let origin = origin.plus(from as u64);
             let part_records = &records[part.clone()];
             match self.store(origin, part_records, patience).await {
-                Ok(stored) => {
+                Ok(committed) => {
                     self.refused_in_a_row.store(0, Relaxed);
                     self.metrics.add(Count::SpoolDrained, part.len() as u64);
-                    self.follow(part_records, &stored, notice);
+                    self.follow(part_records, &committed, notice);
                     (from, size) = (part.end, 2 * size);
                 }
                 Err(problem) if problem.is_outage() => return Err(problem),
@@ -347,12 +369,20 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         origin: Origin,
         records: &[AccountingRecord],
         patience: Duration,
-    ) -> Result<Vec<Stored>, PortError> {
-        let stored = match timeout(patience, self.database.commit(origin, records)).await {
-            Ok(stored) => stored,
+    ) -> Result<Committed, PortError> {
+        let Followers {
+            limits,
+            directory,
+            clock,
+            ..
+        } = &self.followers;
+        let meters = limits.meters(directory, records, clock.timestamp());
+        let commit = self.database.commit(origin, records, &meters);
+        let committed = match timeout(patience, commit).await {
+            Ok(committed) => committed,
             Err(late) => Err(PortError::outage("storing accounting in time", late)),
         };
-        match &stored {
+        match &committed {
             Ok(_) => self.state.database.end(),
             Err(problem) => {
                 self.metrics.count(Count::JournalFailure);
@@ -361,7 +391,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
                 }
             }
         }
-        stored
+        committed
     }
 
     async fn append(&self, origin: Origin, records: &[AccountingRecord]) -> Result<(), PortError> {
@@ -373,7 +403,7 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         self.state.refusal.end();
         self.spooled.fetch_add(records.len() as u64, Relaxed);
         self.metrics.add(Count::SpoolAdded, records.len() as u64);
-        follow_spooled(&self.sessions, records);
+        follow_spooled(&self.followers.sessions, records);
         Ok(())
     }
 
@@ -390,8 +420,16 @@ impl<A: AccountingStore, S: Spool> Spooling<A, S> {
         result
     }
 
-    fn follow(&self, records: &[AccountingRecord], stored: &[Stored], notice: Notice) {
-        follow_stored(&self.sessions, &self.metrics, records, stored, notice);
+    fn follow(&self, records: &[AccountingRecord], committed: &Committed, notice: Notice) {
+        let Followers {
+            sessions,
+            limits,
+            directory,
+            clock,
+        } = &self.followers;
+        let Committed { stored, counted } = committed;
+        follow_stored(sessions, &self.metrics, records, stored, notice);
+        limits.follow(directory, records, counted, clock.timestamp());
     }
 
     /// New records must not fill the spool faster than it is drained.

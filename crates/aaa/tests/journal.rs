@@ -1,6 +1,8 @@
 //! The journal as a value on a clock that stands: what is committed together, in which order, and
 //! what is refused when too much comes.
 
+#[path = "support/followers.rs"]
+mod followers;
 #[path = "support/spool.rs"]
 mod spool;
 
@@ -10,13 +12,14 @@ use std::time::{Duration, Instant};
 use aaa::duplicate::{DuplicateCache, Fingerprint, Key, Lookup, Ticket};
 use aaa::inbox;
 use aaa::journal::{self, BATCH, Entry, Journal, QUEUE, RESERVE, Sender};
-use aaa::port::{AccountingStore, PortError, Stored};
+use aaa::port::{AccountingStore, Committed, PortError, Stored};
 use aaa::spooling::Spooling;
 use domain::accounting::{
     AccountingRecord, NasRestart, Origin, SessionEvent, SessionKey, SessionPlace, SessionRecord,
     SourceId,
 };
 use domain::id::{NasId, TenantId};
+use domain::limit::Meter;
 use domain::session::SessionOutcome;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
@@ -24,6 +27,7 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
+use crate::followers::followers;
 use crate::spool::MemorySpool;
 
 /// An even number, because timers go by whole milliseconds.
@@ -64,7 +68,8 @@ impl AccountingStore for Database {
         &self,
         _: Origin,
         records: &[AccountingRecord],
-    ) -> Result<Vec<Stored>, PortError> {
+        _: &[(usize, Meter)],
+    ) -> Result<Committed, PortError> {
         let begun = tokio::time::Instant::now();
         tokio::time::sleep(LATENCY).await;
         let commit = Commit {
@@ -73,7 +78,10 @@ impl AccountingStore for Database {
             ended: tokio::time::Instant::now(),
         };
         self.commits.lock().expect("nobody panicked").push(commit);
-        Ok(records.iter().map(outcome).collect())
+        Ok(Committed {
+            stored: records.iter().map(outcome).collect(),
+            ..Committed::default()
+        })
     }
 }
 
@@ -99,7 +107,7 @@ impl Fixture {
             sources.collect(),
             Arc::clone(&database),
             Arc::new(MemorySpool::with_room(1_000)),
-            Arc::default(),
+            followers(),
             Arc::default(),
         );
         let (outlet, _) = inbox::channel().expect("the system has room");

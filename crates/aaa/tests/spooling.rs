@@ -1,6 +1,8 @@
 //! Accounting through an outage of the database: in order, once, and nothing that was acknowledged
 //! is missing.
 
+#[path = "support/followers.rs"]
+mod followers;
 #[path = "support/spool.rs"]
 mod spool;
 
@@ -10,18 +12,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aaa::metrics::{Count, Metrics};
-use aaa::port::{AccountingStore, PortError, Stored};
+use aaa::port::{AccountingStore, Committed, PortError, Stored};
 use aaa::session_table::SessionTable;
-use aaa::spooling::Spooling;
+use aaa::spooling::{Followers, Spooling};
 use domain::accounting::{
     AccountingRecord, NasRestart, Origin, SessionEvent, SessionKey, SessionPlace, SessionRecord,
     SourceId,
 };
 use domain::id::{NasId, SubscriberId, TenantId};
+use domain::limit::Meter;
 use domain::session::SessionOutcome;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 
+use crate::followers::followers;
 use crate::spool::MemorySpool;
 
 /// Virtual time; whatever takes longer never ends.
@@ -68,7 +72,7 @@ impl Database {
         self.stored.lock().expect("nobody panicked").clone()
     }
 
-    fn apply(&self, origin: Origin, records: &[AccountingRecord]) -> Vec<Stored> {
+    fn apply(&self, origin: Origin, records: &[AccountingRecord]) -> Committed {
         let mut marks = self.marks.lock().expect("nobody panicked");
         let mark = marks.entry(origin.source).or_default();
         let mut stored = self.stored.lock().expect("nobody panicked");
@@ -81,7 +85,10 @@ impl Database {
             stored.push(uptime(record));
             outcome(record)
         });
-        outcomes.collect()
+        Committed {
+            stored: outcomes.collect(),
+            ..Committed::default()
+        }
     }
 }
 
@@ -94,7 +101,8 @@ impl AccountingStore for Database {
         &self,
         origin: Origin,
         records: &[AccountingRecord],
-    ) -> Result<Vec<Stored>, PortError> {
+        _: &[(usize, Meter)],
+    ) -> Result<Committed, PortError> {
         let mood = *self.mood.lock().expect("nobody panicked");
         tokio::time::sleep(self.latency).await;
         let refusal = || PortError::new("store", "a value does not fit");
@@ -137,7 +145,10 @@ impl Fixture {
                 sources(run),
                 Arc::clone(&database),
                 Arc::clone(&spool),
-                Arc::clone(&sessions),
+                Followers {
+                    sessions: Arc::clone(&sessions),
+                    ..followers()
+                },
                 Arc::clone(&metrics),
             ),
             database,

@@ -20,7 +20,7 @@ pub use allowance::{Allowance, Crossing, Refusal, ResetAt, Standing, VolumeLeft,
 pub use amount::{ByteAmount, DurationAmount};
 pub use calendar::{Resets, ResetsError, Span, Weekday, Zone, ZoneError};
 pub use quota::{Measure, Period, Quota, QuotaError, Quotas};
-pub use usage::{Counter, LimitUsage, PERIODS_COUNTED, PeriodCounted};
+pub use usage::{Counter, LimitFact, LimitNews, LimitUsage, Meter, PERIODS_COUNTED, PeriodCounted};
 pub use validity::{Validity, ValidityError, ValidityStart};
 pub use window::{Windows, WindowsError};
 
@@ -61,6 +61,16 @@ pub enum Manner {
     /// As FreeRADIUS does it: a session that lasts into the next period gets that period's time
     /// too (rlm_sqlcounter), and a window that closes within a minute is closed (rlm_logintime).
     FreeRadius,
+}
+
+impl AtLimit {
+    /// The plan that applies, if another one does.
+    pub const fn plan(self) -> Option<PlanId> {
+        match self {
+            Self::Plan(plan) => Some(plan),
+            Self::Block | Self::Throttle(_) => None,
+        }
+    }
 }
 
 impl Limits {

@@ -37,6 +37,7 @@ mod serve;
 mod session;
 mod subscriber;
 mod subscriber_import;
+mod tenant;
 mod terminal;
 mod test_auth;
 mod usage;
@@ -109,6 +110,9 @@ enum Command {
     /// What is sold: speeds, times, limits
     #[command(subcommand)]
     Plan(plan::PlanCommand),
+    /// The provider: its time zone
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -233,6 +237,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Config(command) => config_check::run(&mut context, command, &effective),
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
+        Command::Tenant(command) => tenant::run(&mut context, command).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,

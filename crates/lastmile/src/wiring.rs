@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Parcel, PortError, Registry, Spool, Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, Committed, LimitQuestion, LimitRow,
+    LimitStore, Parcel, PortError, Registry, Spool, Stored,
 };
 use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::limit::{LimitNews, Meter};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::Session;
@@ -146,13 +148,49 @@ impl AccountingStore for NodeStore {
         &self,
         origin: Origin,
         records: &[AccountingRecord],
-    ) -> Result<Vec<Stored>, PortError> {
-        let outcomes = self
+        meters: &[(usize, Meter)],
+    ) -> Result<Committed, PortError> {
+        let committed = self
             .open()?
-            .accounting_commit_numbered(origin, records)
+            .accounting_commit_numbered(origin, records, meters)
             .await;
-        let outcomes = outcomes.map_err(|error| fail("storing accounting", error))?;
-        Ok(outcomes.into_iter().map(stored).collect())
+        let committed = committed.map_err(|error| fail("storing accounting", error))?;
+        Ok(Committed {
+            stored: committed.outcomes.into_iter().map(stored).collect(),
+            counted: committed.counted,
+        })
+    }
+}
+
+impl LimitStore for NodeStore {
+    async fn limit_page(
+        &self,
+        after: Option<LimitNews>,
+        limit: u32,
+    ) -> Result<Vec<LimitRow>, PortError> {
+        let page = self.open()?.limit_list_all(after, limit).await;
+        let page = page.map_err(|error| fail("reading what counts for limits", error))?;
+        Ok(page.into_iter().map(limit_row).collect())
+    }
+
+    async fn limit_since(&self, since: Timestamp, limit: u32) -> Result<Vec<LimitRow>, PortError> {
+        let rows = self.open()?.limit_list_since(since, limit).await;
+        let rows = rows.map_err(|error| fail("reading what was counted for limits", error))?;
+        Ok(rows.into_iter().map(limit_row).collect())
+    }
+
+    async fn limit_sums(&self, questions: &[LimitQuestion]) -> Result<Vec<LimitNews>, PortError> {
+        let questions: Vec<_> = questions.iter().map(limit_question).collect();
+        let sums = self.open()?.limit_sums(&questions).await;
+        sums.map_err(|error| fail("adding up usage for limits", error))
+    }
+
+    async fn limit_note_first_use(
+        &self,
+        uses: &[(SubscriberId, Timestamp)],
+    ) -> Result<(), PortError> {
+        let done = self.open()?.limit_note_first_use(uses).await;
+        done.map_err(|error| fail("storing first uses", error))
     }
 }
 
@@ -217,6 +255,24 @@ fn stored(outcome: RecordOutcome) -> Stored {
         RecordOutcome::Session { outcome, is_open } => Stored::Session { outcome, is_open },
         RecordOutcome::NasRestart { closed } => Stored::NasRestart { closed },
         RecordOutcome::StoredBefore => Stored::Before,
+    }
+}
+
+fn limit_row(row: storage::limit::LimitRow) -> LimitRow {
+    let storage::limit::LimitRow { news, updated_at } = row;
+    LimitRow { news, updated_at }
+}
+
+fn limit_question(question: &LimitQuestion) -> storage::limit::LimitQuestion {
+    let LimitQuestion {
+        tenant,
+        username,
+        meter,
+    } = question;
+    storage::limit::LimitQuestion {
+        tenant: *tenant,
+        username: username.to_string(),
+        meter: *meter,
     }
 }
 

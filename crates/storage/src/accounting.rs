@@ -5,6 +5,7 @@
 //! outcome is what it would be if each record had been applied alone.
 
 use domain::accounting::{AccountingRecord, NasRestart, Origin, SessionRecord};
+use domain::limit::{LimitNews, Meter};
 use domain::session::SessionOutcome;
 use domain::time::Timestamp;
 
@@ -16,11 +17,13 @@ use crate::usage::Sums;
 use crate::write::ATTEMPTS_MAX;
 
 mod cells;
+mod counts;
 mod mark;
 pub(crate) mod postgres;
 mod slots;
 pub(crate) mod sqlite;
 
+use counts::Counts;
 use slots::Slots;
 
 /// How far back a closed session is looked for that a late record may belong to. Routers repeat
@@ -44,6 +47,15 @@ pub enum RecordOutcome {
     StoredBefore,
 }
 
+/// What a commit did.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Of each record.
+    pub outcomes: Vec<RecordOutcome>,
+    /// The counters of limits that something was added to, as they are now.
+    pub counted: Vec<LimitNews>,
+}
+
 impl Store {
     /// Applies the records in their order, all or none, and returns the outcome of each. When this
     /// returns, they are durable.
@@ -51,30 +63,36 @@ impl Store {
         &self,
         records: &[AccountingRecord],
     ) -> Result<Vec<RecordOutcome>, StoreError> {
-        self.commit(None, records).await
+        let committed = self.commit(None, records, &[]).await?;
+        Ok(committed.outcomes)
     }
 
     /// The same for numbered records, each of which is applied once, however often it is given: a
     /// commit that nobody saw the end of may be repeated, also later and in other parts, as long
     /// as the numbers of a source come in their order.
+    ///
+    /// What a record adds to the usage is added to its meters too: each meter has the index of its
+    /// record, and they come in the order of the records.
     pub async fn accounting_commit_numbered(
         &self,
         origin: Origin,
         records: &[AccountingRecord],
-    ) -> Result<Vec<RecordOutcome>, StoreError> {
-        self.commit(Some(origin), records).await
+        meters: &[(usize, Meter)],
+    ) -> Result<Committed, StoreError> {
+        self.commit(Some(origin), records, meters).await
     }
 
     async fn commit(
         &self,
         origin: Option<Origin>,
         records: &[AccountingRecord],
-    ) -> Result<Vec<RecordOutcome>, StoreError> {
+        meters: &[(usize, Meter)],
+    ) -> Result<Committed, StoreError> {
         if records.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Committed::default());
         }
         let closed_since = self.now().plus_seconds(-CLOSED_SECONDS);
-        let batch = Batch::new(origin, records, closed_since);
+        let batch = Batch::new(origin, records, meters, closed_since);
         match self.journal() {
             JournalConnection::Sqlite(writer) => {
                 let turn = self.turn_to_write().await?;
@@ -100,6 +118,8 @@ impl Store {
 struct Batch {
     origin: Option<Origin>,
     parts: Vec<Part>,
+    /// By the index of the record.
+    meters: Vec<(usize, Meter)>,
     /// Closed sessions that ended before are not looked for.
     closed_since: Timestamp,
 }
@@ -119,7 +139,12 @@ enum Segment<'a> {
 
 impl Batch {
     /// Session records are cut at the restarts between them.
-    fn new(origin: Option<Origin>, records: &[AccountingRecord], closed_since: Timestamp) -> Self {
+    fn new(
+        origin: Option<Origin>,
+        records: &[AccountingRecord],
+        meters: &[(usize, Meter)],
+        closed_since: Timestamp,
+    ) -> Self {
         let mut parts = Vec::new();
         for record in records {
             match (record, parts.last_mut()) {
@@ -137,8 +162,18 @@ impl Batch {
         Self {
             origin,
             parts,
+            meters: meters.to_vec(),
             closed_since,
         }
+    }
+
+    /// Where the usage of a record is counted.
+    fn meters_of(&self, record: usize) -> impl Iterator<Item = &Meter> {
+        let first = self.meters.partition_point(|(of, _)| *of < record);
+        let theirs = self.meters[first..]
+            .iter()
+            .take_while(move |(of, _)| *of == record);
+        theirs.map(|(_, meter)| meter)
     }
 
     fn len(&self) -> usize {
@@ -175,18 +210,31 @@ impl Batch {
     }
 }
 
+/// What records add to: the hours, and the counters of limits.
+#[derive(Debug, Default)]
+struct Additions {
+    usage: Sums,
+    counts: Counts,
+}
+
 /// Applies records between two restarts to what was loaded for them.
 fn apply(
     store: &Store,
+    batch: &Batch,
     slots: &mut Slots<'_>,
     records: &[SessionRecord],
     outcomes: &mut Vec<RecordOutcome>,
-    usage: &mut Sums,
+    additions: &mut Additions,
 ) {
     for record in records {
         let (applied, is_open) = slots.apply(record, store.new_id());
         if !applied.usage.is_zero() {
+            let (usage, counts) = (&mut additions.usage, &mut additions.counts);
             usage.add(record.tenant, &record.username, record.at, applied.usage);
+            // Every record before this one has its outcome.
+            for meter in batch.meters_of(outcomes.len()) {
+                counts.add(meter, record, applied.usage);
+            }
         }
         outcomes.push(RecordOutcome::Session {
             outcome: applied.outcome,

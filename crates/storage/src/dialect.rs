@@ -41,7 +41,7 @@ impl Dialect {
     }
 
     /// The function that takes the least of its arguments.
-    const fn least(self) -> &'static str {
+    pub(crate) const fn least(self) -> &'static str {
         match self {
             Self::Sqlite => "MIN",
             Self::Postgres => "LEAST",

@@ -16,6 +16,7 @@ use crate::column::loaded_count;
 use crate::entity::{nas as nas_entity, plan as plan_entity};
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::tenant::Zones;
 use crate::{nas, plan};
 use reading::{COLUMNS, Reading};
 
@@ -45,8 +46,9 @@ impl Store {
 
     /// Every plan of every tenant.
     pub async fn directory_plan_all(&self) -> Result<Vec<Plan>, StoreError> {
+        let zones = Zones::read(self.reader(), self).await?;
         let models = plan_entity::Entity::find().all(self.reader()).await?;
-        Ok(readable(&models, plan::plan))
+        Ok(readable(&models, |model| plan::plan(model, &zones)))
     }
 
     /// The next subscribers of all tenants, in the order of their ids, at most 20,000. A page with
@@ -89,13 +91,14 @@ impl Store {
 
     /// These plans; one that is missing was removed.
     pub async fn directory_plans(&self, ids: &[PlanId]) -> Result<Vec<Plan>, StoreError> {
+        let zones = Zones::read(self.reader(), self).await?;
         let mut models = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(PLANS_PER_QUERY) {
             let ids = chunk.iter().map(|id| id.as_uuid());
             let select = plan_entity::Entity::find().filter(plan_entity::Column::Id.is_in(ids));
             models.extend(select.all(self.reader()).await?);
         }
-        Ok(readable(&models, plan::plan))
+        Ok(readable(&models, |model| plan::plan(model, &zones)))
     }
 
     /// These subscribers; one that is missing was removed.

@@ -15,6 +15,7 @@ pub enum Resource {
     Plan,
     Subscriber,
     Session,
+    Tenant,
 }
 
 impl fmt::Display for Resource {
@@ -24,6 +25,7 @@ impl fmt::Display for Resource {
             Self::Plan => "plan",
             Self::Subscriber => "subscriber",
             Self::Session => "session",
+            Self::Tenant => "tenant",
         })
     }
 }
@@ -76,6 +78,8 @@ pub enum StoreError {
         name: String,
         users: u64,
     },
+    #[error("plan '{name}' applies at the limit of other plans: {plans}; change those first")]
+    AppliesAtLimit { name: String, plans: u64 },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -144,6 +148,7 @@ impl StoreError {
             Self::NotFound { .. }
             | Self::Conflict { .. }
             | Self::InUse { .. }
+            | Self::AppliesAtLimit { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

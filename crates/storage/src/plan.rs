@@ -2,15 +2,18 @@
 
 use domain::change::Change;
 use domain::id::{Id, PlanId, TenantId};
+use domain::limit::AtLimit;
 use domain::name::Name;
 use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, SqlErr,
 };
 use serde::Serialize;
 
+use self::limits::LimitsPatch;
 use crate::column::RowName;
 use crate::entity::plan::{ActiveModel, Column, Entity, Model};
 use crate::entity::subscriber;
@@ -18,6 +21,9 @@ use crate::error::{Resource, StoreError};
 use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::store::Store;
+use crate::tenant::Zones;
+
+pub mod limits;
 
 const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Plan,
@@ -43,6 +49,7 @@ pub struct PlanPatch {
     pub interim: Option<InterimInterval>,
     pub pool: Option<Option<PoolName>>,
     pub session_limit: Option<Option<SessionLimit>>,
+    pub limits: LimitsPatch,
 }
 
 /// A plan as lists show it.
@@ -52,6 +59,8 @@ pub struct PlanSummary {
     pub name: Name,
     #[serde(flatten)]
     pub terms: PlanTerms,
+    /// The name of the plan that applies at the limit.
+    pub plan_at_limit: Option<Name>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -69,7 +78,7 @@ impl Store {
         Entity::insert(new_row(&plan, write.at()))
             .exec_without_returning(write.connection())
             .await
-            .map_err(|error| KEYED.refusal(error, plan.name.as_str()))?;
+            .map_err(|error| refusal(error, plan.name.as_str(), find_other(&plan.terms)))?;
         write.note(plan.tenant, Change::Plan(plan.id));
         write.commit().await?;
         Ok(plan)
@@ -84,7 +93,7 @@ impl Store {
         let after = page.after.as_ref().map(Name::key);
         let select = KEYED.page(tenant, after, page.limit());
         let models = select.all(self.reader()).await?;
-        models.iter().map(summary).collect()
+        self.summaries(self.reader(), &models).await
     }
 
     /// The plan of this name.
@@ -95,7 +104,8 @@ impl Store {
     ) -> Result<Option<PlanSummary>, StoreError> {
         let select = KEYED.one(tenant, name.key());
         let model = select.one(self.reader()).await?;
-        model.as_ref().map(summary).transpose()
+        let found = self.summaries(self.reader(), model.as_slice()).await?;
+        Ok(found.into_iter().next())
     }
 
     /// Changes the plan of this name, for everyone who is on it.
@@ -108,13 +118,16 @@ impl Store {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
         let new_name = patch.name.clone();
+        let other = patch.limits.at_limit.and_then(AtLimit::plan);
         let model = patched_row(model, patch, write.at())
             .update(write.connection())
             .await
-            .map_err(|error| KEYED.refusal(error, new_name.as_ref().unwrap_or(name).as_str()))?;
-        write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
+            .map_err(|error| refusal(error, new_name.as_ref().unwrap_or(name).as_str(), other))?;
+        let models = [model];
+        let mut summaries = self.summaries(write.connection(), &models).await?;
+        write.note(tenant, Change::Plan(Id::from_uuid(models[0].id)));
         write.commit().await?;
-        summary(&model)
+        Ok(summaries.remove(0))
     }
 
     /// Removes the plan of this name, unless somebody is on it.
@@ -133,27 +146,55 @@ impl Store {
                 users,
             });
         }
+        let plans = Entity::find()
+            .filter(Column::AtLimitPlan.eq(model.id))
+            .count(write.connection())
+            .await?;
+        if 0 < plans {
+            return Err(StoreError::AppliesAtLimit {
+                name: name.as_str().into(),
+                plans,
+            });
+        }
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
         write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
         write.commit().await
     }
+
+    /// What rows hold, with the names of the plans that apply at their limits.
+    async fn summaries<C: ConnectionTrait>(
+        &self,
+        connection: &C,
+        models: &[Model],
+    ) -> Result<Vec<PlanSummary>, StoreError> {
+        let zones = Zones::read(connection, self).await?;
+        let others = models.iter().filter_map(|model| model.at_limit_plan);
+        let others = Entity::find().filter(Column::Id.is_in(others));
+        let others = others.all(connection).await?;
+        let name_of = |id| {
+            let other = others.iter().find(|other| Some(other.id) == id);
+            other.map(|other| row_name(other).parse("name", &other.name))
+        };
+        let summary = |model: &Model| summary(model, &zones, name_of(model.at_limit_plan));
+        models.iter().map(summary).collect()
+    }
 }
 
 /// The plan that a row holds.
-pub(crate) fn plan(model: &Model) -> Result<Plan, StoreError> {
+pub(crate) fn plan(model: &Model, zones: &Zones) -> Result<Plan, StoreError> {
     Ok(Plan {
         id: Id::from_uuid(model.id),
         tenant: Id::from_uuid(model.tenant),
         name: row_name(model).parse("name", &model.name)?,
-        terms: terms(model)?,
+        terms: terms(model, zones)?,
     })
 }
 
 fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
     let terms = &plan.terms;
-    Model {
+    let mut row = ActiveModel::from(Model {
         id: plan.id.as_uuid(),
         tenant: plan.tenant.as_uuid(),
         name: plan.name.as_str().into(),
@@ -164,10 +205,20 @@ fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
         interim_seconds: terms.interim.as_seconds().into(),
         pool: terms.pool.as_ref().map(ToString::to_string),
         session_limit: terms.session_limit.map(stored_limit),
+        quotas: None,
+        windows: None,
+        validity_seconds: None,
+        validity_start: None,
+        resets: None,
+        at_limit_rate: None,
+        at_limit_plan: None,
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
+    });
+    if let Some(limits) = &terms.limits {
+        LimitsPatch::of(limits).apply(&mut row);
     }
-    .into()
+    row
 }
 
 fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
@@ -194,6 +245,7 @@ fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
     if let Some(limit) = patch.session_limit {
         row.session_limit = ActiveValue::Set(limit.map(stored_limit));
     }
+    patch.limits.apply(&mut row);
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
 }
@@ -206,17 +258,38 @@ fn stored_limit(limit: SessionLimit) -> i64 {
     limit.as_sessions().into()
 }
 
-fn summary(model: &Model) -> Result<PlanSummary, StoreError> {
+fn summary(
+    model: &Model,
+    zones: &Zones,
+    plan_at_limit: Option<Result<Name, StoreError>>,
+) -> Result<PlanSummary, StoreError> {
     Ok(PlanSummary {
         id: Id::from_uuid(model.id),
         name: row_name(model).parse("name", &model.name)?,
-        terms: terms(model)?,
+        terms: terms(model, zones)?,
+        plan_at_limit: plan_at_limit.transpose()?,
         created_at: Timestamp::from_micros(model.created_at),
         updated_at: Timestamp::from_micros(model.updated_at),
     })
 }
 
-fn terms(model: &Model) -> Result<PlanTerms, StoreError> {
+fn find_other(terms: &PlanTerms) -> Option<PlanId> {
+    let limits = terms.limits.as_deref();
+    limits.and_then(|limits| limits.at_limit.plan())
+}
+
+/// A name that another plan has, a plan at the limit that does not exist, or the error as it is.
+fn refusal(error: DbErr, name: &str, other: Option<PlanId>) -> StoreError {
+    match (error.sql_err(), other) {
+        (Some(SqlErr::ForeignKeyConstraintViolation(_)), Some(other)) => StoreError::NotFound {
+            what: Resource::Plan,
+            name: other.to_string(),
+        },
+        _ => KEYED.refusal(error, name),
+    }
+}
+
+fn terms(model: &Model, zones: &Zones) -> Result<PlanTerms, StoreError> {
     let row = row_name(model);
     let timeout = |column, stored: Option<i64>| {
         stored
@@ -237,6 +310,7 @@ fn terms(model: &Model) -> Result<PlanTerms, StoreError> {
             .session_limit
             .map(|stored| row.number("session_limit", stored, SessionLimit::new))
             .transpose()?,
+        limits: limits::read(model, zones.of(model.tenant))?,
     })
 }
 

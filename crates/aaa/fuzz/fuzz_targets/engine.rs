@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use aaa::directory::Directory;
 use aaa::engine::{Context, Effect, Engine, Moment, Received, Role};
 use aaa::inbox::Completion;
+use aaa::limits::LimitTable;
 use aaa::metrics::Metrics;
 use aaa::session_table::SessionTable;
 use domain::credential::Credential;
@@ -183,6 +184,7 @@ fn context() -> Context {
     Context {
         directory: Arc::new(directory),
         sessions: Arc::new(SessionTable::new()),
+        limits: Arc::new(LimitTable::new(Arc::default())),
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::from_secs(1),
     }

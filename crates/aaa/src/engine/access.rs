@@ -192,9 +192,17 @@ impl Engine {
             let decision = access::refuse(RejectReason::PlanMissing);
             return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
         };
+        let limits = plan.terms.limits.as_deref();
+        let table = &self.context.limits;
+        let usage = limits.map(|limits| table.usage_at_login(entry, limits, now.timestamp));
+        let plan_at_limit = limits
+            .and_then(|limits| limits.at_limit.plan())
+            .and_then(|other| self.context.directory.find_plan(other));
         let profile = AccessProfile {
             subscriber: &entry.subscriber,
             plan,
+            usage: usage.as_ref(),
+            plan_at_limit: plan_at_limit.as_deref(),
         };
         let presence = match plan.terms.session_limit {
             Some(_) => {
@@ -206,6 +214,11 @@ impl Engine {
         };
         let request = access_request(nas, facts, proof);
         let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        if let (Some(limits), Verdict::Accept(_)) = (limits, decision.verdict) {
+            self.context
+                .limits
+                .note_use(entry.subscriber.id, limits, now.timestamp);
+        }
         self.conclude(
             ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
         );

@@ -6,6 +6,7 @@ mod clock;
 mod duplicates;
 mod follow;
 mod hostile;
+mod limits;
 mod login;
 mod ms_chap;
 mod overload;

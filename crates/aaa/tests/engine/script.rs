@@ -8,6 +8,7 @@ use aaa::directory::Directory;
 use aaa::duplicate::Ticket;
 use aaa::engine::{Context, Effect, Engine, Moment, Outgoing, Received, Role};
 use aaa::inbox::Completion;
+use aaa::limits::LimitTable;
 use aaa::metrics::{Drop, Metrics};
 use aaa::session_table::SessionTable;
 use domain::accounting::AccountingRecord;
@@ -62,6 +63,7 @@ impl Script {
         let context = Context {
             directory: Arc::new(Directory::new([1; 32])),
             sessions: Arc::new(SessionTable::new()),
+            limits: Arc::new(LimitTable::new(Arc::default())),
             metrics: Arc::new(Metrics::new()),
             reject_delay,
         };

@@ -4,10 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use aaa::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Stored};
+use aaa::port::{
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, Committed, LimitQuestion, LimitRow,
+    LimitStore, PortError, Stored,
+};
 use domain::accounting::{AccountingRecord, Origin, SessionEvent, SessionRecord};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
+use domain::id::SubscriberId;
+use domain::limit::{LimitNews, Meter};
 use domain::session::SessionOutcome;
 use domain::time::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
@@ -90,7 +95,8 @@ impl AccountingStore for MemoryStore {
         &self,
         _origin: Origin,
         records: &[AccountingRecord],
-    ) -> Result<Vec<Stored>, PortError> {
+        _meters: &[(usize, Meter)],
+    ) -> Result<Committed, PortError> {
         let _open = self.gate.acquire().await.expect("the gate stays");
         let is_refused = |record: &AccountingRecord| match record {
             AccountingRecord::Session(record) => record.place.acct_session_id == REFUSED,
@@ -105,7 +111,40 @@ impl AccountingStore for MemoryStore {
         }
         let mut batches = self.batches.lock().expect("nobody panicked");
         batches.push(records.to_vec());
-        Ok(records.iter().map(stored).collect())
+        Ok(Committed {
+            stored: records.iter().map(stored).collect(),
+            ..Committed::default()
+        })
+    }
+}
+
+/// Nobody has used anything.
+impl LimitStore for MemoryStore {
+    async fn limit_page(
+        &self,
+        _after: Option<LimitNews>,
+        _limit: u32,
+    ) -> Result<Vec<LimitRow>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn limit_since(
+        &self,
+        _since: Timestamp,
+        _limit: u32,
+    ) -> Result<Vec<LimitRow>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn limit_sums(&self, _questions: &[LimitQuestion]) -> Result<Vec<LimitNews>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn limit_note_first_use(
+        &self,
+        _uses: &[(SubscriberId, Timestamp)],
+    ) -> Result<(), PortError> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The weighing: what the limits leave at an instant.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use super::window::Look;
 use super::{AtLimit, LimitUsage, Limits, Manner, Measure, Period, PeriodCounted, Quota};
@@ -34,12 +35,12 @@ pub struct Allowance {
     pub window_seconds: Option<u32>,
 }
 
-/// Bytes that a session may still move; any number when absent. Never 0.
+/// Bytes that a session may still move; any number when absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct VolumeLeft {
-    pub traffic: Option<u64>,
-    pub upload: Option<u64>,
-    pub download: Option<u64>,
+    pub traffic: Option<NonZeroU64>,
+    pub upload: Option<NonZeroU64>,
+    pub download: Option<NonZeroU64>,
 }
 
 /// A quota that is used up.
@@ -150,12 +151,12 @@ fn weigh_quota(
         (Some(period), Some(span)) => standing.usage.used(period, span),
         _ => standing.session,
     };
-    let left = quota.amount().saturating_sub(quota.measure.of(used));
+    let left = NonZeroU64::new(quota.amount().saturating_sub(quota.measure.of(used)));
     let resets_at = match (quota.period, span) {
         (Period::Day | Period::Week | Period::Month, Some(span)) => ResetAt::at(span.ends_at),
         _ => ResetAt::NEVER,
     };
-    if left == 0 {
+    let Some(left) = left else {
         let crossing = Crossing {
             amount: quota.amount(),
             measure: quota.measure,
@@ -170,13 +171,14 @@ fn weigh_quota(
             allowance.crossing = Some(crossing);
         }
         return;
-    }
+    };
     let volume_left = &mut allowance.volume_left;
     match quota.measure {
         Measure::Traffic => volume_left.traffic = least(volume_left.traffic, Some(left)),
         Measure::Upload => volume_left.upload = least(volume_left.upload, Some(left)),
         Measure::Download => volume_left.download = least(volume_left.download, Some(left)),
         Measure::Time => {
+            let left = left.get();
             let seconds = match (limits.manner, resets_at.find()) {
                 (Manner::FreeRadius, Some(reset)) => {
                     let until_reset = u64::from(seconds_between(now, reset));

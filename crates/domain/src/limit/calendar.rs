@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::LazyLock;
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Time};
@@ -11,9 +10,6 @@ use serde::{Serialize, Serializer};
 
 use super::Period;
 use crate::time::Timestamp;
-
-/// Carried in the program, so that every node reads the same rules, whatever its system has.
-static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// The first and last day for which periods are computed: years 1970 to 9000.
 const EARLIEST: Timestamp = Timestamp::from_seconds(0);
@@ -97,7 +93,8 @@ impl FromStr for Zone {
     type Err = ZoneError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        let found = ZONES.get(raw);
+        // Carried in the program, so that every node reads the same rules, whatever its system has.
+        let found = TimeZoneDatabase::bundled().get(raw);
         let named = found.ok().filter(|zone| zone.iana_name().is_some());
         named.map(Self).ok_or_else(|| ZoneError {
             raw: raw.to_owned(),

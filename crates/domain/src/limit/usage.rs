@@ -1,6 +1,7 @@
 //! What a subscriber has used of the periods that quotas last for.
 
 use super::{Period, Span};
+use crate::id::SubscriberId;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
@@ -35,6 +36,31 @@ pub struct LimitUsage {
     counters: [Option<Counter>; PERIODS_COUNTED.len()],
 }
 
+/// Where the usage of an accounting record is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Meter {
+    pub subscriber: SubscriberId,
+    pub period: PeriodCounted,
+    pub span: Span,
+}
+
+/// What is stored for the limits of a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitNews {
+    pub subscriber: SubscriberId,
+    pub fact: LimitFact,
+}
+
+/// One stored fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitFact {
+    FirstUse(Timestamp),
+    Counted {
+        period: PeriodCounted,
+        counter: Counter,
+    },
+}
+
 impl PeriodCounted {
     pub const fn period(self) -> Period {
         match self {
@@ -43,6 +69,14 @@ impl PeriodCounted {
             Self::Month => Period::Month,
             Self::Total => Period::Total,
         }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        self.period().as_str()
+    }
+
+    pub fn find(name: &str) -> Option<Self> {
+        Self::of(Period::find(name)?)
     }
 
     pub const fn of(period: Period) -> Option<Self> {
@@ -65,7 +99,7 @@ impl LimitUsage {
     pub fn used(&self, period: PeriodCounted, span: Span) -> UsageAmount {
         let counter = self.counter(period);
         let same = counter.filter(|counter| counter.span == span);
-        same.map_or(UsageAmount::default(), |counter| counter.used)
+        same.map(|counter| counter.used).unwrap_or_default()
     }
 
     pub const fn set(&mut self, period: PeriodCounted, counter: Counter) {
@@ -81,6 +115,16 @@ impl LimitUsage {
             Some(known) if known.span == counter.span => known.used = known.used.max(counter.used),
             Some(known) if counter.span.ends_at <= known.span.starts_at => {}
             Some(_) | None => *place = Some(counter),
+        }
+    }
+
+    /// Takes over a stored fact.
+    pub fn learn_fact(&mut self, fact: LimitFact) {
+        match fact {
+            LimitFact::FirstUse(at) => {
+                self.learn_first_use(at);
+            }
+            LimitFact::Counted { period, counter } => self.learn(period, counter),
         }
     }
 

@@ -38,7 +38,7 @@ impl Validity {
     const SECONDS_MAX: u64 = 36_500 * 86_400;
 
     pub fn new(seconds: u64, start: ValidityStart) -> Result<Self, ValidityError> {
-        if seconds < Self::SECONDS_MIN || Self::SECONDS_MAX < seconds {
+        if !(Self::SECONDS_MIN..=Self::SECONDS_MAX).contains(&seconds) {
             return Err(ValidityError::Range { seconds });
         }
         let seconds = u32::try_from(seconds).map_err(|_| ValidityError::Range { seconds })?;

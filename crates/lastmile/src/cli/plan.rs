@@ -1,6 +1,7 @@
 //! `lastmile plan`: what is sold.
 
 use domain::id::TenantId;
+use domain::limit::{Quotas, Resets, Validity, ValidityStart, Windows};
 use domain::name::Name;
 use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
@@ -16,6 +17,9 @@ use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::value;
 use crate::output::Record;
+use limits::{ClearLimitArgs, LimitArgs};
+
+mod limits;
 
 const TENANT: TenantId = TenantId::DEFAULT;
 
@@ -25,8 +29,11 @@ pub(crate) enum PlanCommand {
     #[command(after_help = "Examples:
   lastmile plan add home-25 --rate 25M/50M
   lastmile plan add burst-10 --rate '10M/20M 15M/30M 8M/16M 10/10'   # rate, burst, threshold, seconds
-  lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1")]
-    Add(AddArgs),
+  lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1
+  lastmile plan add fair-50 --rate 25M/50M --quota 50G/month --at-limit throttle:1M/1M
+  lastmile plan add office --window Wk0800-1800 --quota time:40h/week
+  lastmile plan add voucher-day --quota 2G/total --validity 1d --validity-from first-use")]
+    Add(Box<AddArgs>),
     /// List the plans
     #[command(after_help = "Examples:
   lastmile plan list
@@ -43,7 +50,8 @@ pub(crate) enum PlanCommand {
     /// Change a plan; sessions that begin from now on get the new terms
     #[command(after_help = "Examples:
   lastmile plan set home-25 --rate 30M/60M
-  lastmile plan set home-25 --clear-pool --interim 10m --dry-run")]
+  lastmile plan set home-25 --clear-pool --interim 10m --dry-run
+  lastmile plan set home-25 --quota 100G/month,10G/day --resets '15 06:00'")]
     Set(Box<SetArgs>),
     /// Remove a plan that no subscriber is on
     #[command(after_help = "Examples:
@@ -80,6 +88,8 @@ pub(crate) struct AddArgs {
     /// Sessions that one subscriber may have at once [default: any number]
     #[arg(long, value_name = "N", value_parser = value::parse_session_limit)]
     session_limit: Option<SessionLimit>,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -125,6 +135,10 @@ pub(crate) struct SetArgs {
     #[arg(long, conflicts_with = "session_limit")]
     clear_session_limit: bool,
     #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    clear_limits: ClearLimitArgs,
+    #[command(flatten)]
     dry_run: DryRun,
 }
 
@@ -137,6 +151,12 @@ struct PlanRecord {
     interim_seconds: InterimInterval,
     pool: Option<PoolName>,
     session_limit: Option<SessionLimit>,
+    quota: Option<Quotas>,
+    window: Option<Windows>,
+    validity_seconds: Option<u32>,
+    validity_from: Option<ValidityStart>,
+    resets: Option<Resets>,
+    at_limit: Option<String>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -151,6 +171,12 @@ impl Record for PlanRecord {
         "interim_seconds",
         "pool",
         "session_limit",
+        "quota",
+        "window",
+        "validity_seconds",
+        "validity_from",
+        "resets",
+        "at_limit",
         "created_at",
         "updated_at",
         "id",
@@ -168,7 +194,7 @@ impl Record for PlanRecord {
 
 pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(), CliError> {
     match command {
-        PlanCommand::Add(args) => add(context, args).await,
+        PlanCommand::Add(args) => add(context, *args).await,
         PlanCommand::List(size) => list(context, size).await,
         PlanCommand::Show { name } => show(context, &name).await,
         PlanCommand::Set(args) => set(context, *args).await,
@@ -177,6 +203,7 @@ pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(
 }
 
 async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
+    let store = args.dry_run.store(&context.app).await?;
     let terms = PlanTerms {
         rate: args.rate,
         session_timeout_seconds: args.session_timeout,
@@ -184,6 +211,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         interim: args.interim.unwrap_or_default(),
         pool: args.pool,
         session_limit: args.session_limit,
+        limits: args.limits.resolve(&store, &args.name).await?,
     };
     let deed = Deed {
         what: format!("Plan {}", args.name),
@@ -195,8 +223,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
                 .map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string())
         ),
     };
-    let mut record = record_of(&args.name, &terms);
-    let store = args.dry_run.store(&context.app).await?;
+    let mut record = record_of(&args.name, &terms, None);
     let plan = store
         .plan_insert(NewPlan {
             tenant: TENANT,
@@ -227,6 +254,9 @@ async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
 }
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
+    let store = args.dry_run.store(&context.app).await?;
+    let before = store.plan_find(TENANT, &args.name).await?;
+    let before = before.ok_or_else(|| not_found(&args.name))?;
     let patch = PlanPatch {
         name: args.rename,
         rate: value::replacement(args.rate, args.clear_rate),
@@ -238,12 +268,14 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         interim: args.interim,
         pool: value::replacement(args.pool, args.clear_pool),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
+        limits: args
+            .limits
+            .patch(&args.clear_limits, &store, &before)
+            .await?,
     };
-    let store = args.dry_run.store(&context.app).await?;
-    let before = store.plan_find(TENANT, &args.name).await?;
     let change = Change {
         what: format!("Plan {}", args.name),
-        before: PlanRecord::from(before.ok_or_else(|| not_found(&args.name))?),
+        before: PlanRecord::from(before),
         hidden: None,
     };
     let update = async |store: &Store| {
@@ -272,12 +304,15 @@ impl From<PlanSummary> for PlanRecord {
             created_at: Some(plan.created_at),
             updated_at: Some(plan.updated_at),
             id: Some(plan.id.to_string()),
-            ..record_of(&plan.name, &plan.terms)
+            ..record_of(&plan.name, &plan.terms, plan.plan_at_limit.as_ref())
         }
     }
 }
 
-fn record_of(name: &Name, terms: &PlanTerms) -> PlanRecord {
+fn record_of(name: &Name, terms: &PlanTerms, plan_at_limit: Option<&Name>) -> PlanRecord {
+    let limits = terms.limits.as_deref();
+    let with_quota = limits.filter(|limits| !limits.quotas.is_empty());
+    let validity = limits.and_then(|limits| limits.validity);
     PlanRecord {
         name: name.to_string(),
         rate: terms.rate,
@@ -286,6 +321,12 @@ fn record_of(name: &Name, terms: &PlanTerms) -> PlanRecord {
         interim_seconds: terms.interim,
         pool: terms.pool.clone(),
         session_limit: terms.session_limit,
+        quota: with_quota.map(|limits| limits.quotas.clone()),
+        window: limits.and_then(|limits| limits.windows.clone()),
+        validity_seconds: validity.map(Validity::as_seconds),
+        validity_from: validity.map(|validity| validity.start),
+        resets: with_quota.map(|limits| limits.resets),
+        at_limit: with_quota.map(|limits| limits::show_at_limit(limits.at_limit, plan_at_limit)),
         created_at: None,
         updated_at: None,
         id: None,

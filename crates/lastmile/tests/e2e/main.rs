@@ -9,6 +9,7 @@ mod crashes;
 mod disk_full;
 mod duplicates;
 mod hashes;
+mod limits;
 mod live_changes;
 mod noise;
 mod offline_start;

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::cells::{Cells, read_closed, read_session};
 use super::slots::{Changes, Slots};
-use super::{Batch, Part, RecordOutcome, Segment, mark};
+use super::{Additions, Batch, Committed, Part, RecordOutcome, Segment, mark};
 use crate::accounting::apply;
 use crate::column::{fitting_text, stored_count};
 use crate::error::StoreError;
@@ -28,6 +28,7 @@ use crate::usage::Sums;
 use crate::write::Ending;
 
 mod columns;
+mod counting;
 
 use columns::{ClosedColumns, SessionColumns};
 
@@ -174,7 +175,7 @@ impl PostgresJournal {
         &self,
         store: &Store,
         batch: &Batch,
-    ) -> Result<Vec<RecordOutcome>, StoreError> {
+    ) -> Result<Committed, StoreError> {
         let turn = self.turns.acquire().await;
         let _turn = turn.map_err(|_| sqlx::Error::PoolClosed)?;
         let idle = self.idle().pop();
@@ -186,9 +187,9 @@ impl PostgresJournal {
             journal: self,
             connection: Some(connection),
         };
-        let outcomes = commit(lent.connection()?, store, batch).await?;
+        let committed = commit(lent.connection()?, store, batch).await?;
         lent.give_back();
-        Ok(outcomes)
+        Ok(committed)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
@@ -231,11 +232,11 @@ async fn commit(
     connection: &mut PgConnection,
     store: &Store,
     batch: &Batch,
-) -> Result<Vec<RecordOutcome>, StoreError> {
+) -> Result<Committed, StoreError> {
     if let Some(records) = batch.sessions_alone()
-        && let Some(outcomes) = commit_unknown(connection, store, batch, records).await?
+        && let Some(committed) = commit_unknown(connection, store, batch, records).await?
     {
-        return Ok(outcomes);
+        return Ok(committed);
     }
     commit_carefully(connection, store, batch).await
 }
@@ -246,18 +247,25 @@ async fn commit_unknown(
     store: &Store,
     batch: &Batch,
     records: &[SessionRecord],
-) -> Result<Option<Vec<RecordOutcome>>, StoreError> {
+) -> Result<Option<Committed>, StoreError> {
     let mut transaction = begin(connection, batch).await?;
-    let mut outcomes = Vec::with_capacity(records.len());
+    let mut committed = Committed::default();
     let mark = batch.origin.map(|origin| (origin, records.len()));
-    let is_unknown =
-        apply_sessions(&mut transaction, store, batch, records, &mut outcomes, mark).await?;
+    let is_unknown = apply_sessions(
+        &mut transaction,
+        store,
+        batch,
+        records,
+        &mut committed,
+        mark,
+    )
+    .await?;
     if !is_unknown {
         transaction.rollback().await?;
         return Ok(None);
     }
     end(transaction, store).await?;
-    Ok(Some(outcomes))
+    Ok(Some(committed))
 }
 
 /// Looks at the mark first, and goes from restart to restart.
@@ -265,31 +273,42 @@ async fn commit_carefully(
     connection: &mut PgConnection,
     store: &Store,
     batch: &Batch,
-) -> Result<Vec<RecordOutcome>, StoreError> {
+) -> Result<Committed, StoreError> {
     let mut transaction = begin(connection, batch).await?;
     let known = match batch.origin {
         Some(origin) => advance(&mut transaction, store, origin, batch.len()).await?,
         None => 0,
     };
-    let mut outcomes = vec![RecordOutcome::StoredBefore; known];
+    let mut committed = Committed {
+        outcomes: vec![RecordOutcome::StoredBefore; known],
+        ..Committed::default()
+    };
     if known == batch.len() {
         transaction.rollback().await?;
-        return Ok(outcomes);
+        return Ok(committed);
     }
     for segment in batch.segments(known) {
         match segment {
             Segment::Restart(restart) => {
                 let closed = close_all(&mut transaction, restart).await?;
-                outcomes.push(RecordOutcome::NasRestart { closed });
+                let outcome = RecordOutcome::NasRestart { closed };
+                committed.outcomes.push(outcome);
             }
             Segment::Sessions(records) => {
-                apply_sessions(&mut transaction, store, batch, records, &mut outcomes, None)
-                    .await?;
+                apply_sessions(
+                    &mut transaction,
+                    store,
+                    batch,
+                    records,
+                    &mut committed,
+                    None,
+                )
+                .await?;
             }
         }
     }
     end(transaction, store).await?;
-    Ok(outcomes)
+    Ok(committed)
 }
 
 /// Begins a transaction and waits for others that write the same sessions. Locks are taken in
@@ -340,15 +359,20 @@ async fn apply_sessions(
     store: &Store,
     batch: &Batch,
     records: &[SessionRecord],
-    outcomes: &mut Vec<RecordOutcome>,
+    committed: &mut Committed,
     mark: Option<(Origin, usize)>,
 ) -> Result<bool, StoreError> {
     let mut slots = Slots::of(records);
     load(transaction, &mut slots, batch).await?;
-    let mut usage = Sums::default();
-    apply(store, &mut slots, records, outcomes, &mut usage);
+    let mut additions = Additions::default();
+    let outcomes = &mut committed.outcomes;
+    apply(store, batch, &mut slots, records, outcomes, &mut additions);
+    if !additions.counts.is_empty() {
+        let counted = counting::count(transaction, &additions.counts, store.now()).await?;
+        committed.counted.extend(counted);
+    }
     let changes = slots.changes();
-    let query = bind_write(&changes, &usage);
+    let query = bind_write(&changes, &additions.usage);
     let query = match mark {
         Some((origin, count)) => query
             .bind(Some(mark::source_uuid(origin)))

@@ -4,17 +4,22 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 use domain::accounting::{NasRestart, Origin, TerminateCause};
+use domain::limit::{Counter, LimitNews, Span};
 use domain::session::{ClosedSession, Session};
 use domain::time::Timestamp;
-use rusqlite::{Connection, Row, Statement, Transaction, TransactionBehavior};
+use domain::usage::UsageAmount;
+use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::cells::{Cells, read_closed, read_session};
+use super::counts::{Base, Counts, news};
 use super::slots::{Changes, Slots};
-use super::{Batch, RecordOutcome, Segment, mark};
-use crate::column::{fitting_text, stored_count};
+use super::{Additions, Batch, Committed, RecordOutcome, Segment, mark};
+use crate::column::{fitting_text, loaded_count, stored_count};
+use crate::dialect::Dialect;
 use crate::error::StoreError;
+use crate::limit;
 use crate::sqlite_writer::SqliteWriter;
 use crate::store::Store;
 use crate::usage::Sums;
@@ -88,6 +93,16 @@ const ADD_USAGE: &str = "INSERT INTO usage_hourly \
     session_seconds = MIN(session_seconds, 9223372036854775807 - excluded.session_seconds) \
         + excluded.session_seconds";
 
+const SELECT_COUNTER: &str = "SELECT starts_at, ends_at, upload_bytes, download_bytes, \
+    session_seconds FROM limit_state WHERE subscriber = ? AND kind = ?";
+
+const SET_COUNTER: &str = "INSERT INTO limit_state (subscriber, kind, starts_at, ends_at, \
+    upload_bytes, download_bytes, session_seconds, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
+    ON CONFLICT (subscriber, kind) DO UPDATE SET starts_at = excluded.starts_at, \
+    ends_at = excluded.ends_at, upload_bytes = excluded.upload_bytes, \
+    download_bytes = excluded.download_bytes, session_seconds = excluded.session_seconds, \
+    updated_at = excluded.updated_at";
+
 const SELECT_MARK: &str = "SELECT stored FROM accounting_mark WHERE source = ?";
 
 const SET_MARK: &str = "INSERT INTO accounting_mark (source, stored, at) VALUES (?, ?, ?) \
@@ -99,7 +114,7 @@ pub(super) async fn commit(
     store: &Store,
     turn: OwnedMutexGuard<()>,
     batch: Batch,
-) -> Result<Vec<RecordOutcome>, StoreError> {
+) -> Result<Committed, StoreError> {
     let store = store.clone();
     let visit = move |connection: &mut Connection| commit_here(connection, &store, &batch);
     writer.visit(turn, visit).await
@@ -109,7 +124,7 @@ fn commit_here(
     connection: &mut Connection,
     store: &Store,
     batch: &Batch,
-) -> Result<Vec<RecordOutcome>, StoreError> {
+) -> Result<Committed, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let known = match batch.origin {
         Some(origin) => advance(&transaction, origin, batch.len(), store.now())?,
@@ -117,9 +132,12 @@ fn commit_here(
     };
     let mut outcomes = vec![RecordOutcome::StoredBefore; known];
     if known == batch.len() {
-        return Ok(outcomes);
+        return Ok(Committed {
+            outcomes,
+            ..Committed::default()
+        });
     }
-    let mut usage = Sums::default();
+    let mut additions = Additions::default();
     for segment in batch.segments(known) {
         match segment {
             Segment::Restart(restart) => {
@@ -129,17 +147,26 @@ fn commit_here(
             Segment::Sessions(records) => {
                 let mut slots = Slots::of(records);
                 load(&transaction, &mut slots, batch.closed_since)?;
-                super::apply(store, &mut slots, records, &mut outcomes, &mut usage);
+                super::apply(
+                    store,
+                    batch,
+                    &mut slots,
+                    records,
+                    &mut outcomes,
+                    &mut additions,
+                );
                 write(&transaction, &slots.changes())?;
             }
         }
     }
-    add_usage(&transaction, &usage)?;
+    // Before the hours are added to, which a counter may begin with.
+    let counted = count(&transaction, &additions.counts, store.now())?;
+    add_usage(&transaction, &additions.usage)?;
     match store.ending() {
         Ending::Committed => transaction.commit()?,
         Ending::Undone => transaction.rollback()?,
     }
-    Ok(outcomes)
+    Ok(Committed { outcomes, counted })
 }
 
 /// Moves the mark behind the last of `count` records and says how many are before it already.
@@ -271,6 +298,68 @@ fn add_usage(transaction: &Transaction<'_>, usage: &Sums) -> Result<(), rusqlite
         ))?;
     }
     Ok(())
+}
+
+/// Adds to the counters of limits, and says what they are then.
+fn count(
+    transaction: &Transaction<'_>,
+    counts: &Counts,
+    at: Timestamp,
+) -> Result<Vec<LimitNews>, rusqlite::Error> {
+    let mut counted = Vec::new();
+    if counts.is_empty() {
+        return Ok(counted);
+    }
+    let mut select = transaction.prepare_cached(SELECT_COUNTER)?;
+    let mut set = transaction.prepare_cached(SET_COUNTER)?;
+    let sums = limit::sums_sql(Dialect::Sqlite, ["?1", "?2", "?3"]);
+    let mut sums = transaction.prepare_cached(&sums)?;
+    for (subscriber, period, count) in counts.iter() {
+        let key = (subscriber.as_bytes().as_slice(), period.as_str());
+        let stored = select.query_row(key, read_counter).optional()?;
+        let base = match count.base(stored) {
+            Base::Known(used) => used,
+            Base::Passed => continue,
+            Base::Unknown => {
+                let from = limit::counted_from(subscriber, count.span);
+                let whose = (count.tenant.as_bytes().as_slice(), count.username.as_str());
+                sums.query_row((whose.0, whose.1, from.as_micros()), |row| {
+                    read_amount(row, 0)
+                })?
+            }
+        };
+        let counter = count.onto(base);
+        set.execute((
+            key.0,
+            key.1,
+            counter.span.starts_at.as_micros(),
+            counter.span.ends_at.as_micros(),
+            stored_count(counter.used.upload_bytes),
+            stored_count(counter.used.download_bytes),
+            stored_count(counter.used.session_seconds),
+            at.as_micros(),
+        ))?;
+        counted.push(news(subscriber, period, counter));
+    }
+    Ok(counted)
+}
+
+fn read_counter(row: &Row<'_>) -> Result<Counter, rusqlite::Error> {
+    Ok(Counter {
+        span: Span {
+            starts_at: Timestamp::from_micros(row.get(0)?),
+            ends_at: Timestamp::from_micros(row.get(1)?),
+        },
+        used: read_amount(row, 2)?,
+    })
+}
+
+fn read_amount(row: &Row<'_>, first: usize) -> Result<UsageAmount, rusqlite::Error> {
+    Ok(UsageAmount {
+        upload_bytes: loaded_count(row.get(first)?),
+        download_bytes: loaded_count(row.get(first + 1)?),
+        session_seconds: loaded_count(row.get(first + 2)?),
+    })
 }
 
 /// Binds what open and closed sessions have in common: the first twenty parameters.

@@ -16,6 +16,13 @@ pub(crate) struct Model {
     pub interim_seconds: i64,
     pub pool: Option<String>,
     pub session_limit: Option<i64>,
+    pub quotas: Option<String>,
+    pub windows: Option<String>,
+    pub validity_seconds: Option<i64>,
+    pub validity_start: Option<String>,
+    pub resets: Option<String>,
+    pub at_limit_rate: Option<String>,
+    pub at_limit_plan: Option<Uuid>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -4,10 +4,12 @@
 //! another version in the head.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use domain::accounting::SessionKey;
 use domain::credential::Credential;
 use domain::id::Id;
+use domain::limit::{AtLimit, Limits, Manner, Validity, ValidityStart};
 use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
@@ -87,6 +89,30 @@ pub(super) struct PlanEntry<'a> {
     interim_seconds: u32,
     pool: Option<&'a str>,
     session_limit: Option<u16>,
+    limits: Option<LimitsEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LimitsEntry {
+    quotas: Option<String>,
+    windows: Option<String>,
+    validity: Option<(u32, ValidFrom)>,
+    resets: String,
+    at_limit: AtLimitEntry,
+    zone: String,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ValidFrom {
+    Purchase,
+    FirstUse,
+}
+
+#[derive(Serialize, Deserialize)]
+enum AtLimitEntry {
+    Block,
+    Throttle(String),
+    Plan([u8; 16]),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -183,6 +209,7 @@ impl<'a> Entry<'a> {
             interim,
             pool,
             session_limit,
+            limits,
         } = terms;
         Self::Plan(PlanEntry {
             id: *id.as_bytes(),
@@ -194,6 +221,7 @@ impl<'a> Entry<'a> {
             interim_seconds: interim.as_seconds(),
             pool: pool.as_ref().map(domain::plan::PoolName::as_str),
             session_limit: session_limit.map(SessionLimit::as_sessions),
+            limits: limits.as_deref().map(LimitsEntry::of),
         })
     }
 
@@ -317,8 +345,69 @@ impl PlanEntry<'_> {
                 interim: InterimInterval::new(self.interim_seconds).map_err(|_| Unreadable)?,
                 pool: pool.map_err(|_| Unreadable)?,
                 session_limit: session_limit.map_err(|_| Unreadable)?,
+                limits: self.limits.map(LimitsEntry::into_domain).transpose()?,
             },
         })
+    }
+}
+
+impl LimitsEntry {
+    fn of(limits: &Limits) -> Self {
+        let Limits {
+            quotas,
+            windows,
+            validity,
+            resets,
+            at_limit,
+            zone,
+            // Plans have no other.
+            manner: _,
+        } = limits;
+        Self {
+            quotas: (!quotas.is_empty()).then(|| quotas.to_string()),
+            windows: windows.as_ref().map(ToString::to_string),
+            validity: validity.map(|validity| {
+                let start = match validity.start {
+                    ValidityStart::Purchase => ValidFrom::Purchase,
+                    ValidityStart::FirstUse => ValidFrom::FirstUse,
+                };
+                (validity.as_seconds(), start)
+            }),
+            resets: resets.to_string(),
+            at_limit: match at_limit {
+                AtLimit::Block => AtLimitEntry::Block,
+                AtLimit::Throttle(rate) => AtLimitEntry::Throttle(rate.to_string()),
+                AtLimit::Plan(plan) => AtLimitEntry::Plan(*plan.as_bytes()),
+            },
+            zone: zone.to_string(),
+        }
+    }
+
+    fn into_domain(self) -> Result<Box<Limits>, Unreadable> {
+        fn read<T: FromStr>(text: &str) -> Result<T, Unreadable> {
+            text.parse().map_err(|_| Unreadable)
+        }
+        let validity = self.validity.map(|(seconds, start)| {
+            let start = match start {
+                ValidFrom::Purchase => ValidityStart::Purchase,
+                ValidFrom::FirstUse => ValidityStart::FirstUse,
+            };
+            Validity::new(seconds.into(), start).map_err(|_| Unreadable)
+        });
+        let quotas = self.quotas.as_deref().map(read).transpose()?;
+        Ok(Box::new(Limits {
+            quotas: quotas.unwrap_or_default(),
+            windows: self.windows.as_deref().map(read).transpose()?,
+            validity: validity.transpose()?,
+            resets: read(&self.resets)?,
+            at_limit: match self.at_limit {
+                AtLimitEntry::Block => AtLimit::Block,
+                AtLimitEntry::Throttle(rate) => AtLimit::Throttle(read(&rate)?),
+                AtLimitEntry::Plan(plan) => AtLimit::Plan(Id::from_bytes(plan)),
+            },
+            zone: read(&self.zone)?,
+            manner: Manner::Native,
+        }))
     }
 }
 

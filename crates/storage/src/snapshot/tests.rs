@@ -2,6 +2,7 @@
 
 use domain::credential::Credential;
 use domain::id::Id;
+use domain::limit::{AtLimit, Limits, Validity, ValidityStart};
 use domain::nas::{MessageAuthenticatorPolicy, NasSettings, OctetView, Vendor, parse_source};
 use domain::plan::{InterimInterval, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
@@ -71,6 +72,15 @@ fn plan() -> Plan {
             interim: InterimInterval::new(60).expect("a valid interval"),
             pool: "pool-1".parse().ok(),
             session_limit: SessionLimit::new(2).ok(),
+            limits: Some(Box::new(Limits {
+                quotas: "50G/month,time:2h/day".parse().expect("valid quotas"),
+                windows: "Wk0800-1800".parse().ok(),
+                validity: Validity::new(86_400, ValidityStart::FirstUse).ok(),
+                resets: "15 sun 06:30".parse().expect("valid resets"),
+                at_limit: AtLimit::Throttle("1M/1M".parse().expect("a valid rate")),
+                zone: "Asia/Kolkata".parse().expect("a zone"),
+                ..Limits::default()
+            })),
         },
     }
 }
@@ -259,7 +269,7 @@ fn another_version_is_named() {
         problem,
         SnapshotError::OtherVersion {
             found: 9,
-            known: 1,
+            known: 2,
             ..
         }
     );

@@ -45,8 +45,8 @@ impl Lanes {
             lanes.spawn(async move {
                 for (index, part) in of_lane.chunks(part_len).enumerate() {
                     let origin = origin.plus((index * part_len) as u64);
-                    let once = store.accounting_commit_numbered(origin, part);
-                    let again = store.accounting_commit_numbered(origin, part);
+                    let once = store.accounting_commit_numbered(origin, part, &[]);
+                    let again = store.accounting_commit_numbered(origin, part, &[]);
                     if index % 2 == 0 {
                         once.await.unwrap();
                     } else {
@@ -64,7 +64,7 @@ impl Lanes {
         let origin = self.origin(0);
         self.next[0] += 1;
         let record = std::slice::from_ref(record);
-        let done = self.store.accounting_commit_numbered(origin, record);
+        let done = self.store.accounting_commit_numbered(origin, record, &[]);
         done.await.unwrap();
     }
 

@@ -104,7 +104,7 @@ async fn what_is_repeated_changes_nothing(database: Database) {
     let records = history();
     for (first, record) in (1..).zip(&records) {
         let record = std::slice::from_ref(record);
-        let done = store.accounting_commit_numbered(origin(1, first), record);
+        let done = store.accounting_commit_numbered(origin(1, first), record, &[]);
         done.await.unwrap();
     }
     let stored = sessions(&store).await;
@@ -113,9 +113,9 @@ async fn what_is_repeated_changes_nothing(database: Database) {
     for part in [0..7, 0..3, 3..7] {
         let first = part.start as u64 + 1;
         let repeated = &records[part];
-        let done = store.accounting_commit_numbered(origin(1, first), repeated);
+        let done = store.accounting_commit_numbered(origin(1, first), repeated, &[]);
         let expected = vec![RecordOutcome::StoredBefore; repeated.len()];
-        assert_eq!(done.await.unwrap(), expected);
+        assert_eq!(done.await.unwrap().outcomes, expected);
     }
     assert_eq!(sessions(&store).await, stored);
     assert_eq!(upload_used(&store).await, 1_057);
@@ -125,19 +125,19 @@ async fn a_repetition_that_overlaps_stores_the_rest(database: Database) {
     let store = database.store().await;
     let records = history();
     let commit = |from: usize, to: usize| {
-        store.accounting_commit_numbered(origin(1, from as u64 + 1), &records[from..to])
+        store.accounting_commit_numbered(origin(1, from as u64 + 1), &records[from..to], &[])
     };
     commit(0, 4).await.unwrap();
-    let outcomes = commit(2, 7).await.unwrap();
+    let outcomes = commit(2, 7).await.unwrap().outcomes;
     assert_eq!(outcomes[..2], [RecordOutcome::StoredBefore; 2]);
     assert_eq!(outcomes[2], RecordOutcome::NasRestart { closed: 1 });
     assert_eq!(outcomes.len(), 5);
     assert_eq!(upload_used(&store).await, 1_057);
-    let outcomes = commit(0, 7).await.unwrap();
+    let outcomes = commit(0, 7).await.unwrap().outcomes;
     assert_eq!(outcomes, [RecordOutcome::StoredBefore; 7]);
     // Numbers may be missing: what was refused was never acknowledged.
     let late = [record(SessionEvent::Interim, 3, 640, 40, 8)];
-    let done = store.accounting_commit_numbered(origin(1, 100), &late);
+    let done = store.accounting_commit_numbered(origin(1, 100), &late, &[]);
     done.await.unwrap();
     assert_eq!(upload_used(&store).await, 1_058);
 }
@@ -146,8 +146,8 @@ async fn sources_do_not_know_each_other(database: Database) {
     let store = database.store().await;
     for source in 1..=3 {
         let records = [record(SessionEvent::Interim, 1, 60, 60, source.into())];
-        let done = store.accounting_commit_numbered(origin(source, 1), &records);
-        assert_ne!(done.await.unwrap(), [RecordOutcome::StoredBefore]);
+        let done = store.accounting_commit_numbered(origin(source, 1), &records, &[]);
+        assert_ne!(done.await.unwrap().outcomes, [RecordOutcome::StoredBefore]);
     }
     assert_eq!(upload_used(&store).await, 3);
 }
@@ -161,7 +161,7 @@ async fn two_commits_of_the_same_numbers_store_them_once(database: Database) {
             for batch in 0..BATCHES {
                 let records = history();
                 let first = batch * records.len() as u64 + 1;
-                let done = store.accounting_commit_numbered(origin(1, first), &records);
+                let done = store.accounting_commit_numbered(origin(1, first), &records, &[]);
                 done.await.unwrap();
             }
         });
@@ -184,13 +184,13 @@ async fn a_refused_batch_moves_no_mark(database: Database) {
         .execute("ALTER TABLE usage_hourly RENAME TO usage_gone")
         .await;
     let records = history();
-    let failure = store.accounting_commit_numbered(origin(1, 1), &records);
+    let failure = store.accounting_commit_numbered(origin(1, 1), &records, &[]);
     let failure = failure.await.expect_err("a table is missing");
     assert!(failure.is_outage(), "{failure}");
     database
         .execute("ALTER TABLE usage_gone RENAME TO usage_hourly")
         .await;
-    let done = store.accounting_commit_numbered(origin(1, 1), &records);
+    let done = store.accounting_commit_numbered(origin(1, 1), &records, &[]);
     done.await.unwrap();
     assert_eq!(upload_used(&store).await, 1_057);
 }
@@ -199,7 +199,7 @@ async fn marks_of_silent_sources_are_forgotten(database: Database) {
     let store = database.store().await;
     for source in 1..=2 {
         let records = [record(SessionEvent::Interim, 1, 60, 60, 1)];
-        let done = store.accounting_commit_numbered(origin(source, 1), &records);
+        let done = store.accounting_commit_numbered(origin(source, 1), &records, &[]);
         done.await.unwrap();
         database.clock().advance_seconds(100);
     }

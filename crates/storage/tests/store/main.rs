@@ -15,6 +15,7 @@ mod directory;
 mod fixture;
 mod import;
 mod key_ring;
+mod limits;
 mod migrations;
 mod partitions;
 mod recovery;

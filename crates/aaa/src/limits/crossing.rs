@@ -1,0 +1,123 @@
+//! Sessions that are online beyond a limit, and what has to become of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::accounting::SessionKey;
+use domain::id::{NasId, SubscriberId};
+use domain::limit::{AtLimit, Crossing, Refusal};
+use domain::name::Username;
+use domain::time::Timestamp;
+use tracing::info;
+
+use crate::metrics::{Count, Metrics};
+
+/// Sessions that are remembered; those that come on top are counted and told in the log only.
+const CROSSINGS_MAX: usize = 65_536;
+
+/// A session that a router reports as going on although a limit is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitCrossed {
+    pub subscriber: SubscriberId,
+    pub username: Username,
+    pub nas: NasId,
+    pub session: SessionKey,
+    pub at: Timestamp,
+    pub consequence: Consequence,
+}
+
+/// What has to become of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consequence {
+    /// It has to end.
+    End(Refusal),
+    /// It has to go on on other terms.
+    Change { crossing: Crossing, to: AtLimit },
+}
+
+/// What is known of them.
+#[derive(Debug, Default)]
+pub(super) struct Crossings(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    sessions: BTreeMap<(SubscriberId, SessionKey), LimitCrossed>,
+    /// Since when a quota was seen to be used up: who logged in later has the terms for it.
+    since: HashMap<SubscriberId, (Crossing, Timestamp)>,
+}
+
+impl Crossings {
+    /// Remembers a session; one that is reported again in the same state is no news.
+    pub(super) fn note(&self, metrics: &Metrics, crossed: LimitCrossed) {
+        let key = (crossed.subscriber, crossed.session);
+        let sessions = &mut self.known().sessions;
+        match sessions.get(&key) {
+            Some(before) if before.consequence == crossed.consequence => return,
+            Some(_) | None => {}
+        }
+        metrics.count(Count::LimitCrossed);
+        tell(&crossed);
+        if sessions.contains_key(&key) || sessions.len() < CROSSINGS_MAX {
+            sessions.insert(key, crossed);
+        } else {
+            metrics.count(Count::LimitWishLost);
+        }
+    }
+
+    /// Since when the quota of a subscriber is used up; from now on, if that is news.
+    pub(super) fn since(
+        &self,
+        subscriber: SubscriberId,
+        crossing: Crossing,
+        now: Timestamp,
+    ) -> Timestamp {
+        let since = &mut self.known().since;
+        match since.get(&subscriber) {
+            Some((known, at)) if *known == crossing => return *at,
+            Some(_) | None => {}
+        }
+        if since.contains_key(&subscriber) || since.len() < CROSSINGS_MAX {
+            since.insert(subscriber, (crossing, now));
+        }
+        now
+    }
+
+    /// The session has ended.
+    pub(super) fn end(&self, subscriber: SubscriberId, session: SessionKey) {
+        self.known().sessions.remove(&(subscriber, session));
+    }
+
+    /// The subscriber is within the limits again.
+    pub(super) fn clear(&self, subscriber: SubscriberId, session: SessionKey) {
+        let known = &mut *self.known();
+        known.sessions.remove(&(subscriber, session));
+        known.since.remove(&subscriber);
+    }
+
+    pub(super) fn list(&self) -> Vec<LimitCrossed> {
+        self.known().sessions.values().cloned().collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Whoever panicked left whole entries behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn tell(crossed: &LimitCrossed) {
+    let (id, name) = (crossed.subscriber, &crossed.username);
+    match &crossed.consequence {
+        Consequence::End(Refusal::QuotaUsedUp(crossing)) => {
+            info!(subscriber.id = %id, "{name} is online and has to be cut: {crossing}");
+        }
+        Consequence::End(Refusal::OutsideHours { opens_at }) => {
+            info!(subscriber.id = %id, "{name} is online outside of the plan's hours, which begin again at {opens_at}");
+        }
+        Consequence::End(Refusal::NoLongerValid { ended_at }) => {
+            info!(subscriber.id = %id, "{name} is online on a plan whose validity ended at {ended_at}");
+        }
+        Consequence::Change { crossing, .. } => {
+            info!(subscriber.id = %id, "{name} is online and has to get other terms: {crossing}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Usage that is counted for the limits of subscribers, beside that of the hours.
+
+use std::collections::BTreeMap;
+
+use compact_str::CompactString;
+use domain::accounting::SessionRecord;
+use domain::id::{SubscriberId, TenantId};
+use domain::limit::{Counter, LimitFact, LimitNews, Meter, PeriodCounted, Span};
+use domain::usage::UsageAmount;
+
+use crate::column::{fitting_text, stored_count};
+
+/// What to add to the counters, in the order of their primary key, so that writers take their locks
+/// in the same order.
+#[derive(Debug, Default)]
+pub(super) struct Counts(BTreeMap<(SubscriberId, PeriodCounted), Count>);
+
+/// What to add to one of them.
+#[derive(Clone, Debug)]
+pub(super) struct Count {
+    pub(super) tenant: TenantId,
+    pub(super) username: CompactString,
+    pub(super) span: Span,
+    used: UsageAmount,
+}
+
+/// What a counter has before something is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    Known(UsageAmount),
+    /// Nobody has counted this span: the hours say what was used.
+    Unknown,
+    /// A later span is counted already, so this one is of no interest any more.
+    Passed,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, meter: &Meter, record: &SessionRecord, amount: UsageAmount) {
+        let count = self
+            .0
+            .entry((meter.subscriber, meter.period))
+            .or_insert_with(|| Count {
+                tenant: record.tenant,
+                username: fitting_text(&record.username).into(),
+                span: meter.span,
+                used: UsageAmount::default(),
+            });
+        count.span = meter.span;
+        count.used = count.used.plus(amount);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SubscriberId, PeriodCounted, &Count)> {
+        self.0
+            .iter()
+            .map(|((subscriber, period), count)| (*subscriber, *period, count))
+    }
+}
+
+impl Count {
+    /// What a stored counter is for this one.
+    pub(super) fn base(&self, stored: Option<Counter>) -> Base {
+        match stored {
+            Some(stored) if stored.span == self.span => Base::Known(stored.used),
+            Some(stored) if self.span.ends_at <= stored.span.starts_at => Base::Passed,
+            // Another period, or the same one of a plan that was changed.
+            Some(_) | None => Base::Unknown,
+        }
+    }
+
+    /// The counter after the addition, as a row holds it.
+    pub(super) fn onto(&self, base: UsageAmount) -> Counter {
+        let sum = base.plus(self.used);
+        let bounded = |count| stored_count(count).unsigned_abs();
+        Counter {
+            span: self.span,
+            used: UsageAmount {
+                upload_bytes: bounded(sum.upload_bytes),
+                download_bytes: bounded(sum.download_bytes),
+                session_seconds: bounded(sum.session_seconds),
+            },
+        }
+    }
+}
+
+pub(super) const fn news(
+    subscriber: SubscriberId,
+    period: PeriodCounted,
+    counter: Counter,
+) -> LimitNews {
+    LimitNews {
+        subscriber,
+        fact: LimitFact::Counted { period, counter },
+    }
+}

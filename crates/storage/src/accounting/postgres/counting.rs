@@ -1,0 +1,178 @@
+//! The counters of limits: loaded and locked, added to, and written back.
+
+use domain::id::SubscriberId;
+use domain::limit::{Counter, LimitNews, PeriodCounted, Span};
+use domain::time::Timestamp;
+use domain::usage::UsageAmount;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Row};
+use uuid::Uuid;
+
+use crate::accounting::counts::{Base, Count, Counts, news};
+use crate::column::{loaded_count, stored_count};
+use crate::dialect::Dialect;
+use crate::error::StoreError;
+use crate::limit;
+
+/// Locks that keep two writers from beginning the same counter.
+const STRIPES: u8 = 128;
+/// Names our family among the advisory locks with two keys.
+const STRIPE_FAMILY: i32 = 0x6c69_6d74;
+
+const SELECT: &str = "SELECT l.subscriber, l.kind, l.starts_at, l.ends_at, l.upload_bytes, \
+    l.download_bytes, l.session_seconds \
+    FROM unnest($1::UUID[], $2::TEXT[]) AS n (subscriber, kind) \
+    JOIN limit_state l ON l.subscriber = n.subscriber AND l.kind = n.kind \
+    ORDER BY l.subscriber, l.kind FOR UPDATE OF l";
+
+const SET: &str = "INSERT INTO limit_state (subscriber, kind, starts_at, ends_at, upload_bytes, \
+    download_bytes, session_seconds, updated_at) \
+    SELECT *, $8::BIGINT FROM unnest($1::UUID[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], \
+    $5::BIGINT[], $6::BIGINT[], $7::BIGINT[]) \
+    ON CONFLICT (subscriber, kind) DO UPDATE SET starts_at = excluded.starts_at, \
+    ends_at = excluded.ends_at, upload_bytes = excluded.upload_bytes, \
+    download_bytes = excluded.download_bytes, session_seconds = excluded.session_seconds, \
+    updated_at = excluded.updated_at";
+
+/// One counter that is added to.
+struct Place<'a> {
+    subscriber: SubscriberId,
+    period: PeriodCounted,
+    count: &'a Count,
+    stored: Option<Counter>,
+}
+
+/// Adds to the counters, and says what they are then. The hours must not have been added to yet,
+/// because a counter may begin with them.
+pub(super) async fn count(
+    connection: &mut PgConnection,
+    counts: &Counts,
+    at: Timestamp,
+) -> Result<Vec<LimitNews>, StoreError> {
+    let mut places: Vec<_> = counts
+        .iter()
+        .map(|(subscriber, period, count)| Place {
+            subscriber,
+            period,
+            count,
+            stored: None,
+        })
+        .collect();
+    load(connection, &mut places).await?;
+    lock_missing(connection, &places).await?;
+    if places.iter().any(|place| place.stored.is_none()) {
+        // Somebody else may have begun one in the meantime.
+        load(connection, &mut places).await?;
+    }
+    let mut counted = Vec::with_capacity(places.len());
+    for place in &places {
+        let base = match place.count.base(place.stored) {
+            Base::Known(used) => used,
+            Base::Passed => continue,
+            Base::Unknown => sum(connection, place).await?,
+        };
+        counted.push((place, place.count.onto(base)));
+    }
+    write(connection, &counted, at).await?;
+    let news = counted
+        .into_iter()
+        .map(|(place, counter)| news(place.subscriber, place.period, counter));
+    Ok(news.collect())
+}
+
+/// Loads the counters that are there, and keeps other writers from them.
+async fn load(connection: &mut PgConnection, places: &mut [Place<'_>]) -> Result<(), StoreError> {
+    let (subscribers, kinds) = keys(places.iter().filter(|place| place.stored.is_none()));
+    let rows = sqlx::query(SELECT).bind(subscribers).bind(kinds);
+    for row in rows.fetch_all(connection).await? {
+        let subscriber: Uuid = row.try_get(0)?;
+        let kind: &str = row.try_get(1)?;
+        let is_its = |place: &&mut Place<'_>| {
+            place.subscriber.as_uuid() == subscriber && place.period.as_str() == kind
+        };
+        if let Some(place) = places.iter_mut().find(is_its) {
+            place.stored = Some(counter(&row)?);
+        }
+    }
+    Ok(())
+}
+
+/// Waits for others that begin the same counters.
+async fn lock_missing(
+    connection: &mut PgConnection,
+    places: &[Place<'_>],
+) -> Result<(), StoreError> {
+    let missing = places.iter().filter(|place| place.stored.is_none());
+    // The last octet of an id is random.
+    let stripe = |place: &Place<'_>| place.subscriber.as_bytes()[15] % STRIPES;
+    let stripes: std::collections::BTreeSet<_> = missing.map(stripe).collect();
+    if stripes.is_empty() {
+        return Ok(());
+    }
+    let locks = stripes
+        .iter()
+        .map(|stripe| format!("pg_advisory_xact_lock({STRIPE_FAMILY}, {stripe})"));
+    let sql = format!("SELECT {}", locks.collect::<Vec<_>>().join(", "));
+    sqlx::query(AssertSqlSafe(sql)).execute(connection).await?;
+    Ok(())
+}
+
+/// What the hours say about a period that nobody has counted.
+async fn sum(connection: &mut PgConnection, place: &Place<'_>) -> Result<UsageAmount, StoreError> {
+    let sql = limit::sums_sql(Dialect::Postgres, ["$1", "$2", "$3"]);
+    let from = limit::counted_from(place.subscriber, place.count.span);
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .bind(place.count.tenant.as_uuid())
+        .bind(place.count.username.as_str())
+        .bind(from.as_micros())
+        .fetch_one(connection)
+        .await?;
+    amount(&row, 0)
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    counted: &[(&Place<'_>, Counter)],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let (subscribers, kinds) = keys(counted.iter().map(|(place, _)| *place));
+    let number = |of: fn(&Counter) -> i64| -> Vec<i64> {
+        counted.iter().map(|(_, counter)| of(counter)).collect()
+    };
+    sqlx::query(SET)
+        .bind(subscribers)
+        .bind(kinds)
+        .bind(number(|counter| counter.span.starts_at.as_micros()))
+        .bind(number(|counter| counter.span.ends_at.as_micros()))
+        .bind(number(|counter| stored_count(counter.used.upload_bytes)))
+        .bind(number(|counter| stored_count(counter.used.download_bytes)))
+        .bind(number(|counter| stored_count(counter.used.session_seconds)))
+        .bind(at.as_micros())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn keys<'a>(places: impl Iterator<Item = &'a Place<'a>>) -> (Vec<Uuid>, Vec<String>) {
+    places
+        .map(|place| (place.subscriber.as_uuid(), place.period.as_str().to_owned()))
+        .unzip()
+}
+
+fn counter(row: &PgRow) -> Result<Counter, StoreError> {
+    Ok(Counter {
+        span: Span {
+            starts_at: Timestamp::from_micros(row.try_get(2)?),
+            ends_at: Timestamp::from_micros(row.try_get(3)?),
+        },
+        used: amount(row, 4)?,
+    })
+}
+
+fn amount(row: &PgRow, first: usize) -> Result<UsageAmount, StoreError> {
+    Ok(UsageAmount {
+        upload_bytes: loaded_count(row.try_get(first)?),
+        download_bytes: loaded_count(row.try_get(first + 1)?),
+        session_seconds: loaded_count(row.try_get(first + 2)?),
+    })
+}
