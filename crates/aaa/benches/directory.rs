@@ -12,7 +12,9 @@ use domain::nas::Nas;
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
 use domain::session::Session;
+use domain::subscriber::binding::Bindings;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use tokio::runtime::Runtime;
 
@@ -125,6 +127,10 @@ impl Registry for Numbered {
         Ok(Vec::new())
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        Ok(Vec::new())
+    }
+
     async fn plan_many(&self, _ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         self.plan_all().await
     }
@@ -146,6 +152,7 @@ fn subscriber(number: u32) -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        bindings: Bindings::default(),
     }
 }
 

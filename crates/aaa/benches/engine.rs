@@ -100,7 +100,7 @@ fn serve<'a>(engine: &mut Engine, datagrams: impl Iterator<Item = &'a Datagram>,
             Effect::Store { ticket, .. } => {
                 engine.handle_completion(Completion::Stored(ticket), now);
             }
-            Effect::Verify { .. } => {}
+            Effect::Verify { .. } | Effect::Claim { .. } => {}
         }
     }
     let outbox = engine.take_outbox();
@@ -130,6 +130,7 @@ fn directory() -> Directory {
             })
             .collect::<Vec<_>>()
             .into(),
+        ..MemoryRegistry::default()
     };
     let directory = Directory::new([1; 32]);
     let runtime = tokio::runtime::Builder::new_current_thread()

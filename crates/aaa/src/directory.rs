@@ -16,10 +16,13 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::mac_login::DeviceTable;
 use crate::nas_table::NasTable;
+use crate::policy_table::PolicyTable;
 use crate::port::{PortError, Registry};
 use crate::subscriber_table::SubscriberTable;
 
+mod devices;
 mod export;
 
 /// Subscribers read from the registry at a time.
@@ -34,6 +37,8 @@ pub struct Directory {
     nas: ArcSwap<NasTable>,
     plans: HashMap<PlanId, Arc<PlanCell>, RandomState>,
     subscribers: Arc<SubscriberTable>,
+    policies: ArcSwap<PolicyTable>,
+    devices: DeviceTable,
     /// Keys the memory of verified passwords; new in each process.
     verification_key: Arc<[u8; 32]>,
 }
@@ -102,6 +107,8 @@ impl Directory {
             nas: ArcSwap::default(),
             plans: HashMap::with_hasher(RandomState::default()),
             subscribers: Arc::new(SubscriberTable::new()),
+            policies: ArcSwap::default(),
+            devices: DeviceTable::new(),
             verification_key: Arc::new(verification_key),
         }
     }
@@ -109,6 +116,11 @@ impl Directory {
     /// The NAS of this moment; hold it for a batch, not longer.
     pub fn nas_table(&self) -> arc_swap::Guard<Arc<NasTable>> {
         self.nas.load()
+    }
+
+    /// The policies of this moment.
+    pub fn policies(&self) -> arc_swap::Guard<Arc<PolicyTable>> {
+        self.policies.load()
     }
 
     pub fn find_subscriber(
@@ -144,6 +156,7 @@ impl Directory {
         for plan in plans {
             self.set_plan(plan);
         }
+        self.load_policies(registry).await?;
         let load = self.subscribers.begin_load();
         let mut putting = Putting::default();
         let read = self.read_subscribers(registry, &mut putting).await;
@@ -151,6 +164,7 @@ impl Directory {
         let put = putting.finish(&self.subscribers).await;
         read.and(put)?;
         self.subscribers.finish_load(load);
+        self.prune_devices();
         Ok(())
     }
 
@@ -182,11 +196,13 @@ impl Directory {
         let mut plans = Vec::new();
         let mut subscribers = Vec::new();
         let mut is_nas_changed = false;
+        let mut is_policy_changed = false;
         for change in changes {
             match *change {
                 Change::Nas(_) => is_nas_changed = true,
                 Change::Plan(id) => plans.push(id),
                 Change::Subscriber(id) => subscribers.push(id),
+                Change::Tenant(_) => is_policy_changed = true,
                 Change::Everything => {
                     self.load(registry).await?;
                     return Ok(changes.len());
@@ -196,6 +212,9 @@ impl Directory {
         if is_nas_changed {
             // The registry of routers is small and a table is built whole, so it is read whole.
             self.set_nas_all(registry.nas_all().await?);
+        }
+        if is_policy_changed {
+            self.load_policies(registry).await?;
         }
         // Each once: what is read is how it stands now.
         subscribers.sort_unstable();
@@ -235,6 +254,7 @@ impl Directory {
             let found = registry.subscriber_many(ids).await?;
             let known: HashSet<_> = found.iter().map(|found| found.id).collect();
             gone.extend(ids.iter().filter(|id| !known.contains(id)));
+            self.forget_devices(&found);
             self.subscribers.put(self.entries(found));
         }
         // Last, so that a name that goes from one to another always belongs to somebody.
@@ -245,6 +265,12 @@ impl Directory {
     fn set_nas_all(&self, all: Vec<Nas>) {
         let table = NasTable::build(all, &self.nas.load());
         self.nas.store(Arc::new(table));
+    }
+
+    async fn load_policies<R: Registry>(&self, registry: &R) -> Result<(), PortError> {
+        let table = PolicyTable::new(registry.policy_all().await?);
+        self.policies.store(Arc::new(table));
+        Ok(())
     }
 
     fn set_plan(&self, plan: Plan) {
@@ -268,6 +294,7 @@ impl Directory {
 
     fn entries(&self, subscribers: Vec<Subscriber>) -> impl Iterator<Item = Arc<SubscriberEntry>> {
         subscribers.into_iter().map(|subscriber| {
+            self.note_devices(&subscriber);
             Arc::new(SubscriberEntry {
                 plan: self.plan_cell(subscriber.plan),
                 subscriber,

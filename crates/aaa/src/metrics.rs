@@ -23,10 +23,11 @@ pub enum Drop {
     ReplyTooLarge,
     CredentialChanged,
     TooLate,
+    ClaimsFull,
 }
 
 impl Drop {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UnknownNas,
         Self::Malformed,
         Self::UnexpectedCode,
@@ -45,6 +46,7 @@ impl Drop {
         Self::ReplyTooLarge,
         Self::CredentialChanged,
         Self::TooLate,
+        Self::ClaimsFull,
     ];
 
     /// The value of the metric's label.
@@ -68,6 +70,7 @@ impl Drop {
             Self::ReplyTooLarge => "reply_too_large",
             Self::CredentialChanged => "credential_changed",
             Self::TooLate => "too_late",
+            Self::ClaimsFull => "claims_full",
         }
     }
 }
@@ -108,10 +111,12 @@ pub enum Count {
     SnapshotWritten,
     SnapshotFailure,
     WorkerRestart,
+    DeviceBound,
+    DeviceFailure,
 }
 
 impl Count {
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -145,6 +150,8 @@ impl Count {
         Self::SnapshotWritten,
         Self::SnapshotFailure,
         Self::WorkerRestart,
+        Self::DeviceBound,
+        Self::DeviceFailure,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -183,6 +190,8 @@ impl Count {
             Self::SnapshotWritten => "snapshots_written",
             Self::SnapshotFailure => "snapshot_failures",
             Self::WorkerRestart => "worker_restarts",
+            Self::DeviceBound => "devices_bound",
+            Self::DeviceFailure => "device_failures",
         }
     }
 
@@ -227,6 +236,8 @@ impl Count {
             Self::SnapshotWritten => "Directory snapshots written",
             Self::SnapshotFailure => "Directory snapshots that could not be written",
             Self::WorkerRestart => "Packet workers restarted after a panic",
+            Self::DeviceBound => "New devices bound at a login",
+            Self::DeviceFailure => "New devices refused because they could not be stored",
         }
     }
 }

@@ -17,12 +17,15 @@ use tracing::{error, info};
 
 use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
+use crate::claims::{self, Claimer};
 use crate::directory::Directory;
 use crate::engine::{Context, Role};
 use crate::inbox::{self, Inbox, Outlet};
 use crate::journal::{self, Journal};
 use crate::metrics::{Count, Metrics};
-use crate::port::{AccountingStore, AuthLogStore, ChangeFeed, Clock, PortError, Registry, Spool};
+use crate::port::{
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, DeviceStore, PortError, Registry, Spool,
+};
 use crate::session_table::{OpenSession, SessionTable};
 use crate::socket::{self, BindError, Listener};
 use crate::spooling::{SpoolState, Spooling};
@@ -95,6 +98,8 @@ pub struct Tasks {
     pub drain: Restartable,
     /// Never ends.
     pub follower: Restartable,
+    /// Binds new devices. Never ends.
+    pub claims: Restartable,
 }
 
 /// A running node.
@@ -119,7 +124,7 @@ impl Node {
         ports: Ports<R, A, S, L, F>,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry,
+        R: Registry + DeviceStore,
         A: AccountingStore,
         S: Spool,
         L: AuthLogStore,
@@ -141,7 +146,7 @@ impl Node {
         snapshot: &I,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry,
+        R: Registry + DeviceStore,
         A: AccountingStore,
         S: Spool,
         L: AuthLogStore,
@@ -183,7 +188,7 @@ struct Blank<R, A, S, L, F> {
 
 impl<R, A, S, L, F> Blank<R, A, S, L, F>
 where
-    R: Registry,
+    R: Registry + DeviceStore,
     A: AccountingStore,
     S: Spool,
     L: AuthLogStore,
@@ -232,10 +237,12 @@ where
         let (journal_queue, journal_receiver) = journal::channel();
         let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
         let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
+        let (claims, queue) = claims::channel();
         let crew = Crew {
             context: context.clone(),
             journal: journal_queue,
             verifier,
+            claims,
             clock,
             stop: Arc::clone(&stop),
         };
@@ -247,6 +254,11 @@ where
         };
         let metrics = Arc::clone(&context.metrics);
         let log = LogWriter::new(log, intake, outlets.clone(), metrics);
+        let claimer = Claimer {
+            store: Arc::clone(&registry),
+            queue,
+            metrics: Arc::clone(&context.metrics),
+        };
         let follower = Follower {
             context: context.clone(),
             registry,
@@ -263,6 +275,7 @@ where
             log: restartable(log, |log| Box::pin(log.run())),
             drain: restartable(drain, |drain| Box::pin(drain.run())),
             follower: restartable(follower, |follower| Box::pin(follower.run())),
+            claims: restartable(claimer, |claimer| Box::pin(claimer.run())),
         };
         let node = Node {
             auth,
@@ -296,6 +309,7 @@ struct Crew {
     context: Context,
     journal: journal::Sender,
     verifier: Verifier,
+    claims: claims::Sender,
     clock: Arc<dyn Clock>,
     stop: Arc<AtomicBool>,
 }
@@ -340,6 +354,7 @@ impl Crew {
             journal: self.journal.clone(),
             log,
             verifier: self.verifier.clone(),
+            claims: self.claims.clone(),
             clock: Arc::clone(&self.clock),
             stop: Arc::clone(&self.stop),
             seed: draw(),

@@ -3,14 +3,17 @@
 use std::future::Future;
 use std::time::Instant;
 
+use domain::access::Claim;
 use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::{Session, SessionOutcome};
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 
 use crate::session_table::OpenSession;
@@ -86,6 +89,8 @@ pub trait Registry: Send + Sync + 'static {
         after: Option<SessionId>,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Session>, PortError>> + Send;
+    /// What every tenant has set for all subscribers.
+    fn policy_all(&self) -> impl Future<Output = Result<Vec<TenantPolicy>, PortError>> + Send;
     fn plan_many(
         &self,
         ids: &[PlanId],
@@ -94,6 +99,18 @@ pub trait Registry: Send + Sync + 'static {
         &self,
         ids: &[SubscriberId],
     ) -> impl Future<Output = Result<Vec<Subscriber>, PortError>> + Send;
+}
+
+/// Binds devices to subscribers.
+pub trait DeviceStore: Send + Sync + 'static {
+    /// Binds a device if there is room for it, as one step: of several nodes that try it at once
+    /// for the last place, one succeeds. `actor` is kept beside it.
+    fn claim(
+        &self,
+        subscriber: SubscriberId,
+        mac: Mac,
+        actor: &str,
+    ) -> impl Future<Output = Result<Claim, PortError>> + Send;
 }
 
 /// The change feed from one point on. Entries may come more than once and in any order.
@@ -186,10 +203,11 @@ pub trait SnapshotStore: Send + Sync + 'static {
 }
 
 /// A copy that is being written by a thread that may wait for the disk: NAS first, then plans,
-/// subscribers and sessions. Dropped before its end, it leaves nothing.
+/// policies, subscribers and sessions. Dropped before its end, it leaves nothing.
 pub trait SnapshotDraft {
     fn add_nas(&mut self, nas: &Nas) -> Result<(), PortError>;
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError>;
+    fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), PortError>;
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError>;
     fn add_session(
         &mut self,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::id::{NasId, PlanId, SubscriberId};
+use crate::id::{NasId, PlanId, SubscriberId, TenantId};
 
 /// One entry of the change feed. It says what changed, not how: the reader loads the row anew, so
 /// that entries may be applied in any order and more than once.
@@ -11,6 +11,8 @@ pub enum Change {
     Nas(NasId),
     Plan(PlanId),
     Subscriber(SubscriberId),
+    /// What holds for everyone of a tenant: walled gardens, messages.
+    Tenant(TenantId),
     /// Entries were lost to retention or cannot be told apart: load everything again.
     Everything,
 }
@@ -22,6 +24,7 @@ impl Change {
             Self::Nas(id) => ("nas", id.as_uuid()),
             Self::Plan(id) => ("plan", id.as_uuid()),
             Self::Subscriber(id) => ("subscriber", id.as_uuid()),
+            Self::Tenant(id) => ("tenant", id.as_uuid()),
             Self::Everything => ("everything", Uuid::nil()),
         }
     }
@@ -33,6 +36,7 @@ impl Change {
             "nas" => Self::Nas(NasId::from_uuid(key)),
             "plan" => Self::Plan(PlanId::from_uuid(key)),
             "subscriber" => Self::Subscriber(SubscriberId::from_uuid(key)),
+            "tenant" => Self::Tenant(TenantId::from_uuid(key)),
             _ => Self::Everything,
         }
     }

@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::id::{PlanId, TenantId};
 use crate::name::Name;
 use crate::rate_limit::RateLimit;
+use access::PlanAccess;
+
+pub mod access;
 
 /// A plan as it is sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct PlanTerms {
     pub pool: Option<PoolName>,
     /// How many sessions one subscriber may have open at once.
     pub session_limit: Option<SessionLimit>,
+    #[serde(flatten)]
+    pub access: PlanAccess,
 }
 
 /// A timeout of 1 second to 21,474,720 seconds, the most that RouterOS takes.

@@ -25,17 +25,23 @@ mod context;
 mod directory;
 mod doctor;
 mod error;
+mod garden;
 mod import;
 mod lab;
 mod log;
 mod loopback;
+mod message;
 mod migrate;
 mod nas;
+mod nas_group;
 mod plan;
+mod realm;
 mod retention;
 mod serve;
 mod session;
 mod subscriber;
+mod subscriber_binding;
+mod subscriber_device;
 mod subscriber_import;
 mod terminal;
 mod test_auth;
@@ -112,6 +118,15 @@ enum Command {
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
+    /// What suspended subscribers may still reach
+    #[command(subcommand)]
+    Garden(garden::GardenCommand),
+    /// What subscribers are told about their account
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Parts of user names that say whose subscriber it is
+    #[command(subcommand)]
+    Realm(realm::RealmCommand),
     /// What servers keep in memory
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
@@ -234,6 +249,9 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
+        Command::Garden(command) => garden::run(&mut context, command).await,
+        Command::Message(command) => message::run(&mut context, command).await,
+        Command::Realm(command) => realm::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Parcel, PortError, Registry, Spool, Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, DeviceStore, Parcel, PortError, Registry,
+    Spool, Stored,
 };
+use domain::access::Claim;
 use domain::accounting::{AccountingRecord, Origin};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::Session;
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
@@ -113,6 +117,11 @@ impl Registry for NodeStore {
         page.map_err(|error| fail("reading the open sessions", error))
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        let all = self.open()?.tenant_policy_all().await;
+        all.map_err(|error| fail("reading what tenants have set", error))
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let found = self.open()?.directory_plans(ids).await;
         found.map_err(|error| fail("reading changed plans", error))
@@ -121,6 +130,18 @@ impl Registry for NodeStore {
     async fn subscriber_many(&self, ids: &[SubscriberId]) -> Result<Vec<Subscriber>, PortError> {
         let found = self.open()?.directory_subscribers(ids).await;
         found.map_err(|error| fail("reading changed subscribers", error))
+    }
+}
+
+impl DeviceStore for NodeStore {
+    async fn claim(
+        &self,
+        subscriber: SubscriberId,
+        mac: Mac,
+        actor: &str,
+    ) -> Result<Claim, PortError> {
+        let done = self.open()?.device_claim(subscriber, mac, actor).await;
+        done.map_err(|error| fail("binding a device", error))
     }
 }
 

@@ -17,8 +17,10 @@ use crate::entity::{nas as nas_entity, plan as plan_entity};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::{nas, plan};
+use bound::Bound;
 use reading::{COLUMNS, Reading};
 
+mod bound;
 mod reading;
 
 /// Plans in one query.
@@ -40,7 +42,11 @@ impl Store {
     /// Every router of every tenant.
     pub async fn directory_nas_all(&self) -> Result<Vec<Nas>, StoreError> {
         let models = nas_entity::Entity::find().all(self.reader()).await?;
-        Ok(readable(&models, |model| nas::unsealed(model, self.keys())))
+        let mut groups = self.nas_group_members().await?;
+        Ok(readable(&models, |model| {
+            let groups = groups.remove(&model.id).unwrap_or_default();
+            nas::unsealed(model, self.keys(), groups)
+        }))
     }
 
     /// Every plan of every tenant.
@@ -68,8 +74,10 @@ impl Store {
             let rows = self.reader().query_all_raw(statement).await?;
             let is_last = rows.len() < rows_max as usize;
             if let Some(last) = rows.last() {
-                after = reading::id(last)?;
-                reading.push(rows).await?;
+                let last = reading::id(last)?;
+                let bound = Bound::between(self.reader(), after, last).await?;
+                after = last;
+                reading.push(rows, bound).await?;
             }
             left -= rows_max;
             if is_last {
@@ -108,7 +116,8 @@ impl Store {
         for chunk in ids.chunks(ROWS_PER_QUERY as usize) {
             let ids: Vec<Value> = chunk.iter().map(|id| id.as_uuid().into()).collect();
             let rows = select_in(self.reader(), &head, &ids, "").await?;
-            reading.push(rows).await?;
+            let bound = Bound::of(self.reader(), &ids).await?;
+            reading.push(rows, bound).await?;
         }
         reading.finish().await
     }
@@ -138,7 +147,10 @@ impl Store {
     }
 }
 
-fn readable<Model, T>(models: &[Model], read: impl Fn(&Model) -> Result<T, StoreError>) -> Vec<T> {
+fn readable<Model, T>(
+    models: &[Model],
+    mut read: impl FnMut(&Model) -> Result<T, StoreError>,
+) -> Vec<T> {
     let mut values = Vec::with_capacity(models.len());
     for model in models {
         values.extend(readable_or_told(read(model)));

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use domain::garden::GardenError;
+use domain::subscriber::state::TransitionError;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 use crate::key_ring::KeyRingError;
@@ -15,6 +17,11 @@ pub enum Resource {
     Plan,
     Subscriber,
     Session,
+    Garden,
+    NasGroup,
+    Device,
+    Message,
+    Realm,
 }
 
 impl fmt::Display for Resource {
@@ -24,6 +31,11 @@ impl fmt::Display for Resource {
             Self::Plan => "plan",
             Self::Subscriber => "subscriber",
             Self::Session => "session",
+            Self::Garden => "walled garden",
+            Self::NasGroup => "NAS group",
+            Self::Device => "device",
+            Self::Message => "message",
+            Self::Realm => "realm",
         })
     }
 }
@@ -70,11 +82,27 @@ pub enum StoreError {
         name: String,
         field: UniqueField,
     },
-    #[error("{what} '{name}' is still used, subscribers: {users}; move them first")]
+    #[error("{what} '{name}' is still used, {by}: {users}; move them first")]
     InUse {
         what: Resource,
         name: String,
+        by: &'static str,
         users: u64,
+    },
+    #[error("subscriber '{name}'")]
+    Transition {
+        name: String,
+        #[source]
+        source: TransitionError,
+    },
+    #[error("the walled garden cannot be as it would become")]
+    Garden(#[source] GardenError),
+    #[error("{what} of '{name}' would be {count}: at most {max} are kept")]
+    TooMany {
+        what: &'static str,
+        name: String,
+        count: usize,
+        max: usize,
     },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
@@ -144,6 +172,9 @@ impl StoreError {
             Self::NotFound { .. }
             | Self::Conflict { .. }
             | Self::InUse { .. }
+            | Self::Transition { .. }
+            | Self::Garden(_)
+            | Self::TooMany { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

@@ -22,9 +22,10 @@ mod m0005_accounting_mark;
 mod m0006_auth_log_rows;
 mod m0007_journal;
 mod m0008_history_partitions;
+mod m0009_access;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -33,6 +34,7 @@ const MIGRATIONS: [Migration; 8] = [
     m0006_auth_log_rows::MIGRATION,
     m0007_journal::MIGRATION,
     m0008_history_partitions::MIGRATION,
+    m0009_access::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

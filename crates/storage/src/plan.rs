@@ -1,8 +1,9 @@
 //! Plans.
 
 use domain::change::Change;
-use domain::id::{Id, PlanId, TenantId};
+use domain::id::{GardenId, Id, PlanId, TenantId};
 use domain::name::Name;
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
@@ -15,6 +16,7 @@ use crate::column::RowName;
 use crate::entity::plan::{ActiveModel, Column, Entity, Model};
 use crate::entity::subscriber;
 use crate::error::{Resource, StoreError};
+use crate::garden::{self, GardenNames};
 use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::store::Store;
@@ -43,6 +45,17 @@ pub struct PlanPatch {
     pub interim: Option<InterimInterval>,
     pub pool: Option<Option<PoolName>>,
     pub session_limit: Option<Option<SessionLimit>>,
+    pub access: AccessPatch,
+}
+
+/// What to change of how access ends and which devices it has.
+#[derive(Clone, Debug, Default)]
+pub struct AccessPatch {
+    pub grace_days: Option<GraceDays>,
+    pub after_expiry: Option<AfterExpiry>,
+    pub garden: Option<Option<GardenId>>,
+    pub device_limit: Option<Option<DeviceLimit>>,
+    pub private_device_limit: Option<Option<DeviceLimit>>,
 }
 
 /// A plan as lists show it.
@@ -52,6 +65,8 @@ pub struct PlanSummary {
     pub name: Name,
     #[serde(flatten)]
     pub terms: PlanTerms,
+    /// Name of the garden that the terms name.
+    pub garden_name: Option<Name>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -84,7 +99,11 @@ impl Store {
         let after = page.after.as_ref().map(Name::key);
         let select = KEYED.page(tenant, after, page.limit());
         let models = select.all(self.reader()).await?;
-        models.iter().map(summary).collect()
+        let gardens = garden::names(self.reader(), tenant).await?;
+        models
+            .iter()
+            .map(|model| summary(model, &gardens))
+            .collect()
     }
 
     /// The plan of this name.
@@ -95,7 +114,11 @@ impl Store {
     ) -> Result<Option<PlanSummary>, StoreError> {
         let select = KEYED.one(tenant, name.key());
         let model = select.one(self.reader()).await?;
-        model.as_ref().map(summary).transpose()
+        let gardens = garden::names(self.reader(), tenant).await?;
+        model
+            .as_ref()
+            .map(|model| summary(model, &gardens))
+            .transpose()
     }
 
     /// Changes the plan of this name, for everyone who is on it.
@@ -112,9 +135,10 @@ impl Store {
             .update(write.connection())
             .await
             .map_err(|error| KEYED.refusal(error, new_name.as_ref().unwrap_or(name).as_str()))?;
+        let gardens = garden::names(write.connection(), tenant).await?;
         write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
         write.commit().await?;
-        summary(&model)
+        summary(&model, &gardens)
     }
 
     /// Removes the plan of this name, unless somebody is on it.
@@ -130,6 +154,7 @@ impl Store {
             return Err(StoreError::InUse {
                 what: Resource::Plan,
                 name: name.as_str().into(),
+                by: "subscribers",
                 users,
             });
         }
@@ -164,6 +189,11 @@ fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
         interim_seconds: terms.interim.as_seconds().into(),
         pool: terms.pool.as_ref().map(ToString::to_string),
         session_limit: terms.session_limit.map(stored_limit),
+        grace_days: terms.access.grace_days.as_days().into(),
+        after_expiry: terms.access.after_expiry.as_str().into(),
+        garden: terms.access.garden.map(|garden| garden.as_uuid()),
+        device_limit: terms.access.device_limit.map(stored_devices),
+        private_device_limit: terms.access.private_device_limit.map(stored_devices),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
     }
@@ -194,8 +224,31 @@ fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
     if let Some(limit) = patch.session_limit {
         row.session_limit = ActiveValue::Set(limit.map(stored_limit));
     }
+    patch_access(&mut row, &patch.access);
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
+}
+
+fn patch_access(row: &mut ActiveModel, patch: &AccessPatch) {
+    if let Some(days) = patch.grace_days {
+        row.grace_days = ActiveValue::Set(days.as_days().into());
+    }
+    if let Some(after) = patch.after_expiry {
+        row.after_expiry = ActiveValue::Set(after.as_str().into());
+    }
+    if let Some(garden) = patch.garden {
+        row.garden = ActiveValue::Set(garden.map(|garden| garden.as_uuid()));
+    }
+    if let Some(limit) = patch.device_limit {
+        row.device_limit = ActiveValue::Set(limit.map(stored_devices));
+    }
+    if let Some(limit) = patch.private_device_limit {
+        row.private_device_limit = ActiveValue::Set(limit.map(stored_devices));
+    }
+}
+
+fn stored_devices(limit: DeviceLimit) -> i64 {
+    limit.as_devices().into()
 }
 
 fn stored_timeout(timeout: TimeoutSeconds) -> i64 {
@@ -206,11 +259,12 @@ fn stored_limit(limit: SessionLimit) -> i64 {
     limit.as_sessions().into()
 }
 
-fn summary(model: &Model) -> Result<PlanSummary, StoreError> {
+fn summary(model: &Model, gardens: &GardenNames) -> Result<PlanSummary, StoreError> {
     Ok(PlanSummary {
         id: Id::from_uuid(model.id),
         name: row_name(model).parse("name", &model.name)?,
         terms: terms(model)?,
+        garden_name: model.garden.and_then(|id| gardens.get(&id).cloned()),
         created_at: Timestamp::from_micros(model.created_at),
         updated_at: Timestamp::from_micros(model.updated_at),
     })
@@ -237,6 +291,27 @@ fn terms(model: &Model) -> Result<PlanTerms, StoreError> {
             .session_limit
             .map(|stored| row.number("session_limit", stored, SessionLimit::new))
             .transpose()?,
+        access: access(model)?,
+    })
+}
+
+/// What a row says about its end and about devices.
+pub(crate) fn access(model: &Model) -> Result<PlanAccess, StoreError> {
+    let row = row_name(model);
+    let devices = |column, stored: Option<i64>| {
+        let check = |devices| DeviceLimit::new(devices).ok_or(());
+        stored
+            .map(|stored| row.number(column, stored, check))
+            .transpose()
+    };
+    Ok(PlanAccess {
+        grace_days: row.number("grace_days", model.grace_days, |days| {
+            GraceDays::new(days).ok_or(())
+        })?,
+        after_expiry: row.parse("after_expiry", &model.after_expiry)?,
+        garden: model.garden.map(Id::from_uuid),
+        device_limit: devices("device_limit", model.device_limit)?,
+        private_device_limit: devices("private_device_limit", model.private_device_limit)?,
     })
 }
 

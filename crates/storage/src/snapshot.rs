@@ -15,6 +15,7 @@ use domain::id::{NasId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 
 use crate::key_ring::{KeyRing, KeyRingError};
@@ -40,13 +41,14 @@ pub struct SnapshotFile {
     keys: KeyRing,
 }
 
-/// One thing that a snapshot holds. NAS come first, then plans, subscribers and sessions.
+/// One thing that a snapshot holds. NAS come first, then plans, policies, subscribers and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotEntry {
     Nas(Nas),
     Plan(Plan),
     Subscriber(Subscriber),
     Session(SnapshotSession),
+    Policy(TenantPolicy),
 }
 
 /// An open session, as far as a plan's session limit must know it.
@@ -169,6 +171,8 @@ impl SnapshotFile {
                 SnapshotEntry::Plan(_) => summary.plans += 1,
                 SnapshotEntry::Subscriber(_) => summary.subscribers += 1,
                 SnapshotEntry::Session(_) => summary.sessions += 1,
+                // One a tenant.
+                SnapshotEntry::Policy(_) => {}
             }
         }
         Ok(summary)
@@ -198,6 +202,10 @@ impl SnapshotWriter {
     pub fn add_plan(&mut self, plan: &Plan) -> Result<(), SnapshotError> {
         let rate = plan.terms.rate.map(|rate| rate.to_string());
         self.write(&entry::Entry::of_plan(plan, rate.as_deref()))
+    }
+
+    pub fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), SnapshotError> {
+        self.write(&entry::Entry::from(policy))
     }
 
     pub fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), SnapshotError> {

@@ -249,6 +249,7 @@ mod tests {
     use domain::credential::Credential;
     use domain::id::{PlanId, SubscriberId};
     use domain::secret::Secret;
+    use domain::subscriber::binding::Bindings;
     use domain::subscriber::{StaticAddresses, SubscriberStatus};
 
     use super::*;
@@ -264,6 +265,7 @@ mod tests {
             status: SubscriberStatus::Active,
             expires_at: None,
             addresses: StaticAddresses::default(),
+            bindings: Bindings::default(),
         };
         let mut many = vec![one; ENTRIES_MAX];
         assert_eq!(changes(&many).len(), ENTRIES_MAX);

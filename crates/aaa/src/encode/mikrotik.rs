@@ -1,4 +1,5 @@
-//! MikroTik RouterOS: one text attribute for the speed (manual, "RADIUS client", 14988/8).
+//! MikroTik RouterOS: one text attribute for the speed, one for the address list (manual, "RADIUS
+//! client", 14988/8 and 19).
 
 use std::fmt::Write;
 
@@ -8,11 +9,17 @@ use domain::rate_limit::RateLimit;
 use radius::attribute::{mikrotik, vendor};
 use radius::writer::{PacketWriter, WriteError};
 
+use super::wispr;
+
 pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
-    let Some(rate) = grants.rate else {
-        return Ok(());
-    };
-    writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))
+    if let Some(rate) = grants.rate {
+        writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))?;
+    }
+    if let Some(list) = grants.address_list() {
+        writer.push_vendor_text(vendor::MIKROTIK, mikrotik::ADDRESS_LIST, list)?;
+    }
+    // The manual lists it among the attributes of the hotspot.
+    wispr::push_redirect(writer, grants)
 }
 
 fn show(rate: &RateLimit) -> ArrayString<192> {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use domain::access::{
-    self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
-    RejectReason, Verdict,
+    self, AccessProfile, AccessRequest, Claim, Decision, Method, NasIdentifierCheck, Presence,
+    Proof, RejectReason, RequestingDevice, RequestingNas, Verdict,
 };
 use domain::auth_log::AuthOutcome;
 use domain::id::AuthId;
+use domain::mac::Mac;
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
 use domain::secret::Secret;
@@ -16,6 +17,7 @@ use radius::packet::Packet;
 use radius::verifier::Authenticity;
 use rand::Rng;
 
+use super::account::Account;
 use super::{Effect, Engine, Moment, Received, Waiting, complain};
 use crate::auth_log::fold::Conclusion;
 use crate::directory::SubscriberEntry;
@@ -50,12 +52,21 @@ impl Engine {
             let decision = access::refuse(RejectReason::MalformedUserName);
             return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
         };
-        let Some(entry) = self.find_subscriber(nas, &username) else {
-            return self.refuse_unknown(ticket, packet, &facts, nas, now);
+        let entry = match self.find_account(nas, username.as_str()) {
+            Account::Subscriber(entry) => entry,
+            Account::Device(mac) => {
+                return self.handle_device(ticket, packet, &facts, nas, mac, now);
+            }
+            Account::Refused(reason) => {
+                let decision = access::refuse(reason);
+                return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
+            }
+            Account::Unknown => return self.refuse_unknown(ticket, packet, &facts, nas, now),
         };
         match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
-                self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
+                let claim = Claim::NotTried;
+                self.decide(ticket, packet, &facts, nas, &entry, proof, None, claim, now);
             }
             Checked::MsChap(answer) => {
                 let proof = Proof::Verified {
@@ -69,6 +80,7 @@ impl Engine {
                     &entry,
                     proof,
                     Some(&answer),
+                    Claim::NotTried,
                     now,
                 );
             }
@@ -99,7 +111,7 @@ impl Engine {
         let facts = AccessFacts::read(&packet);
         let Waiting { nas, entry, .. } = &waiting;
         // The subscriber may have been changed while the hash was compared.
-        let Some(current) = self.find_subscriber(nas, &entry.subscriber.username) else {
+        let Some(current) = self.find_again(entry) else {
             return self.refuse_unknown(ticket, &packet, &facts, nas, now);
         };
         if current.subscriber.credential != entry.subscriber.credential {
@@ -111,10 +123,13 @@ impl Engine {
         } else {
             Proof::Mismatch { method }
         };
-        self.decide(ticket, &packet, &facts, nas, &current, proof, None, now);
+        let claim = Claim::NotTried;
+        self.decide(
+            ticket, &packet, &facts, nas, &current, proof, None, claim, now,
+        );
     }
 
-    fn refuse_unknown(
+    pub(super) fn refuse_unknown(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
@@ -122,7 +137,8 @@ impl Engine {
         nas: &Arc<NasEntry>,
         now: Moment,
     ) {
-        let request = access_request(nas, facts, proof::unchecked(facts));
+        let device = RequestingDevice::new(None);
+        let request = access_request(nas, facts, proof::unchecked(facts), device);
         let decision = access::decide(None, request, Presence::default(), now.timestamp);
         self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
     }
@@ -175,26 +191,33 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "the parts of one request, which borrow from different owners"
     )]
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
         nas: &Arc<NasEntry>,
-        entry: &SubscriberEntry,
+        entry: &Arc<SubscriberEntry>,
         proof: Proof,
         ms_chap: Option<&MsChapAnswer>,
+        claim: Claim,
         now: Moment,
     ) {
-        let subscriber = Some(entry);
+        let subscriber = Some(&**entry);
         let plan = entry.plan.load();
         let Some(plan) = &*plan else {
             let decision = access::refuse(RejectReason::PlanMissing);
             return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
         };
+        let policies = access::may_be_walled(&entry.subscriber, plan)
+            .then(|| self.context.directory.policies());
         let profile = AccessProfile {
             subscriber: &entry.subscriber,
             plan,
+            garden: policies.as_ref().and_then(|policies| {
+                let of_plan = plan.terms.access.garden;
+                policies.find_garden(entry.subscriber.tenant, of_plan)
+            }),
         };
         let presence = match plan.terms.session_limit {
             Some(_) => {
@@ -204,8 +227,18 @@ impl Engine {
             }
             None => Presence::default(),
         };
-        let request = access_request(nas, facts, proof);
+        let device = RequestingDevice {
+            mac: match plan.terms.access.binds_devices() {
+                true => device_mac(facts, proof),
+                false => None,
+            },
+            claim,
+        };
+        let request = access_request(nas, facts, proof, device);
         let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        if let Some(mac) = decision.claim {
+            return self.claim(ticket, packet, nas, entry, proof, mac);
+        }
         self.conclude(
             ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
         );
@@ -216,7 +249,7 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "the parts of one request, which borrow from different owners"
     )]
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
@@ -228,6 +261,8 @@ impl Engine {
         now: Moment,
     ) {
         let auth = AuthId::new(now.timestamp, self.draw());
+        let message = self.state_message(entry, decision);
+        let message = message.as_ref().map(|text| text.as_str());
         let written = match &decision.verdict {
             Verdict::Accept(grants) => {
                 let salts = self.draw_salts();
@@ -236,6 +271,7 @@ impl Engine {
                     auth,
                     ms_chap,
                     salts,
+                    message,
                 };
                 reply::write_accept(self.signing.buffer_mut(), packet, nas, facts, &accept)
             }
@@ -245,7 +281,8 @@ impl Engine {
                     signing, scratch, ..
                 } = self;
                 let reply = signing.buffer_mut();
-                reply::write_reject(reply, scratch, packet, facts, *reason, challenge)
+                let message = message.unwrap_or_else(|| reason.reply_message());
+                reply::write_reject(reply, scratch, packet, facts, *reason, message, challenge)
             }
         };
         let Ok(unsigned) = written else {
@@ -279,9 +316,11 @@ impl Engine {
         });
     }
 
-    fn find_subscriber(&self, nas: &NasEntry, username: &Username) -> Option<Arc<SubscriberEntry>> {
+    /// The subscriber as they are now, who may have been changed since they were found.
+    pub(super) fn find_again(&self, entry: &SubscriberEntry) -> Option<Arc<SubscriberEntry>> {
+        let known = &entry.subscriber;
         let directory = &self.context.directory;
-        directory.find_subscriber(nas.nas.tenant, username.as_str())
+        directory.find_subscriber(known.tenant, known.username.as_str())
     }
 
     fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
@@ -297,11 +336,24 @@ impl Engine {
     }
 }
 
+/// A device that logs in as itself is the one of its user name.
+fn device_mac(facts: &AccessFacts<'_>, proof: Proof) -> Option<Mac> {
+    if matches!(proof, Proof::Device { .. }) {
+        return Mac::from_wire(facts.user_name?);
+    }
+    facts.mac()
+}
+
 fn read_username(facts: &AccessFacts<'_>) -> Option<Username> {
     Username::from_wire(facts.user_name?).ok()
 }
 
-fn access_request(nas: &NasEntry, facts: &AccessFacts<'_>, proof: Proof) -> AccessRequest {
+fn access_request<'n>(
+    nas: &'n NasEntry,
+    facts: &AccessFacts<'_>,
+    proof: Proof,
+    device: RequestingDevice,
+) -> AccessRequest<'n> {
     let nas_identifier = match (&nas.nas.settings.identifier, facts.nas_identifier) {
         (None, _) => NasIdentifierCheck::NotRequired,
         (Some(expected), Some(sent)) if expected.as_bytes() == sent => NasIdentifierCheck::Matches,
@@ -310,5 +362,10 @@ fn access_request(nas: &NasEntry, facts: &AccessFacts<'_>, proof: Proof) -> Acce
     AccessRequest {
         proof,
         nas_identifier,
+        nas: RequestingNas {
+            id: nas.nas.id,
+            groups: &nas.nas.groups,
+        },
+        device,
     }
 }

@@ -38,11 +38,7 @@ impl Engine {
             return;
         };
         self.count_misfits(packet);
-        let directory = &self.context.directory;
-        let find = |username: &str| {
-            let entry = directory.find_subscriber(nas.nas.tenant, username);
-            entry.map(|entry| entry.subscriber.id)
-        };
+        let find = |username: &str| self.find_accounted(nas, username);
         let source = received.peer.ip().to_canonical();
         let record = accounting::read_record(packet, &nas.nas, source, now.timestamp, find);
         let record = match record {

@@ -4,14 +4,18 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{PortError, Registry};
+use aaa::port::{DeviceStore, PortError, Registry};
+use domain::access::Claim;
 use domain::credential::Credential;
 use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
+use domain::mac::Mac;
 use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
 use domain::session::Session;
+use domain::subscriber::binding::Bindings;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 
 /// The hour at which every test begins.
@@ -27,6 +31,7 @@ pub(crate) struct MemoryRegistry {
     pub(crate) nas: Mutex<Vec<Nas>>,
     pub(crate) plans: Mutex<Vec<Plan>>,
     pub(crate) subscribers: Mutex<Vec<Subscriber>>,
+    pub(crate) policies: Mutex<Vec<TenantPolicy>>,
 }
 
 impl MemoryRegistry {
@@ -67,6 +72,10 @@ impl Registry for MemoryRegistry {
         Ok(Vec::new())
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        Ok(copy_of(&self.policies))
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let all = copy_of(&self.plans).into_iter();
         Ok(all.filter(|plan| ids.contains(&plan.id)).collect())
@@ -77,6 +86,36 @@ impl Registry for MemoryRegistry {
         let all = self.subscribers.lock().expect("no test panics with it");
         let found = all.iter().filter(|subscriber| ids.contains(&subscriber.id));
         Ok(found.cloned().collect())
+    }
+}
+
+/// Binds in memory, as long as the plan has room.
+impl DeviceStore for MemoryRegistry {
+    async fn claim(
+        &self,
+        subscriber: SubscriberId,
+        mac: Mac,
+        _actor: &str,
+    ) -> Result<Claim, PortError> {
+        let plans = copy_of(&self.plans);
+        let mut all = self.subscribers.lock().expect("no test panics with it");
+        let Some(found) = all.iter_mut().find(|known| known.id == subscriber) else {
+            return Ok(Claim::NoRoom);
+        };
+        let plan = plans.iter().find(|plan| plan.id == found.plan);
+        let access = &plan.expect("the test has the plan").terms.access;
+        let mut devices = found.bindings.devices.to_vec();
+        if devices.contains(&mac) {
+            return Ok(Claim::Bound);
+        }
+        if let Some((kind, limit)) = access.limit_of(mac)
+            && usize::from(limit.as_devices()) <= access.count(kind, &devices)
+        {
+            return Ok(Claim::NoRoom);
+        }
+        devices.push(mac);
+        found.bindings.devices = devices.into();
+        Ok(Claim::Bound)
     }
 }
 
@@ -92,6 +131,7 @@ pub(crate) fn nas(number: u8, source: &str, settings: NasSettings) -> Nas {
         source: parse_source(source).expect("a valid source"),
         secret: Secret::new(SECRET),
         settings,
+        groups: Vec::new(),
     }
 }
 
@@ -122,6 +162,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         status: SubscriberStatus::Active,
         expires_at: None,
         addresses: StaticAddresses::default(),
+        bindings: Bindings::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Method;
 use crate::credential::HashScheme;
+use crate::subscriber::state::AccessState;
 use crate::time::Timestamp;
 
 /// Why access was refused.
@@ -13,15 +14,48 @@ pub enum RejectReason {
     UnknownUser,
     MalformedUserName,
     Disabled,
-    Expired { at: Timestamp },
-    WrongPassword { method: Method },
-    MethodNeedsCleartext { method: Method, stored: HashScheme },
-    MalformedCredential { method: Method },
-    UnsupportedMethod { method: Method },
+    Expired {
+        at: Timestamp,
+    },
+    WrongPassword {
+        method: Method,
+    },
+    MethodNeedsCleartext {
+        method: Method,
+        stored: HashScheme,
+    },
+    MalformedCredential {
+        method: Method,
+    },
+    UnsupportedMethod {
+        method: Method,
+    },
     NoCredential,
     NasIdentifierDiffers,
-    SessionLimit { open: u32, limit: u16 },
+    SessionLimit {
+        open: u32,
+        limit: u16,
+    },
     PlanMissing,
+    Pending,
+    Suspended,
+    /// It belongs into a walled garden, and there is none.
+    NoGarden {
+        state: AccessState,
+    },
+    NasNotAllowed,
+    DeviceUnnamed,
+    DeviceLimit {
+        limit: u8,
+    },
+    PrivateDeviceLimit {
+        limit: u8,
+    },
+    DeviceNotStored,
+    DeviceOfSeveral,
+    DeviceDiffers,
+    UnknownRealm,
+    RealmElsewhere,
 }
 
 impl RejectReason {
@@ -40,15 +74,61 @@ impl RejectReason {
             Self::NasIdentifierDiffers => "nas_identifier_differs",
             Self::SessionLimit { .. } => "session_limit",
             Self::PlanMissing => "plan_missing",
+            Self::Pending => "pending",
+            Self::Suspended => "suspended",
+            Self::NoGarden { .. } => "no_garden",
+            Self::NasNotAllowed => "nas_not_allowed",
+            Self::DeviceUnnamed => "device_unnamed",
+            Self::DeviceLimit { .. } => "device_limit",
+            Self::PrivateDeviceLimit { .. } => "private_device_limit",
+            Self::DeviceNotStored => "device_not_stored",
+            Self::DeviceOfSeveral => "device_of_several",
+            Self::DeviceDiffers => "device_differs",
+            Self::UnknownRealm => "unknown_realm",
+            Self::RealmElsewhere => "realm_elsewhere",
         }
     }
 
-    /// What the subscriber may be told in Reply-Message: nothing that helps to guess.
+    /// What the subscriber may be told in Reply-Message: nothing that helps to guess. A reason with
+    /// a [`state`](Self::state) is told by the tenant's message for it instead.
     pub const fn reply_message(self) -> &'static str {
         match self {
-            Self::Disabled => "Your account is disabled",
-            Self::Expired { .. } => "Your account has expired",
             Self::SessionLimit { .. } => "You are already logged in",
+            Self::NasNotAllowed => "Your account cannot be used here",
+            Self::DeviceLimit { .. } | Self::PrivateDeviceLimit { .. } => {
+                "Your account is used on too many devices"
+            }
+            Self::Disabled
+            | Self::Expired { .. }
+            | Self::Pending
+            | Self::Suspended
+            | Self::NoGarden { .. }
+            | Self::UnknownUser
+            | Self::MalformedUserName
+            | Self::WrongPassword { .. }
+            | Self::MethodNeedsCleartext { .. }
+            | Self::MalformedCredential { .. }
+            | Self::UnsupportedMethod { .. }
+            | Self::NoCredential
+            | Self::NasIdentifierDiffers
+            | Self::PlanMissing
+            | Self::DeviceUnnamed
+            | Self::DeviceNotStored
+            | Self::DeviceOfSeveral
+            | Self::DeviceDiffers
+            | Self::UnknownRealm
+            | Self::RealmElsewhere => "Access denied",
+        }
+    }
+
+    /// The state of the account that is the reason.
+    pub const fn state(self) -> Option<AccessState> {
+        match self {
+            Self::Disabled => Some(AccessState::Disabled),
+            Self::Expired { .. } => Some(AccessState::Expired),
+            Self::Pending => Some(AccessState::Pending),
+            Self::Suspended => Some(AccessState::SuspendedHard),
+            Self::NoGarden { state } => Some(state),
             Self::UnknownUser
             | Self::MalformedUserName
             | Self::WrongPassword { .. }
@@ -57,7 +137,17 @@ impl RejectReason {
             | Self::UnsupportedMethod { .. }
             | Self::NoCredential
             | Self::NasIdentifierDiffers
-            | Self::PlanMissing => "Access denied",
+            | Self::SessionLimit { .. }
+            | Self::PlanMissing
+            | Self::NasNotAllowed
+            | Self::DeviceUnnamed
+            | Self::DeviceLimit { .. }
+            | Self::PrivateDeviceLimit { .. }
+            | Self::DeviceNotStored
+            | Self::DeviceOfSeveral
+            | Self::DeviceDiffers
+            | Self::UnknownRealm
+            | Self::RealmElsewhere => None,
         }
     }
 }
@@ -94,6 +184,39 @@ impl fmt::Display for RejectReason {
                 )
             }
             Self::PlanMissing => formatter.write_str("the subscriber's plan is not known here yet"),
+            Self::Pending => formatter.write_str("the subscriber is not activated yet"),
+            Self::Suspended => formatter.write_str("the subscriber is suspended"),
+            Self::NoGarden { state } => write!(
+                formatter,
+                "the subscriber is {state} and belongs into a walled garden, but neither the plan nor the provider has one"
+            ),
+            Self::NasNotAllowed => formatter
+                .write_str("the subscriber may not use this NAS, nor any group that it is in"),
+            Self::DeviceUnnamed => formatter.write_str(
+                "the plan binds devices, and Calling-Station-Id is not the MAC address of one",
+            ),
+            Self::DeviceLimit { limit } => write!(
+                formatter,
+                "this device is not bound to the subscriber, and {limit} others are"
+            ),
+            Self::PrivateDeviceLimit { limit } => write!(
+                formatter,
+                "this device made up its MAC address, and the plan allows {limit} such devices"
+            ),
+            Self::DeviceNotStored => {
+                formatter.write_str("this device is new, and the database could not bind it now")
+            }
+            Self::DeviceOfSeveral => formatter.write_str(
+                "the user name is the MAC address of a device that several subscribers have",
+            ),
+            Self::DeviceDiffers => formatter
+                .write_str("the user name is a MAC address, and Calling-Station-Id is another one"),
+            Self::UnknownRealm => {
+                formatter.write_str("the realm of the user name is not registered")
+            }
+            Self::RealmElsewhere => formatter.write_str(
+                "the realm of the user name is another provider's, and this NAS is not shared",
+            ),
         }
     }
 }

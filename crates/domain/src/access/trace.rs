@@ -5,6 +5,8 @@ use std::fmt;
 use arrayvec::ArrayVec;
 
 use super::{Method, RejectReason};
+use crate::subscriber::state::AccessState;
+use crate::time::Timestamp;
 
 /// The rules that a decision went through, in order.
 pub type Trace = ArrayVec<TraceStep, { TraceStep::STEPS_MAX }>;
@@ -23,10 +25,16 @@ pub enum TraceStep {
     SessionTimeoutUntilExpiry { seconds: u32 },
     Granted,
     Refused(RejectReason),
+    InGrace { until: Timestamp },
+    Walled { state: AccessState },
+    NasAllowed,
+    DeviceBound,
+    DeviceNew { limit: u8 },
+    DeviceLogin,
 }
 
 impl TraceStep {
-    pub const STEPS_MAX: usize = 12;
+    pub const STEPS_MAX: usize = 14;
 }
 
 impl fmt::Display for TraceStep {
@@ -55,6 +63,23 @@ impl fmt::Display for TraceStep {
             }
             Self::Granted => formatter.write_str("granted"),
             Self::Refused(reason) => write!(formatter, "refused: {reason}"),
+            Self::InGrace { until } => {
+                write!(
+                    formatter,
+                    "the expiry is past, and grace lasts until {until}"
+                )
+            }
+            Self::Walled { state } => {
+                write!(formatter, "the subscriber is {state}: walled garden only")
+            }
+            Self::NasAllowed => formatter.write_str("the subscriber may use this NAS"),
+            Self::DeviceBound => formatter.write_str("the device is bound to the subscriber"),
+            Self::DeviceLogin => {
+                formatter.write_str("the user name is the MAC address of a registered device")
+            }
+            Self::DeviceNew { limit } => {
+                write!(formatter, "the device is new and fits into {limit}")
+            }
         }
     }
 }

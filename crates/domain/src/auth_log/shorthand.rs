@@ -9,6 +9,7 @@ use compact_str::CompactString;
 
 use crate::access::{Method, RejectReason, Trace, TraceStep};
 use crate::credential::HashScheme;
+use crate::time::Timestamp;
 
 const METHODS: [Method; 6] = [
     Method::Pap,
@@ -84,7 +85,20 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
         | RejectReason::Disabled
         | RejectReason::NoCredential
         | RejectReason::NasIdentifierDiffers
-        | RejectReason::PlanMissing => Ok(()),
+        | RejectReason::PlanMissing
+        | RejectReason::Pending
+        | RejectReason::Suspended
+        | RejectReason::NasNotAllowed
+        | RejectReason::DeviceUnnamed
+        | RejectReason::DeviceNotStored
+        | RejectReason::DeviceOfSeveral
+        | RejectReason::DeviceDiffers
+        | RejectReason::UnknownRealm
+        | RejectReason::RealmElsewhere => Ok(()),
+        RejectReason::NoGarden { state } => write!(text, " {state}"),
+        RejectReason::DeviceLimit { limit } | RejectReason::PrivateDeviceLimit { limit } => {
+            write!(text, " {limit}")
+        }
         RejectReason::Expired { at } => write!(text, " {at}"),
         RejectReason::WrongPassword { method }
         | RejectReason::MalformedCredential { method }
@@ -129,6 +143,24 @@ fn find_reason(text: &str) -> Option<RejectReason> {
             limit: word()?.parse().ok()?,
         },
         "plan_missing" => RejectReason::PlanMissing,
+        "pending" => RejectReason::Pending,
+        "suspended" => RejectReason::Suspended,
+        "no_garden" => RejectReason::NoGarden {
+            state: word()?.parse().ok()?,
+        },
+        "nas_not_allowed" => RejectReason::NasNotAllowed,
+        "device_unnamed" => RejectReason::DeviceUnnamed,
+        "device_limit" => RejectReason::DeviceLimit {
+            limit: word()?.parse().ok()?,
+        },
+        "private_device_limit" => RejectReason::PrivateDeviceLimit {
+            limit: word()?.parse().ok()?,
+        },
+        "device_not_stored" => RejectReason::DeviceNotStored,
+        "device_of_several" => RejectReason::DeviceOfSeveral,
+        "device_differs" => RejectReason::DeviceDiffers,
+        "unknown_realm" => RejectReason::UnknownRealm,
+        "realm_elsewhere" => RejectReason::RealmElsewhere,
         _ => return None,
     };
     match word() {
@@ -160,6 +192,12 @@ impl TraceText {
                 TraceStep::SessionTimeoutUntilExpiry { seconds } => write!(text, "t{seconds}"),
                 TraceStep::Granted => text.write_str("g"),
                 TraceStep::Refused(_) => text.write_str("r"),
+                TraceStep::InGrace { until } => write!(text, "G{}", until.as_micros()),
+                TraceStep::Walled { state } => write!(text, "W{state}"),
+                TraceStep::NasAllowed => text.write_str("N"),
+                TraceStep::DeviceBound => text.write_str("D"),
+                TraceStep::DeviceNew { limit } => write!(text, "B{limit}"),
+                TraceStep::DeviceLogin => text.write_str("M"),
             }
             .expect("a string takes every write");
         }
@@ -206,6 +244,21 @@ fn find_step(word: &str) -> Option<TraceStep> {
             let seconds = value.parse().ok()?;
             return Some(TraceStep::SessionTimeoutUntilExpiry { seconds });
         }
+        'G' => {
+            let until = Timestamp::from_micros(value.parse().ok()?);
+            return Some(TraceStep::InGrace { until });
+        }
+        'W' => {
+            let state = value.parse().ok()?;
+            return Some(TraceStep::Walled { state });
+        }
+        'B' => {
+            let limit = value.parse().ok()?;
+            return Some(TraceStep::DeviceNew { limit });
+        }
+        'N' => TraceStep::NasAllowed,
+        'D' => TraceStep::DeviceBound,
+        'M' => TraceStep::DeviceLogin,
         'f' => TraceStep::SubscriberFound,
         'a' => TraceStep::SubscriberActive,
         'e' => TraceStep::NotExpired,
@@ -229,7 +282,7 @@ fn find_scheme(text: &str) -> Option<HashScheme> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use crate::subscriber::state::AccessState;
 
     const AT: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -251,9 +304,27 @@ mod tests {
             RejectReason::NoCredential,
             RejectReason::NasIdentifierDiffers,
             RejectReason::PlanMissing,
+            RejectReason::Pending,
+            RejectReason::Suspended,
+            RejectReason::NasNotAllowed,
+            RejectReason::DeviceUnnamed,
+            RejectReason::DeviceNotStored,
+            RejectReason::DeviceOfSeveral,
+            RejectReason::DeviceDiffers,
+            RejectReason::UnknownRealm,
+            RejectReason::RealmElsewhere,
         ] {
             check_reason(plain, plain.code());
         }
+        for state in AccessState::ALL {
+            let text = format!("no_garden {state}");
+            check_reason(RejectReason::NoGarden { state }, &text);
+        }
+        check_reason(RejectReason::DeviceLimit { limit: 3 }, "device_limit 3");
+        check_reason(
+            RejectReason::PrivateDeviceLimit { limit: 0 },
+            "private_device_limit 0",
+        );
         check_reason(
             RejectReason::Expired { at: AT },
             "expired 2027-01-15T08:00:00Z",
@@ -347,6 +418,20 @@ mod tests {
             ],
             None,
             "e i l3/5 t90",
+        );
+        check_trace(
+            &[
+                TraceStep::InGrace { until: AT },
+                TraceStep::Walled {
+                    state: AccessState::SuspendedWalled,
+                },
+                TraceStep::NasAllowed,
+                TraceStep::DeviceBound,
+                TraceStep::DeviceNew { limit: 2 },
+                TraceStep::DeviceLogin,
+            ],
+            None,
+            "G1800000000000000 Wsuspended_walled N D B2 M",
         );
         let reason = RejectReason::Expired { at: AT };
         check_trace(

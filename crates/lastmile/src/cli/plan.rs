@@ -1,19 +1,21 @@
 //! `lastmile plan`: what is sold.
 
-use domain::id::TenantId;
+use domain::id::{GardenId, TenantId};
 use domain::name::Name;
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
 use serde::Serialize;
 use storage::error::Resource;
 use storage::page::Page;
-use storage::plan::{NewPlan, PlanPatch, PlanSummary};
+use storage::plan::{AccessPatch, NewPlan, PlanPatch, PlanSummary};
 use storage::store::Store;
 
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
+use super::garden;
 use super::value;
 use crate::output::Record;
 
@@ -25,8 +27,10 @@ pub(crate) enum PlanCommand {
     #[command(after_help = "Examples:
   lastmile plan add home-25 --rate 25M/50M
   lastmile plan add burst-10 --rate '10M/20M 15M/30M 8M/16M 10/10'   # rate, burst, threshold, seconds
-  lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1")]
-    Add(AddArgs),
+  lastmile plan add hour --rate 2M/4M --session-timeout 1h --idle-timeout 10m --session-limit 1
+  lastmile plan add phone --rate 5M/10M --device-limit 1 --private-device-limit 1
+  lastmile plan add month --rate 10M/20M --grace-days 3 --after-expiry walled")]
+    Add(Box<AddArgs>),
     /// List the plans
     #[command(after_help = "Examples:
   lastmile plan list
@@ -81,6 +85,8 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "N", value_parser = value::parse_session_limit)]
     session_limit: Option<SessionLimit>,
     #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
     dry_run: DryRun,
 }
 
@@ -125,7 +131,39 @@ pub(crate) struct SetArgs {
     #[arg(long, conflicts_with = "session_limit")]
     clear_session_limit: bool,
     #[command(flatten)]
+    access: AccessArgs,
+    /// The garden of the provider again
+    #[arg(long, conflicts_with = "garden")]
+    clear_garden: bool,
+    /// Any device
+    #[arg(long, conflicts_with = "device_limit")]
+    clear_device_limit: bool,
+    /// Devices with a made-up address count like others
+    #[arg(long, conflicts_with = "private_device_limit")]
+    clear_private_device_limit: bool,
+    #[command(flatten)]
     dry_run: DryRun,
+}
+
+/// How access ends, and which devices may be used.
+#[derive(Debug, clap::Args)]
+struct AccessArgs {
+    /// Days that access goes on after a subscriber's expiry [default: 0]
+    #[arg(long, value_name = "DAYS")]
+    grace_days: Option<GraceDays>,
+    /// What comes after the expiry and its grace: hard (refused), walled (the walled garden)
+    /// [default: hard]
+    #[arg(long, value_name = "END")]
+    after_expiry: Option<AfterExpiry>,
+    /// The walled garden of this plan [default: that of `lastmile garden default`]
+    #[arg(long, value_name = "NAME")]
+    garden: Option<Name>,
+    /// Bind each subscriber to the first N devices they log in with [default: any device]
+    #[arg(long, value_name = "N")]
+    device_limit: Option<DeviceLimit>,
+    /// How many of a subscriber's devices may have a made-up (private) MAC address, counted apart
+    #[arg(long, value_name = "N")]
+    private_device_limit: Option<DeviceLimit>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -137,6 +175,11 @@ struct PlanRecord {
     interim_seconds: InterimInterval,
     pool: Option<PoolName>,
     session_limit: Option<SessionLimit>,
+    grace_days: GraceDays,
+    after_expiry: AfterExpiry,
+    garden: Option<String>,
+    device_limit: Option<DeviceLimit>,
+    private_device_limit: Option<DeviceLimit>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -151,6 +194,11 @@ impl Record for PlanRecord {
         "interim_seconds",
         "pool",
         "session_limit",
+        "grace_days",
+        "after_expiry",
+        "garden",
+        "device_limit",
+        "private_device_limit",
         "created_at",
         "updated_at",
         "id",
@@ -168,7 +216,7 @@ impl Record for PlanRecord {
 
 pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(), CliError> {
     match command {
-        PlanCommand::Add(args) => add(context, args).await,
+        PlanCommand::Add(args) => add(context, *args).await,
         PlanCommand::List(size) => list(context, size).await,
         PlanCommand::Show { name } => show(context, &name).await,
         PlanCommand::Set(args) => set(context, *args).await,
@@ -177,6 +225,8 @@ pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(
 }
 
 async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
+    let store = args.dry_run.store(&context.app).await?;
+    let garden = garden_id(&store, args.access.garden.as_ref()).await?;
     let terms = PlanTerms {
         rate: args.rate,
         session_timeout_seconds: args.session_timeout,
@@ -184,6 +234,13 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         interim: args.interim.unwrap_or_default(),
         pool: args.pool,
         session_limit: args.session_limit,
+        access: PlanAccess {
+            grace_days: args.access.grace_days.unwrap_or_default(),
+            after_expiry: args.access.after_expiry.unwrap_or_default(),
+            garden,
+            device_limit: args.access.device_limit,
+            private_device_limit: args.access.private_device_limit,
+        },
     };
     let deed = Deed {
         what: format!("Plan {}", args.name),
@@ -195,8 +252,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
                 .map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string())
         ),
     };
-    let mut record = record_of(&args.name, &terms);
-    let store = args.dry_run.store(&context.app).await?;
+    let mut record = record_of(&args.name, &terms, args.access.garden.as_ref());
     let plan = store
         .plan_insert(NewPlan {
             tenant: TENANT,
@@ -227,6 +283,9 @@ async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
 }
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
+    let store = args.dry_run.store(&context.app).await?;
+    let access = args.access;
+    let garden = garden_id(&store, access.garden.as_ref()).await?;
     let patch = PlanPatch {
         name: args.rename,
         rate: value::replacement(args.rate, args.clear_rate),
@@ -238,8 +297,17 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         interim: args.interim,
         pool: value::replacement(args.pool, args.clear_pool),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
+        access: AccessPatch {
+            grace_days: access.grace_days,
+            after_expiry: access.after_expiry,
+            garden: value::replacement(garden, args.clear_garden),
+            device_limit: value::replacement(access.device_limit, args.clear_device_limit),
+            private_device_limit: value::replacement(
+                access.private_device_limit,
+                args.clear_private_device_limit,
+            ),
+        },
     };
-    let store = args.dry_run.store(&context.app).await?;
     let before = store.plan_find(TENANT, &args.name).await?;
     let change = Change {
         what: format!("Plan {}", args.name),
@@ -272,12 +340,12 @@ impl From<PlanSummary> for PlanRecord {
             created_at: Some(plan.created_at),
             updated_at: Some(plan.updated_at),
             id: Some(plan.id.to_string()),
-            ..record_of(&plan.name, &plan.terms)
+            ..record_of(&plan.name, &plan.terms, plan.garden_name.as_ref())
         }
     }
 }
 
-fn record_of(name: &Name, terms: &PlanTerms) -> PlanRecord {
+fn record_of(name: &Name, terms: &PlanTerms, garden: Option<&Name>) -> PlanRecord {
     PlanRecord {
         name: name.to_string(),
         rate: terms.rate,
@@ -286,10 +354,24 @@ fn record_of(name: &Name, terms: &PlanTerms) -> PlanRecord {
         interim_seconds: terms.interim,
         pool: terms.pool.clone(),
         session_limit: terms.session_limit,
+        grace_days: terms.access.grace_days,
+        after_expiry: terms.access.after_expiry,
+        garden: garden.map(ToString::to_string),
+        device_limit: terms.access.device_limit,
+        private_device_limit: terms.access.private_device_limit,
         created_at: None,
         updated_at: None,
         id: None,
     }
+}
+
+async fn garden_id(store: &Store, name: Option<&Name>) -> Result<Option<GardenId>, CliError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let garden = store.garden_find(TENANT, name).await?;
+    let garden = garden.ok_or_else(|| garden::not_found(name))?;
+    Ok(Some(garden.id))
 }
 
 fn not_found(name: &Name) -> CliError {

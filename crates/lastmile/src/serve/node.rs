@@ -102,11 +102,13 @@ pub(super) async fn start(
         log,
         drain,
         follower,
+        claims,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
     supervisor.start_essential_restarting("authentication log", log);
     supervisor.start_restarting("directory", follower);
+    supervisor.start_restarting("devices", claims);
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

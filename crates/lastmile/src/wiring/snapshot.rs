@@ -12,6 +12,7 @@ use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::Session;
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use storage::clock::Clock;
@@ -49,6 +50,10 @@ impl SnapshotDraft for NodeDraft {
 
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError> {
         self.0.add_plan(plan).map_err(fail_to_write)
+    }
+
+    fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), PortError> {
+        self.0.add_policy(policy).map_err(fail_to_write)
     }
 
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError> {
@@ -97,6 +102,7 @@ struct Reading {
 enum Kind {
     Nas,
     Plan,
+    Policy,
     Subscriber,
     Session,
 }
@@ -106,6 +112,7 @@ impl Kind {
         match entry {
             SnapshotEntry::Nas(_) => Self::Nas,
             SnapshotEntry::Plan(_) => Self::Plan,
+            SnapshotEntry::Policy(_) => Self::Policy,
             SnapshotEntry::Subscriber(_) => Self::Subscriber,
             SnapshotEntry::Session(_) => Self::Session,
         }
@@ -228,6 +235,11 @@ impl Registry for SnapshotRegistry {
         Ok(page.await?.into_iter().filter_map(session).collect())
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        let all = self.page(Kind::Policy, Part::First, usize::MAX).await?;
+        Ok(all.into_iter().filter_map(policy).collect())
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let mut plans = self.plan_all().await?;
         plans.retain(|plan| ids.contains(&plan.id));
@@ -244,21 +256,40 @@ impl Registry for SnapshotRegistry {
 fn nas(entry: SnapshotEntry) -> Option<Nas> {
     match entry {
         SnapshotEntry::Nas(nas) => Some(nas),
-        SnapshotEntry::Plan(_) | SnapshotEntry::Subscriber(_) | SnapshotEntry::Session(_) => None,
+        SnapshotEntry::Plan(_)
+        | SnapshotEntry::Policy(_)
+        | SnapshotEntry::Subscriber(_)
+        | SnapshotEntry::Session(_) => None,
     }
 }
 
 fn plan(entry: SnapshotEntry) -> Option<Plan> {
     match entry {
         SnapshotEntry::Plan(plan) => Some(plan),
-        SnapshotEntry::Nas(_) | SnapshotEntry::Subscriber(_) | SnapshotEntry::Session(_) => None,
+        SnapshotEntry::Nas(_)
+        | SnapshotEntry::Policy(_)
+        | SnapshotEntry::Subscriber(_)
+        | SnapshotEntry::Session(_) => None,
+    }
+}
+
+fn policy(entry: SnapshotEntry) -> Option<TenantPolicy> {
+    match entry {
+        SnapshotEntry::Policy(policy) => Some(policy),
+        SnapshotEntry::Nas(_)
+        | SnapshotEntry::Plan(_)
+        | SnapshotEntry::Subscriber(_)
+        | SnapshotEntry::Session(_) => None,
     }
 }
 
 fn subscriber(entry: SnapshotEntry) -> Option<Subscriber> {
     match entry {
         SnapshotEntry::Subscriber(subscriber) => Some(subscriber),
-        SnapshotEntry::Nas(_) | SnapshotEntry::Plan(_) | SnapshotEntry::Session(_) => None,
+        SnapshotEntry::Nas(_)
+        | SnapshotEntry::Plan(_)
+        | SnapshotEntry::Policy(_)
+        | SnapshotEntry::Session(_) => None,
     }
 }
 
@@ -266,9 +297,10 @@ fn subscriber(entry: SnapshotEntry) -> Option<Subscriber> {
 fn session(entry: SnapshotEntry) -> Option<Session> {
     let known = match entry {
         SnapshotEntry::Session(session) => session,
-        SnapshotEntry::Nas(_) | SnapshotEntry::Plan(_) | SnapshotEntry::Subscriber(_) => {
-            return None;
-        }
+        SnapshotEntry::Nas(_)
+        | SnapshotEntry::Plan(_)
+        | SnapshotEntry::Policy(_)
+        | SnapshotEntry::Subscriber(_) => return None,
     };
     let SnapshotSession {
         subscriber,
@@ -307,6 +339,7 @@ mod tests {
     use domain::nas::{NasSettings, parse_source};
     use domain::plan::PlanTerms;
     use domain::secret::Secret;
+    use domain::subscriber::binding::Bindings;
     use domain::subscriber::{StaticAddresses, SubscriberStatus};
     use storage::key_ring::KeyRing;
 
@@ -330,6 +363,7 @@ mod tests {
             source: parse_source("192.0.2.1").expect("a valid source"),
             secret: Secret::from("a shared secret"),
             settings: NasSettings::default(),
+            groups: Vec::new(),
         };
         draft.add_nas(&nas).expect("there is room");
         let plan = Plan {
@@ -339,6 +373,8 @@ mod tests {
             terms: PlanTerms::default(),
         };
         draft.add_plan(&plan).expect("there is room");
+        let policy = TenantPolicy::new(TenantId::DEFAULT);
+        draft.add_policy(&policy).expect("there is room");
         for number in 0..SUBSCRIBERS {
             let subscriber = Subscriber {
                 id: Id::from_bytes([number; 16]),
@@ -349,6 +385,7 @@ mod tests {
                 status: SubscriberStatus::Active,
                 expires_at: None,
                 addresses: StaticAddresses::default(),
+                bindings: Bindings::default(),
             };
             draft.add_subscriber(&subscriber).expect("there is room");
         }
@@ -390,6 +427,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(registry.plan_all().await.expect("it is whole").len(), 1);
             assert_eq!(registry.nas_all().await.expect("it is whole").len(), 1);
+            assert_eq!(registry.policy_all().await.expect("it is whole").len(), 1);
             assert_eq!(read_subscribers(&registry).await, expected);
             let sessions = registry.session_page(None, 10).await.expect("it is whole");
             let open: Vec<_> = sessions

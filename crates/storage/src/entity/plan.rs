@@ -16,6 +16,11 @@ pub(crate) struct Model {
     pub interim_seconds: i64,
     pub pool: Option<String>,
     pub session_limit: Option<i64>,
+    pub grace_days: i64,
+    pub after_expiry: String,
+    pub garden: Option<Uuid>,
+    pub device_limit: Option<i64>,
+    pub private_device_limit: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }

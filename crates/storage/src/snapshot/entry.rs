@@ -11,12 +11,16 @@ use domain::id::Id;
 use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, Subscriber};
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::{SnapshotAbout, SnapshotEntry, SnapshotSession};
+use access::{AccessEntry, BindingsEntry, PolicyEntry, StatusEntry};
+
+mod access;
 
 /// The octets are not what this program, or an older one, has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,7 @@ pub(super) enum Entry<'a> {
     Plan(PlanEntry<'a>),
     Subscriber(SubscriberEntry<'a>),
     Session(SessionEntry<'a>),
+    Policy(PolicyEntry),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +57,9 @@ pub(super) struct NasEntry<'a> {
     message_authenticator: MessageAuthenticator,
     octet_view: OctetView,
     coa_port: u16,
+    groups: Vec<[u8; 16]>,
+    has_mac_authentication: bool,
+    is_shared: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,6 +95,7 @@ pub(super) struct PlanEntry<'a> {
     interim_seconds: u32,
     pool: Option<&'a str>,
     session_limit: Option<u16>,
+    access: AccessEntry,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,11 +106,12 @@ pub(super) struct SubscriberEntry<'a> {
     #[serde(borrow)]
     credential: CredentialEntry<'a>,
     plan: [u8; 16],
-    is_active: bool,
+    status: StatusEntry,
     expires_at_micros: Option<i64>,
     ipv4: Option<Ipv4Addr>,
     ipv6_prefix: Option<(Ipv6Addr, u8)>,
     ipv6_delegated: Option<(Ipv6Addr, u8)>,
+    bindings: BindingsEntry,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -144,6 +154,7 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             source,
             secret,
             settings,
+            groups,
         } = nas;
         let nas::NasSettings {
             vendor,
@@ -151,6 +162,8 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             message_authenticator,
             octet_view,
             coa_port,
+            mac_authentication,
+            sharing,
         } = settings;
         Self::Nas(NasEntry {
             id: *id.as_bytes(),
@@ -163,6 +176,15 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             message_authenticator: (*message_authenticator).into(),
             octet_view: (*octet_view).into(),
             coa_port: *coa_port,
+            groups: access::octets(groups),
+            has_mac_authentication: match mac_authentication {
+                nas::MacAuthentication::On => true,
+                nas::MacAuthentication::Off => false,
+            },
+            is_shared: match sharing {
+                nas::NasSharing::Shared => true,
+                nas::NasSharing::Own => false,
+            },
         })
     }
 }
@@ -183,6 +205,7 @@ impl<'a> Entry<'a> {
             interim,
             pool,
             session_limit,
+            access,
         } = terms;
         Self::Plan(PlanEntry {
             id: *id.as_bytes(),
@@ -194,6 +217,7 @@ impl<'a> Entry<'a> {
             interim_seconds: interim.as_seconds(),
             pool: pool.as_ref().map(domain::plan::PoolName::as_str),
             session_limit: session_limit.map(SessionLimit::as_sessions),
+            access: access.into(),
         })
     }
 
@@ -203,9 +227,11 @@ impl<'a> Entry<'a> {
                 as_of: Timestamp::from_micros(about.as_of_micros),
                 written_at: Timestamp::from_micros(about.written_at_micros),
             }),
-            Self::Nas(_) | Self::Plan(_) | Self::Subscriber(_) | Self::Session(_) => {
-                Err(Unreadable)
-            }
+            Self::Nas(_)
+            | Self::Plan(_)
+            | Self::Subscriber(_)
+            | Self::Session(_)
+            | Self::Policy(_) => Err(Unreadable),
         }
     }
 
@@ -216,7 +242,14 @@ impl<'a> Entry<'a> {
             Self::Plan(plan) => plan.into_domain().map(SnapshotEntry::Plan),
             Self::Subscriber(subscriber) => subscriber.into_domain().map(SnapshotEntry::Subscriber),
             Self::Session(session) => Ok(SnapshotEntry::Session(session.into_domain())),
+            Self::Policy(policy) => policy.into_domain().map(SnapshotEntry::Policy),
         }
+    }
+}
+
+impl From<&TenantPolicy> for Entry<'_> {
+    fn from(policy: &TenantPolicy) -> Self {
+        Self::Policy(policy.into())
     }
 }
 
@@ -231,6 +264,7 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             status,
             expires_at,
             addresses,
+            bindings,
         } = subscriber;
         let StaticAddresses {
             ipv4,
@@ -246,14 +280,12 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
                 Credential::Hashed(hash) => CredentialEntry::Hashed(hash.text()),
             },
             plan: *plan.as_bytes(),
-            is_active: match status {
-                SubscriberStatus::Active => true,
-                SubscriberStatus::Disabled => false,
-            },
+            status: (*status).into(),
             expires_at_micros: expires_at.map(Timestamp::as_micros),
             ipv4: *ipv4,
             ipv6_prefix: ipv6_prefix.map(prefix_parts),
             ipv6_delegated: ipv6_delegated.map(prefix_parts),
+            bindings: bindings.into(),
         })
     }
 }
@@ -292,7 +324,18 @@ impl NasEntry<'_> {
                 message_authenticator: self.message_authenticator.into(),
                 octet_view: self.octet_view.into(),
                 coa_port: self.coa_port,
+                mac_authentication: if self.has_mac_authentication {
+                    nas::MacAuthentication::On
+                } else {
+                    nas::MacAuthentication::Off
+                },
+                sharing: if self.is_shared {
+                    nas::NasSharing::Shared
+                } else {
+                    nas::NasSharing::Own
+                },
             },
+            groups: access::groups(self.groups),
         })
     }
 }
@@ -317,6 +360,7 @@ impl PlanEntry<'_> {
                 interim: InterimInterval::new(self.interim_seconds).map_err(|_| Unreadable)?,
                 pool: pool.map_err(|_| Unreadable)?,
                 session_limit: session_limit.map_err(|_| Unreadable)?,
+                access: self.access.into_domain()?,
             },
         })
     }
@@ -335,17 +379,14 @@ impl SubscriberEntry<'_> {
                 }
             },
             plan: Id::from_bytes(self.plan),
-            status: if self.is_active {
-                SubscriberStatus::Active
-            } else {
-                SubscriberStatus::Disabled
-            },
+            status: self.status.into(),
             expires_at: self.expires_at_micros.map(Timestamp::from_micros),
             addresses: StaticAddresses {
                 ipv4: self.ipv4,
                 ipv6_prefix: self.ipv6_prefix.map(prefix).transpose()?,
                 ipv6_delegated: self.ipv6_delegated.map(prefix).transpose()?,
             },
+            bindings: self.bindings.into(),
         })
     }
 }

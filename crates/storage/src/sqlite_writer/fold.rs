@@ -80,7 +80,10 @@ impl Folding {
         self.pages = pages;
         let is_running = self.running.is_some();
         let is_long = PAGES_MAX <= pages;
-        if let Some(ended) = self.running.take_if(|running| is_long || running.is_finished()) {
+        if let Some(ended) = self
+            .running
+            .take_if(|running| is_long || running.is_finished())
+        {
             self.end_turn(ended, connection);
         } else if !is_running && self.due <= pages {
             self.turn = 0;

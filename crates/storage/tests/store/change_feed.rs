@@ -152,7 +152,7 @@ async fn waiting_may_be_given_up_at_any_time(database: Database) {
 fn nas_of(change: Change) -> Option<NasId> {
     match change {
         Change::Nas(id) => Some(id),
-        Change::Plan(_) | Change::Subscriber(_) | Change::Everything => None,
+        Change::Plan(_) | Change::Subscriber(_) | Change::Tenant(_) | Change::Everything => None,
     }
 }
 
@@ -274,7 +274,7 @@ async fn no_change_of_many_writers_is_lost(database: Database) {
 fn subscriber_of(change: Change) -> Option<SubscriberId> {
     match change {
         Change::Subscriber(id) => Some(id),
-        Change::Nas(_) | Change::Plan(_) | Change::Everything => None,
+        Change::Nas(_) | Change::Plan(_) | Change::Tenant(_) | Change::Everything => None,
     }
 }
 
