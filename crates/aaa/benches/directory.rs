@@ -13,7 +13,9 @@ use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
 use domain::session::LiveSession;
 use domain::session_policy::SessionTerms;
+use domain::subscriber::binding::Bindings;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
 use tokio::runtime::Runtime;
@@ -151,6 +153,10 @@ impl Registry for Numbered {
         Ok(Vec::new())
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        Ok(Vec::new())
+    }
+
     async fn plan_many(&self, _ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         self.plan_all().await
     }
@@ -173,6 +179,7 @@ fn subscriber(number: u32) -> Subscriber {
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
+        bindings: Bindings::default(),
     }
 }
 

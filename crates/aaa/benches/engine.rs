@@ -108,7 +108,7 @@ fn serve<'a>(engine: &mut Engine, datagrams: impl Iterator<Item = &'a Datagram>,
             Effect::Store { ticket, .. } => {
                 engine.handle_completion(Completion::Stored(ticket), now);
             }
-            Effect::Verify { .. } => {}
+            Effect::Verify { .. } | Effect::Claim { .. } => {}
         }
     }
     let outbox = engine.take_outbox();

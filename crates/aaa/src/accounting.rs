@@ -249,6 +249,7 @@ mod tests {
                 octet_view,
                 ..NasSettings::default()
             },
+            groups: Vec::new(),
         }
     }
 

@@ -20,11 +20,14 @@ use subtle::ConstantTimeEq;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::warn;
 
+use crate::mac_login::DeviceTable;
 use crate::nas_table::NasTable;
+use crate::policy_table::PolicyTable;
 use crate::port::{PortError, Registry};
 use crate::row_table::{RowTable, TENANT};
 use crate::subscriber_table::SubscriberTable;
 
+mod devices;
 mod export;
 
 /// Subscribers read from the registry at a time.
@@ -42,6 +45,8 @@ pub struct Directory {
     has_limits: AtomicBool,
     subscribers: Arc<SubscriberTable>,
     rows: Arc<RowTable>,
+    policies: ArcSwap<PolicyTable>,
+    devices: DeviceTable,
     /// Keys the memory of verified passwords; new in each process.
     verification_key: Arc<[u8; 32]>,
 }
@@ -117,6 +122,8 @@ impl Directory {
             has_limits: AtomicBool::new(false),
             subscribers: Arc::new(SubscriberTable::new()),
             rows: Arc::new(RowTable::new(Mode::Strict)),
+            policies: ArcSwap::default(),
+            devices: DeviceTable::new(),
             verification_key: Arc::new(verification_key),
         }
     }
@@ -143,6 +150,11 @@ impl Directory {
     /// The NAS of this moment; hold it for a batch, not longer.
     pub fn nas_table(&self) -> arc_swap::Guard<Arc<NasTable>> {
         self.nas.load()
+    }
+
+    /// The policies of this moment.
+    pub fn policies(&self) -> arc_swap::Guard<Arc<PolicyTable>> {
+        self.policies.load()
     }
 
     pub fn find_subscriber(
@@ -188,6 +200,7 @@ impl Directory {
         for plan in plans {
             self.set_plan(plan);
         }
+        self.load_policies(registry).await?;
         let load = self.subscribers.begin_load();
         let mut putting = Putting::default();
         let read = self.read_subscribers(registry, &mut putting).await;
@@ -196,6 +209,7 @@ impl Directory {
         read.and(put)?;
         self.subscribers.finish_load(load);
         self.rows.load(registry).await?;
+        self.prune_devices();
         self.tell_namesakes();
         Ok(())
     }
@@ -228,6 +242,7 @@ impl Directory {
         let mut plans = Vec::new();
         let mut subscribers = Vec::new();
         let mut is_nas_changed = false;
+        let mut is_policy_changed = false;
         let mut row_users = Vec::new();
         let mut row_groups = Vec::new();
         for change in changes {
@@ -235,6 +250,7 @@ impl Directory {
                 Change::Nas(_) | Change::RowNas => is_nas_changed = true,
                 Change::Plan(id) => plans.push(*id),
                 Change::Subscriber(id) => subscribers.push(*id),
+                Change::Tenant(_) => is_policy_changed = true,
                 Change::RowUser(name) => row_users.push(&**name),
                 Change::RowGroup(name) => row_groups.push(&**name),
                 Change::Everything => {
@@ -246,6 +262,9 @@ impl Directory {
         if is_nas_changed {
             // The registry of routers is small and a table is built whole, so it is read whole.
             self.set_nas_all(registry.nas_all().await?);
+        }
+        if is_policy_changed {
+            self.load_policies(registry).await?;
         }
         // Each once: what is read is how it stands now.
         subscribers.sort_unstable();
@@ -317,6 +336,7 @@ impl Directory {
             let found = registry.subscriber_many(ids).await?;
             let known: HashSet<_> = found.iter().map(|found| found.id).collect();
             gone.extend(ids.iter().filter(|id| !known.contains(id)));
+            self.forget_devices(&found);
             self.subscribers.put(self.entries(found));
         }
         // Last, so that a name that goes from one to another always belongs to somebody.
@@ -327,6 +347,12 @@ impl Directory {
     fn set_nas_all(&self, all: Vec<Nas>) {
         let table = NasTable::build(all, &self.nas.load());
         self.nas.store(Arc::new(table));
+    }
+
+    async fn load_policies<R: Registry>(&self, registry: &R) -> Result<(), PortError> {
+        let table = PolicyTable::new(registry.policy_all().await?);
+        self.policies.store(Arc::new(table));
+        Ok(())
     }
 
     fn set_plan(&self, plan: Plan) {
@@ -353,6 +379,7 @@ impl Directory {
 
     fn entries(&self, subscribers: Vec<Subscriber>) -> impl Iterator<Item = Arc<SubscriberEntry>> {
         subscribers.into_iter().map(|subscriber| {
+            self.note_devices(&subscriber);
             Arc::new(SubscriberEntry {
                 plan: self.plan_cell(subscriber.plan),
                 subscriber,

@@ -29,7 +29,7 @@ pub fn write_grants(
     grants: &Grants<'_>,
     requested: RequestedService,
 ) -> Result<(), WriteError> {
-    write_standard(writer, grants, requested)?;
+    write_standard(writer, vendor, grants, requested)?;
     match vendor {
         Vendor::Mikrotik => mikrotik::write(writer, grants),
         Vendor::Cisco => cisco::write(writer, grants),
@@ -41,6 +41,7 @@ pub fn write_grants(
 /// What every NAS understands: RFC 2865, 2869, 3162 and 4818.
 fn write_standard(
     writer: &mut PacketWriter<'_>,
+    vendor: Vendor,
     grants: &Grants<'_>,
     requested: RequestedService,
 ) -> Result<(), WriteError> {
@@ -55,6 +56,15 @@ fn write_standard(
     }
     if let Some(pool) = grants.pool {
         writer.push_text(kind::FRAMED_POOL, pool)?;
+    }
+    if let Some(list) = grants.address_list() {
+        match vendor {
+            // It has an attribute of its own for this, and Filter-Id is something else there.
+            Vendor::Mikrotik => {}
+            Vendor::Cisco | Vendor::Wispr | Vendor::Generic => {
+                writer.push_text(kind::FILTER_ID, list)?;
+            }
+        }
     }
     push_prefix(writer, kind::FRAMED_IPV6_PREFIX, grants.ipv6_prefix)?;
     push_prefix(writer, kind::DELEGATED_IPV6_PREFIX, grants.ipv6_delegated)?;
@@ -114,6 +124,8 @@ mod tests {
             session_limit: None,
             sessions_to_end: 0,
             volume_left: VolumeLeft::default(),
+            garden: None,
+            notice: None,
         }
     }
 

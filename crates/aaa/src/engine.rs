@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use arrayvec::ArrayVec;
 use domain::accounting::AccountingRecord;
 use domain::auth_log::Knock;
+use domain::id::SubscriberId;
+use domain::mac::Mac;
 use domain::time::Timestamp;
 use radius::authenticator::MessageAuthenticatorCheck;
 use radius::code::Code;
@@ -40,11 +42,16 @@ use crate::session_table::SessionTable;
 use crate::signing::Signing;
 use crate::tally::Tally;
 use crate::verifier::{Question, RowQuestion};
+use claim::Claiming;
 
 mod access;
+mod account;
 mod accounting;
 mod answer;
+mod claim;
 mod guarding;
+mod mac_login;
+mod message;
 mod rows;
 
 /// Both clocks at one moment.
@@ -107,6 +114,13 @@ pub enum Effect {
     },
     /// Compare the password with a slow hash, then complete the ticket.
     Verify { question: Question, ticket: Ticket },
+    /// Bind a new device, then complete the ticket.
+    Claim {
+        subscriber: SubscriberId,
+        mac: Mac,
+        nas: Arc<NasEntry>,
+        ticket: Ticket,
+    },
 }
 
 /// What the engine shares with the rest of the node, and its settings.
@@ -168,6 +182,7 @@ pub struct Engine {
     /// Rejects that are held back, in the order of their deadlines.
     delayed: VecDeque<(Instant, Ticket)>,
     waiting: HashMap<Ticket, Waiting>,
+    claiming: HashMap<Ticket, Claiming>,
     effects: VecDeque<Effect>,
     log: Fold,
     outbox: Outbox,
@@ -190,6 +205,7 @@ impl Engine {
             cache: DuplicateCache::new(ENTRIES_MAX, epoch),
             delayed: VecDeque::new(),
             waiting: HashMap::new(),
+            claiming: HashMap::new(),
             effects: VecDeque::new(),
             log: Fold::new(fold::entries_max(1)),
             outbox: Outbox::default(),
@@ -225,6 +241,7 @@ impl Engine {
             Completion::Verified { ticket, is_right } => {
                 self.handle_verified(ticket, is_right, now);
             }
+            Completion::Claimed { ticket, claim } => self.handle_claimed(ticket, claim, now),
         }
     }
 
@@ -263,6 +280,10 @@ impl Engine {
             Effect::Verify { ticket, .. } => {
                 self.waiting.remove(&ticket);
                 self.abandon(ticket, Drop::VerifierFull);
+            }
+            Effect::Claim { ticket, .. } => {
+                self.claiming.remove(&ticket);
+                self.abandon(ticket, Drop::ClaimsFull);
             }
         }
         self.tally.publish();

@@ -5,13 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use domain::access::Claim;
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::duplicate::Ticket;
 
 /// More than everything that can be under way for one worker: the journal's queue, a batch of it,
-/// and the verifier's queue.
+/// and the queues of the verifier and of new devices.
 pub const CAPACITY: usize = 32_768;
 
 /// Something a worker waited for.
@@ -23,6 +24,8 @@ pub enum Completion {
     NotStored(Ticket),
     /// A hashed password was compared.
     Verified { ticket: Ticket, is_right: bool },
+    /// A new device was bound, or not.
+    Claimed { ticket: Ticket, claim: Claim },
 }
 
 /// The sending side; cheap to clone.

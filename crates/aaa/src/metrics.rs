@@ -23,10 +23,11 @@ pub enum Drop {
     ReplyTooLarge,
     CredentialChanged,
     TooLate,
+    ClaimsFull,
 }
 
 impl Drop {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UnknownNas,
         Self::Malformed,
         Self::UnexpectedCode,
@@ -45,6 +46,7 @@ impl Drop {
         Self::ReplyTooLarge,
         Self::CredentialChanged,
         Self::TooLate,
+        Self::ClaimsFull,
     ];
 
     /// The value of the metric's label.
@@ -68,6 +70,7 @@ impl Drop {
             Self::ReplyTooLarge => "reply_too_large",
             Self::CredentialChanged => "credential_changed",
             Self::TooLate => "too_late",
+            Self::ClaimsFull => "claims_full",
         }
     }
 }
@@ -123,10 +126,12 @@ pub enum Count {
     LimitCrossed,
     LimitWishLost,
     LimitFailure,
+    DeviceBound,
+    DeviceFailure,
 }
 
 impl Count {
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -175,6 +180,8 @@ impl Count {
         Self::LimitCrossed,
         Self::LimitWishLost,
         Self::LimitFailure,
+        Self::DeviceBound,
+        Self::DeviceFailure,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -228,6 +235,8 @@ impl Count {
             Self::LimitCrossed => "limits_crossed",
             Self::LimitWishLost => "limit_wishes_lost",
             Self::LimitFailure => "limit_failures",
+            Self::DeviceBound => "devices_bound",
+            Self::DeviceFailure => "device_failures",
         }
     }
 
@@ -303,6 +312,8 @@ impl Count {
                 "First uses, questions about usage and crossed limits for which there was no room"
             }
             Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
+            Self::DeviceBound => "New devices bound at a login",
+            Self::DeviceFailure => "New devices refused because they could not be stored",
         }
     }
 }

@@ -139,6 +139,7 @@ mod tests {
             source: parse_source(source).expect("a valid source"),
             secret: Secret::from("secret"),
             settings: NasSettings::default(),
+            groups: Vec::new(),
         }
     }
 

@@ -19,6 +19,7 @@ use tracing::{error, info};
 
 use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
+use crate::claims::{self, Claimer};
 use crate::directory::Directory;
 use crate::engine::{Context, Role};
 use crate::follow::Followers;
@@ -28,8 +29,8 @@ use crate::journal::{self, Journal};
 use crate::limits::{LimitKeeper, LimitTable};
 use crate::metrics::{Count, Metrics};
 use crate::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, GuardBoard, LimitStore, PortError, Registry,
-    SessionBoard, Spool,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, DeviceStore, GuardBoard, LimitStore,
+    PortError, Registry, SessionBoard, Spool,
 };
 use crate::session_table::SessionTable;
 use crate::socket::{self, BindError, Listener};
@@ -112,6 +113,8 @@ pub struct Tasks {
     pub beside: Vec<(&'static str, Restartable)>,
     /// Never ends.
     pub limits: Restartable,
+    /// Binds new devices. Never ends.
+    pub claims: Restartable,
 }
 
 /// A running node.
@@ -137,7 +140,7 @@ impl Node {
         ports: Ports<R, A, S, L, F>,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry + SessionBoard + GuardBoard,
+        R: Registry + SessionBoard + GuardBoard + DeviceStore,
         A: AccountingStore + LimitStore,
         S: Spool,
         L: AuthLogStore,
@@ -162,7 +165,7 @@ impl Node {
         snapshot: &I,
     ) -> Result<(Self, Tasks), StartError>
     where
-        R: Registry + SessionBoard + GuardBoard,
+        R: Registry + SessionBoard + GuardBoard + DeviceStore,
         A: AccountingStore + LimitStore,
         S: Spool,
         L: AuthLogStore,
@@ -206,7 +209,7 @@ struct Blank<R, A, S, L, F> {
 
 impl<R, A, S, L, F> Blank<R, A, S, L, F>
 where
-    R: Registry + SessionBoard + GuardBoard,
+    R: Registry + SessionBoard + GuardBoard + DeviceStore,
     A: AccountingStore + LimitStore,
     S: Spool,
     L: AuthLogStore,
@@ -270,10 +273,12 @@ where
         let (journal_queue, journal_receiver) = journal::channel();
         let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
         let verifier = Verifier::start(options.workers).map_err(StartError::Thread)?;
+        let (claims, queue) = claims::channel();
         let crew = Crew {
             context: context.clone(),
             journal: journal_queue,
             verifier,
+            claims,
             clock: Arc::clone(&clock),
             stop: Arc::clone(&stop),
         };
@@ -286,6 +291,11 @@ where
         let metrics = Arc::clone(&context.metrics);
         let log = LogWriter::new(log, intake, outlets.clone(), metrics);
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
+        let claimer = Claimer {
+            store: Arc::clone(&registry),
+            queue,
+            metrics: Arc::clone(&context.metrics),
+        };
         let follower = Follower {
             context: context.clone(),
             registry,
@@ -304,6 +314,7 @@ where
             follower: restartable(follower, |follower| Box::pin(follower.run())),
             beside,
             limits: restartable(keeper, |keeper| Box::pin(keeper.run())),
+            claims: restartable(claimer, |claimer| Box::pin(claimer.run())),
         };
         let node = Node {
             auth,
@@ -338,6 +349,7 @@ struct Crew {
     context: Context,
     journal: journal::Sender,
     verifier: Verifier,
+    claims: claims::Sender,
     clock: Arc<dyn Clock>,
     stop: Arc<AtomicBool>,
 }
@@ -382,6 +394,7 @@ impl Crew {
             journal: self.journal.clone(),
             log,
             verifier: self.verifier.clone(),
+            claims: self.claims.clone(),
             clock: Arc::clone(&self.clock),
             stop: Arc::clone(&self.stop),
             seed: draw(),

@@ -4,17 +4,20 @@ use std::future::Future;
 use std::time::Instant;
 
 use compact_str::CompactString;
+use domain::access::Claim;
 use domain::accounting::{AccountingRecord, Origin, SessionKey};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::guard::{GuardKey, GuardLock};
 use domain::id::{PlanId, SessionId, SubscriberId, TenantId};
 use domain::limit::{LimitNews, Meter};
+use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::{LiveSession, SessionOutcome};
 use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
 
@@ -121,6 +124,8 @@ pub trait Registry: Send + Sync + 'static {
         &self,
         names: &[&str],
     ) -> impl Future<Output = Result<Vec<Named<GroupRows>>, PortError>> + Send;
+    /// What every tenant has set for all subscribers.
+    fn policy_all(&self) -> impl Future<Output = Result<Vec<TenantPolicy>, PortError>> + Send;
     fn plan_many(
         &self,
         ids: &[PlanId],
@@ -157,6 +162,18 @@ pub trait GuardBoard: Send + Sync + 'static {
         shown: &[GuardKey],
         locks: &[GuardLock],
     ) -> impl Future<Output = Result<Vec<GuardKey>, PortError>> + Send;
+}
+
+/// Binds devices to subscribers.
+pub trait DeviceStore: Send + Sync + 'static {
+    /// Binds a device if there is room for it, as one step: of several nodes that try it at once
+    /// for the last place, one succeeds. `actor` is kept beside it.
+    fn claim(
+        &self,
+        subscriber: SubscriberId,
+        mac: Mac,
+        actor: &str,
+    ) -> impl Future<Output = Result<Claim, PortError>> + Send;
 }
 
 /// The change feed from one point on. Entries may come more than once and in any order.
@@ -303,11 +320,12 @@ pub trait SnapshotStore: Send + Sync + 'static {
 }
 
 /// A copy that is being written by a thread that may wait for the disk: NAS first, then plans,
-/// subscribers, groups and users of FreeRADIUS' tables, and sessions. Dropped before its end, it
-/// leaves nothing.
+/// policies, subscribers, groups and users of FreeRADIUS' tables, and sessions. Dropped before its
+/// end, it leaves nothing.
 pub trait SnapshotDraft {
     fn add_nas(&mut self, nas: &Nas) -> Result<(), PortError>;
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError>;
+    fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), PortError>;
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError>;
     fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError>;
     fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError>;

@@ -24,6 +24,9 @@ const CLASS_PREFIX: &[u8; 4] = b"lm1:";
 const MPPE_ALLOWED: u32 = 1;
 const MPPE_40_AND_128_BIT: u32 = 6;
 
+/// What fits into MS-CHAP-Error (RFC 2759 §6) beside the rest of it.
+const ERROR_MESSAGE_OCTETS_MAX: usize = 160;
+
 /// EAP-Failure (RFC 3748 §4.2).
 const EAP_FAILURE: u8 = 4;
 
@@ -49,6 +52,8 @@ pub struct Accept<'a> {
     pub ms_chap: Option<&'a MsChapAnswer>,
     /// Random; different for each key in the packet (RFC 2548 §2.4.2).
     pub salts: [[u8; 2]; 2],
+    /// What the subscriber is told.
+    pub message: Option<&'a str>,
 }
 
 /// Where the attributes of an Access-Accept come from.
@@ -91,6 +96,9 @@ pub fn write_accept(
             reply.write(&mut writer, keys)?;
         }
     }
+    if let Some(message) = accept.message {
+        writer.push_text(kind::REPLY_MESSAGE, message)?;
+    }
     writer.push(kind::CLASS, &class_of(accept.auth))?;
     finish(writer, packet)
 }
@@ -102,6 +110,7 @@ pub fn write_reject(
     packet: &Packet<'_>,
     facts: &AccessFacts<'_>,
     reason: RejectReason,
+    message: &str,
     challenge: [u8; 16],
 ) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessReject, packet.identifier());
@@ -113,11 +122,13 @@ pub fn write_reject(
         writer.push(kind::EAP_MESSAGE, &[EAP_FAILURE, identifier, 0, 4])?;
         return finish(writer, packet);
     }
-    writer.push_text(kind::REPLY_MESSAGE, reason.reply_message())?;
+    writer.push_text(kind::REPLY_MESSAGE, message)?;
     match facts.method() {
         Ok(Method::MsChapV2) => {
             let identifier = first_octet(facts.ms_chap2_response);
-            let message = reason.reply_message();
+            // It shares its attribute with the challenge and the codes.
+            let fitting = message.floor_char_boundary(ERROR_MESSAGE_OCTETS_MAX);
+            let message = &message[..fitting];
             mschap::v2_error(
                 identifier,
                 failure_code(reason),
@@ -211,11 +222,23 @@ fn write_ms_chap(
 const fn failure_code(reason: RejectReason) -> FailureCode {
     match reason {
         // Not "password expired", which makes Windows ask for a new password.
-        RejectReason::Disabled | RejectReason::Expired { .. } => FailureCode::AccountDisabled,
+        RejectReason::Disabled
+        | RejectReason::Expired { .. }
+        | RejectReason::Pending
+        | RejectReason::Suspended
+        | RejectReason::NoGarden { .. }
+        | RejectReason::NoLongerValid { .. } => FailureCode::AccountDisabled,
         RejectReason::SessionLimit { .. }
         | RejectReason::NasIdentifierDiffers
-        | RejectReason::QuotaUsedUp(_) => FailureCode::NoDialinPermission,
-        RejectReason::NoLongerValid { .. } => FailureCode::AccountDisabled,
+        | RejectReason::NasNotAllowed
+        | RejectReason::DeviceUnnamed
+        | RejectReason::DeviceLimit { .. }
+        | RejectReason::PrivateDeviceLimit { .. }
+        | RejectReason::DeviceNotStored
+        | RejectReason::DeviceOfSeveral
+        | RejectReason::DeviceDiffers
+        | RejectReason::QuotaUsedUp(_)
+        | RejectReason::RealmElsewhere => FailureCode::NoDialinPermission,
         RejectReason::OutsideHours { .. } => FailureCode::RestrictedLogonHours,
         RejectReason::UnknownUser
         | RejectReason::MalformedUserName
@@ -225,6 +248,7 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::UnsupportedMethod { .. }
         | RejectReason::NoCredential
         | RejectReason::PlanMissing
+        | RejectReason::UnknownRealm
         | RejectReason::RowsDoNotMatch
         | RejectReason::RowDiffers { .. }
         | RejectReason::RowFailed { .. }

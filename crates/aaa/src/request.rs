@@ -1,6 +1,7 @@
 //! What an Access-Request says, read in one pass without copying.
 
 use domain::access::Method;
+use domain::mac::Mac;
 use radius::attribute::{self, kind, microsoft, vendor};
 use radius::packet::Packet;
 
@@ -48,6 +49,11 @@ impl<'a> AccessFacts<'a> {
             }
         }
         facts
+    }
+
+    /// The MAC of the device, when the station is one.
+    pub fn mac(&self) -> Option<Mac> {
+        Mac::from_wire(self.calling_station?.as_bytes())
     }
 
     /// The method that the credential attributes mean. More than one is a contradiction

@@ -129,6 +129,9 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
         for plan in self.directory.plan_list() {
             draft.add_plan(&plan)?;
         }
+        for policy in self.directory.policies().iter() {
+            draft.add_policy(policy)?;
+        }
         self.directory
             .try_for_each_subscriber(|subscriber| draft.add_subscriber(subscriber))?;
         let rows = self.directory.rows();

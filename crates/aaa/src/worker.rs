@@ -18,6 +18,7 @@ use udp::receive::{Now, ReceiveBuffer, Receiver};
 use udp::send::Sender;
 
 use crate::auth_log::handover::Handover;
+use crate::claims;
 use crate::engine::{Context, Effect, Engine, Moment, Received};
 use crate::inbox::{Inbox, Outlet};
 use crate::journal;
@@ -47,6 +48,7 @@ pub struct Worker {
     pub journal: journal::Sender,
     pub log: Handover,
     pub verifier: Verifier,
+    pub claims: claims::Sender,
     pub clock: Arc<dyn Clock>,
     pub stop: Arc<AtomicBool>,
     pub seed: [u8; 32],
@@ -269,6 +271,35 @@ impl Worker {
                         question, ticket, ..
                     } = *job;
                     Box::new(Effect::Verify { question, ticket })
+                })
+            }
+            Effect::Claim {
+                subscriber,
+                mac,
+                nas,
+                ticket,
+            } => {
+                let job = claims::Job {
+                    subscriber,
+                    mac,
+                    nas,
+                    ticket,
+                    outlet: self.outlet.clone(),
+                };
+                self.claims.offer(job).map_err(|job| {
+                    let claims::Job {
+                        subscriber,
+                        mac,
+                        nas,
+                        ticket,
+                        ..
+                    } = *job;
+                    Box::new(Effect::Claim {
+                        subscriber,
+                        mac,
+                        nas,
+                        ticket,
+                    })
                 })
             }
         }

@@ -13,10 +13,11 @@ use aaa::port::{Clock, Named, PortError, SnapshotDraft, SnapshotStore};
 use aaa::session_table::{OpenSession, SessionTable};
 use aaa::snapshot::SnapshotKeeper;
 use domain::accounting::{SessionKey, SessionPlace};
-use domain::id::{NasId, SubscriberId};
+use domain::id::{NasId, SubscriberId, TenantId};
 use domain::nas::{Nas, NasSettings};
 use domain::plan::{Plan, PlanTerms};
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
 use tokio::task::JoinSet;
@@ -38,6 +39,7 @@ struct Copy {
     as_of: Timestamp,
     nas: Vec<String>,
     plans: Vec<String>,
+    policies: Vec<String>,
     subscribers: Vec<String>,
     rows: Vec<String>,
     sessions: Vec<(SubscriberId, SessionKey)>,
@@ -73,6 +75,11 @@ impl SnapshotDraft for Draft {
 
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError> {
         self.copy.plans.push(plan.name.to_string());
+        Ok(())
+    }
+
+    fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), PortError> {
+        self.copy.policies.push(policy.language.to_string());
         Ok(())
     }
 
@@ -140,6 +147,10 @@ impl Fixture {
             vec![nas(1, "192.0.2.1", NasSettings::default())];
         *registry.plans.lock().expect("nobody panicked") =
             vec![plan(1, "25M/50M", PlanTerms::default())];
+        *registry.policies.lock().expect("nobody panicked") = vec![TenantPolicy {
+            language: "sw".parse().expect("a valid tag"),
+            ..TenantPolicy::new(TenantId::DEFAULT)
+        }];
         registry.put(subscriber(1, "ana"));
         // Its plan is not known, and is not a plan.
         registry.put(Subscriber {
@@ -207,6 +218,7 @@ async fn a_copy_has_everything_that_answers_come_from() {
         as_of: NOW,
         nas: vec!["nas-1".into()],
         plans: vec!["plan-1".into()],
+        policies: vec!["sw".into()],
         subscribers: vec!["ana".into(), "bo".into()],
         rows: vec!["gold".into(), "Bob".into()],
         sessions: vec![(id, key)],

@@ -4,13 +4,15 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use domain::access::{
-    AccessProfile, AccessRequest, Method, NasIdentifierCheck, Presence, Proof, Verdict, decide,
+    AccessProfile, AccessRequest, Method, NasIdentifierCheck, Presence, Proof, RequestingDevice,
+    RequestingNas, Verdict, decide,
 };
 use domain::credential::Credential;
-use domain::id::{PlanId, SubscriberId, TenantId};
+use domain::id::{NasId, PlanId, SubscriberId, TenantId};
 use domain::plan::{Plan, PlanTerms, SessionLimit};
 use domain::secret::Secret;
 use domain::session_policy::SessionTerms;
+use domain::subscriber::binding::Bindings;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 
@@ -24,6 +26,7 @@ fn main() {
         plan: &plan,
         usage: None,
         plan_at_limit: None,
+        garden: None,
     };
     let mut group = criterion.benchmark_group("decide");
     group.throughput(Throughput::Elements(1));
@@ -44,6 +47,11 @@ fn main() {
         let request = AccessRequest {
             proof,
             nas_identifier: NasIdentifierCheck::NotRequired,
+            nas: RequestingNas {
+                id: NasId::new(NOW, [1; 10]),
+                groups: &[],
+            },
+            device: RequestingDevice::new(None),
         };
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -72,6 +80,7 @@ fn subscriber() -> Subscriber {
         expires_at: Some(NOW.plus_seconds(86_400)),
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
+        bindings: Bindings::default(),
     }
 }
 

@@ -7,21 +7,30 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv6Net;
 
+use crate::garden::Garden;
 use crate::limit::{LimitUsage, VolumeLeft};
+use crate::mac::Mac;
 use crate::plan::{Plan, SessionLimit};
 use crate::rate_limit::RateLimit;
-use crate::subscriber::{Subscriber, SubscriberStatus};
+use crate::subscriber::Subscriber;
+use crate::subscriber::state::AccessState;
 use crate::time::Timestamp;
 
+mod binding;
 mod limits;
 mod reason;
 mod request;
 pub mod rows;
 mod sessions;
+mod state;
 mod trace;
 
+use state::Standing;
+
+pub use binding::{Claim, RequestingDevice, RequestingNas};
 pub use reason::RejectReason;
 pub use request::{AccessRequest, Method, NasIdentifierCheck, Presence, Proof};
+pub use state::may_be_walled;
 pub use trace::{Trace, TraceStep};
 
 /// Everything stored that bears on the decision.
@@ -33,6 +42,8 @@ pub struct AccessProfile<'a> {
     pub usage: Option<&'a LimitUsage>,
     /// The plan that applies at the limit of `plan`, unless there is none or it is not known.
     pub plan_at_limit: Option<&'a Plan>,
+    /// Where the subscriber belongs when nothing else is open; looked up when [`may_be_walled`].
+    pub garden: Option<&'a Garden>,
 }
 
 impl AccessProfile<'_> {
@@ -47,6 +58,8 @@ impl AccessProfile<'_> {
 pub struct Decision<'a> {
     pub verdict: Verdict<'a>,
     pub trace: Trace,
+    /// A device that must be bound before an acceptance may leave; then it is decided again.
+    pub claim: Option<Mac>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,27 +85,49 @@ pub struct Grants<'a> {
     /// How many of the subscriber's other sessions have to end for this one, the oldest first.
     pub sessions_to_end: u32,
     pub volume_left: VolumeLeft,
+    /// The walled garden that all this is of.
+    pub garden: Option<&'a Garden>,
+    /// The state that the subscriber is told about.
+    pub notice: Option<AccessState>,
+}
+
+impl<'a> Grants<'a> {
+    /// The router's list that the subscriber's address goes into.
+    pub fn address_list(&self) -> Option<&'a str> {
+        let list = self.garden?.terms.address_list.as_ref();
+        list.map(|list| list.as_str())
+    }
+
+    /// Where the browser is sent.
+    pub fn redirect(&self) -> Option<&'a str> {
+        let redirect = self.garden?.terms.redirect.as_ref();
+        redirect.map(|redirect| redirect.as_str())
+    }
 }
 
 /// Decides about one request. `profile` is absent when nobody of that name is known.
 pub fn decide<'a>(
     profile: Option<AccessProfile<'a>>,
-    request: AccessRequest,
+    request: AccessRequest<'_>,
     presence: Presence,
     now: Timestamp,
 ) -> Decision<'a> {
     let mut trace = Trace::new();
-    let verdict = match judge(&mut trace, profile, request, presence, now) {
-        Ok(grants) => {
+    let (verdict, claim) = match judge(&mut trace, profile, request, presence, now) {
+        Ok((grants, claim)) => {
             trace.push(TraceStep::Granted);
-            Verdict::Accept(grants)
+            (Verdict::Accept(grants), claim)
         }
         Err(reason) => {
             trace.push(TraceStep::Refused(reason));
-            Verdict::Reject(reason)
+            (Verdict::Reject(reason), None)
         }
     };
-    Decision { verdict, trace }
+    Decision {
+        verdict,
+        trace,
+        claim,
+    }
 }
 
 /// A refusal that needs no profile: the request could not even be looked up.
@@ -102,62 +137,58 @@ pub fn refuse(reason: RejectReason) -> Decision<'static> {
     Decision {
         verdict: Verdict::Reject(reason),
         trace,
+        claim: None,
     }
 }
 
 fn judge<'a>(
     trace: &mut Trace,
     profile: Option<AccessProfile<'a>>,
-    request: AccessRequest,
+    request: AccessRequest<'_>,
     presence: Presence,
     now: Timestamp,
-) -> Result<Grants<'a>, RejectReason> {
+) -> Result<(Grants<'a>, Option<Mac>), RejectReason> {
     let profile = profile.ok_or(RejectReason::UnknownUser)?;
-    let subscriber = profile.subscriber;
+    let AccessProfile {
+        subscriber, plan, ..
+    } = profile;
     trace.push(TraceStep::SubscriberFound);
     // The proof comes first: only who knows the password learns how the account stands.
     check_proof(trace, request.proof)?;
-    match subscriber.status {
-        SubscriberStatus::Active => trace.push(TraceStep::SubscriberActive),
-        SubscriberStatus::Disabled => return Err(RejectReason::Disabled),
-    }
-    let seconds_left = check_expiry(trace, subscriber, now)?;
+    let standing = state::check(trace, &profile, now)?;
     match request.nas_identifier {
         NasIdentifierCheck::NotRequired => {}
         NasIdentifierCheck::Matches => trace.push(TraceStep::NasIdentifierMatches),
         NasIdentifierCheck::Differs => return Err(RejectReason::NasIdentifierDiffers),
     }
+    binding::check_nas(trace, subscriber, request.nas)?;
+    // Claimed only when nothing below refuses: a device is not bound by a login that is refused.
+    let claim = binding::check_device(trace, subscriber, &plan.terms.access, request.device)?;
     let place = sessions::check(trace, profile, presence)?;
-    let applied = limits::check(trace, &profile, now)?;
-    let granted = grants(trace, subscriber, &applied, seconds_left);
-    Ok(Grants {
+    let granted = match standing.garden {
+        // Nothing of the plan is granted in there, so nothing of its limits is used.
+        Some(garden) => walled_grants(plan, garden, standing),
+        None => {
+            let applied = limits::check(trace, &profile, now)?;
+            grants(trace, subscriber, &applied, standing)
+        }
+    };
+    let grants = Grants {
         session_limit: place.limit,
         sessions_to_end: place.sessions_to_end,
         ..granted
-    })
-}
-
-fn check_expiry(
-    trace: &mut Trace,
-    subscriber: &Subscriber,
-    now: Timestamp,
-) -> Result<Option<u32>, RejectReason> {
-    let Some(at) = subscriber.expires_at else {
-        trace.push(TraceStep::NoExpiry);
-        return Ok(None);
     };
-    let seconds_left = at.seconds_since(now);
-    if seconds_left <= 0 {
-        return Err(RejectReason::Expired { at });
-    }
-    trace.push(TraceStep::NotExpired);
-    Ok(Some(u32::try_from(seconds_left).unwrap_or(u32::MAX)))
+    Ok((grants, claim))
 }
 
 fn check_proof(trace: &mut Trace, proof: Proof) -> Result<(), RejectReason> {
     match proof {
         Proof::Verified { method } => {
             trace.push(TraceStep::PasswordVerified { method });
+            Ok(())
+        }
+        Proof::Device { .. } => {
+            trace.push(TraceStep::DeviceLogin);
             Ok(())
         }
         Proof::Mismatch { method } => Err(RejectReason::WrongPassword { method }),
@@ -174,9 +205,10 @@ fn grants<'a>(
     trace: &mut Trace,
     subscriber: &'a Subscriber,
     applied: &limits::Applied<'a>,
-    seconds_left: Option<u32>,
+    standing: Standing<'a>,
 ) -> Grants<'a> {
     let terms = applied.terms;
+    let seconds_left = standing.seconds_left;
     let plan_seconds = terms
         .session_timeout_seconds
         .map(|timeout| timeout.as_seconds());
@@ -206,6 +238,33 @@ fn grants<'a>(
         session_limit: None,
         sessions_to_end: 0,
         volume_left: applied.volume_left,
+        garden: None,
+        notice: standing.notice,
+    }
+}
+
+/// Only what the garden has: an address of their own would lead around its fence, and so would
+/// IPv6, which lists of IPv4 addresses do not hold.
+fn walled_grants<'a>(plan: &'a Plan, garden: &'a Garden, standing: Standing<'a>) -> Grants<'a> {
+    let terms = &garden.terms;
+    let pool = terms.pool.as_ref().or(plan.terms.pool.as_ref());
+    Grants {
+        rate: terms.rate.as_ref(),
+        session_timeout_seconds: Some(terms.session_timeout_seconds.as_seconds()),
+        idle_timeout_seconds: plan
+            .terms
+            .idle_timeout_seconds
+            .map(|timeout| timeout.as_seconds()),
+        interim_seconds: plan.terms.interim.as_seconds(),
+        ipv4: None,
+        ipv6_prefix: None,
+        ipv6_delegated: None,
+        pool: pool.map(|pool| pool.as_str()),
+        session_limit: None,
+        sessions_to_end: 0,
+        volume_left: VolumeLeft::default(),
+        garden: Some(garden),
+        notice: standing.notice,
     }
 }
 

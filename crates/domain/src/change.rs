@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::id::{NasId, PlanId, SubscriberId};
+use crate::id::{NasId, PlanId, SubscriberId, TenantId};
 
 /// One entry of the change feed. It says what changed, not how: the reader loads the row anew, so
 /// that entries may be applied in any order and more than once.
@@ -11,6 +11,8 @@ pub enum Change {
     Nas(NasId),
     Plan(PlanId),
     Subscriber(SubscriberId),
+    /// What holds for everyone of a tenant: walled gardens, messages.
+    Tenant(TenantId),
     /// Entries were lost to retention or cannot be told apart: load everything again.
     Everything,
     /// What the tables of FreeRADIUS say about the user of this name.
@@ -28,6 +30,7 @@ impl Change {
             Self::Nas(id) => ("nas", id.as_uuid()),
             Self::Plan(id) => ("plan", id.as_uuid()),
             Self::Subscriber(id) => ("subscriber", id.as_uuid()),
+            Self::Tenant(id) => ("tenant", id.as_uuid()),
             Self::Everything => ("everything", Uuid::nil()),
             Self::RowUser(_) => ("row_user", Uuid::nil()),
             Self::RowGroup(_) => ("row_group", Uuid::nil()),
@@ -40,7 +43,11 @@ impl Change {
         match self {
             Self::RowUser(name) | Self::RowGroup(name) => Some(name),
             Self::RowNas => Some(""),
-            Self::Nas(_) | Self::Plan(_) | Self::Subscriber(_) | Self::Everything => None,
+            Self::Nas(_)
+            | Self::Plan(_)
+            | Self::Subscriber(_)
+            | Self::Tenant(_)
+            | Self::Everything => None,
         }
     }
 
@@ -51,6 +58,7 @@ impl Change {
             ("nas", _) => Self::Nas(NasId::from_uuid(key)),
             ("plan", _) => Self::Plan(PlanId::from_uuid(key)),
             ("subscriber", _) => Self::Subscriber(SubscriberId::from_uuid(key)),
+            ("tenant", _) => Self::Tenant(TenantId::from_uuid(key)),
             ("row_user", Some(name)) => Self::RowUser(name.into()),
             ("row_group", Some(name)) => Self::RowGroup(name.into()),
             ("row_nas", _) => Self::RowNas,

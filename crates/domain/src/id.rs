@@ -26,6 +26,10 @@ pub enum PlanKind {}
 pub enum SubscriberKind {}
 /// One accounting session.
 pub enum SessionKind {}
+/// What a suspended subscriber may reach.
+pub enum GardenKind {}
+/// Several routers under one name.
+pub enum NasGroupKind {}
 /// One authentication; travels to the router and back in Class.
 pub enum AuthKind {}
 
@@ -35,6 +39,8 @@ pub type PlanId = Id<PlanKind>;
 pub type SubscriberId = Id<SubscriberKind>;
 pub type SessionId = Id<SessionKind>;
 pub type AuthId = Id<AuthKind>;
+pub type GardenId = Id<GardenKind>;
+pub type NasGroupId = Id<NasGroupKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.

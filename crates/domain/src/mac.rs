@@ -22,6 +22,12 @@ impl Mac {
         &self.0
     }
 
+    /// Whether it was made up by its device and not given by its maker: locally administered, as
+    /// telephones do to remain unrecognised (IEEE 802 §8.4).
+    pub const fn is_private(&self) -> bool {
+        self.0[0] & 0b10 != 0
+    }
+
     /// Reads the notations of RFC 3580 §3.21 and of the vendors; a suffix such as `:SSID` is not
     /// part of a MAC.
     pub fn from_wire(raw: &[u8]) -> Option<Self> {
@@ -72,6 +78,15 @@ mod tests {
         check("aa-bb-cc-dd-ee-0f", Some("aabbccddee0f"));
         check("aabb.ccdd.ee0f", Some("aabbccddee0f"));
         check("AABBCCDDEE0F", Some("aabbccddee0f"));
+    }
+
+    #[test]
+    fn private_addresses_are_told_by_one_bit() {
+        let is_private = |raw: &str| raw.parse::<Mac>().map(|mac| mac.is_private());
+        assert_eq!(is_private("A8:BB:CC:DD:EE:0F"), Ok(false));
+        assert_eq!(is_private("AA:BB:CC:DD:EE:0F"), Ok(true));
+        assert_eq!(is_private("02:00:00:00:00:01"), Ok(true));
+        assert_eq!(is_private("00:00:5E:00:53:01"), Ok(false));
     }
 
     #[test]

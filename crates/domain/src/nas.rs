@@ -7,7 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{NasId, TenantId};
+use crate::id::{NasGroupId, NasId, TenantId};
 use crate::name::Name;
 use crate::secret::Secret;
 
@@ -21,6 +21,8 @@ pub struct Nas {
     pub source: IpNet,
     pub secret: Secret,
     pub settings: NasSettings,
+    /// The groups that it is in.
+    pub groups: Vec<NasGroupId>,
 }
 
 impl Nas {
@@ -44,6 +46,8 @@ pub struct NasSettings {
     pub octet_view: OctetView,
     /// UDP port of its dynamic authorization server (RFC 5176 §2.1).
     pub coa_port: u16,
+    pub mac_authentication: MacAuthentication,
+    pub sharing: NasSharing,
 }
 
 impl Default for NasSettings {
@@ -54,6 +58,8 @@ impl Default for NasSettings {
             message_authenticator: MessageAuthenticatorPolicy::Required,
             octet_view: OctetView::Nas,
             coa_port: 3_799,
+            mac_authentication: MacAuthentication::Off,
+            sharing: NasSharing::Own,
         }
     }
 }
@@ -79,6 +85,27 @@ pub enum MessageAuthenticatorPolicy {
     Auto,
     /// Checked when present, never demanded.
     Off,
+}
+
+/// Whether a device may log in as itself: its MAC address is the user name, as hotspots and DHCP
+/// servers ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MacAuthentication {
+    /// A user name is a user name.
+    Off,
+    /// A user name that is a MAC address, and no subscriber's, is the device of a subscriber.
+    On,
+}
+
+/// Whose subscribers may log in at a NAS, told by their realm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NasSharing {
+    /// Those of its tenant.
+    Own,
+    /// Those of every tenant.
+    Shared,
 }
 
 /// Whose view Acct-Input-Octets has. RFC 2866 §5.3 says the NAS's: input is the upload.
@@ -118,6 +145,56 @@ impl MessageAuthenticatorPolicy {
             Self::Auto => "auto",
             Self::Off => "off",
         }
+    }
+}
+
+impl MacAuthentication {
+    pub const ALL: [Self; 2] = [Self::Off, Self::On];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+        }
+    }
+}
+
+impl fmt::Display for MacAuthentication {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for MacAuthentication {
+    type Err = ChoiceError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        choose(raw, &Self::ALL, Self::as_str, "off, on")
+    }
+}
+
+impl NasSharing {
+    pub const ALL: [Self; 2] = [Self::Own, Self::Shared];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+impl fmt::Display for NasSharing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for NasSharing {
+    type Err = ChoiceError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        choose(raw, &Self::ALL, Self::as_str, "own, shared")
     }
 }
 

@@ -10,6 +10,9 @@ use crate::limit::Limits;
 use crate::name::Name;
 use crate::rate_limit::RateLimit;
 use crate::session_policy::SessionPolicy;
+use access::PlanAccess;
+
+pub mod access;
 
 /// A plan as it is sold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct PlanTerms {
     pub session_policy: SessionPolicy,
     /// Quotas, hours and validity; most plans have none.
     pub limits: Option<Box<Limits>>,
+    #[serde(flatten)]
+    pub access: PlanAccess,
 }
 
 /// A timeout of 1 second to 21,474,720 seconds, the most that RouterOS takes.

@@ -71,6 +71,7 @@ impl RowNas {
                 message_authenticator: MessageAuthenticatorPolicy::Auto,
                 ..NasSettings::default()
             },
+            groups: Vec::new(),
         })
     }
 

@@ -1,15 +1,22 @@
 //! A subscriber: a credential, a plan, and whether it may be used.
 
+use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 use ipnet::Ipv6Net;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::credential::Credential;
 use crate::id::{PlanId, SubscriberId, TenantId};
 use crate::name::Username;
 use crate::session_policy::SessionTerms;
 use crate::time::Timestamp;
+use binding::Bindings;
+use state::StateError;
+
+pub mod binding;
+pub mod state;
 
 /// A subscriber with everything the AAA node needs to decide about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,28 +27,27 @@ pub struct Subscriber {
     pub credential: Credential,
     pub plan: PlanId,
     pub status: SubscriberStatus,
-    /// From this instant on nothing is granted.
+    /// From this instant on grace begins, and nothing is granted after it.
     pub expires_at: Option<Timestamp>,
     pub addresses: StaticAddresses,
     /// Instead of the plan's.
     pub sessions: SessionTerms,
+    pub bindings: Bindings,
 }
 
-/// Whether the subscriber may log in at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What is stored of how an account stands. Expiry is not stored: it is what the clock makes of
+/// an active account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriberStatus {
     Active,
     Disabled,
-}
-
-impl SubscriberStatus {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Disabled => "disabled",
-        }
-    }
+    /// Not activated yet.
+    Pending,
+    /// Accepted into a walled garden only.
+    SuspendedWalled,
+    /// Refused until it is restored.
+    SuspendedHard,
 }
 
 /// Addresses that belong to the subscriber; each is sent in every Access-Accept.
@@ -53,6 +59,46 @@ pub struct StaticAddresses {
     pub ipv6_prefix: Option<Ipv6Net>,
     /// Delegated-IPv6-Prefix (RFC 4818).
     pub ipv6_delegated: Option<Ipv6Net>,
+}
+
+impl SubscriberStatus {
+    pub const ALL: [Self; 5] = [
+        Self::Active,
+        Self::Disabled,
+        Self::Pending,
+        Self::SuspendedWalled,
+        Self::SuspendedHard,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Pending => "pending",
+            Self::SuspendedWalled => "suspended_walled",
+            Self::SuspendedHard => "suspended_hard",
+        }
+    }
+}
+
+impl FromStr for SubscriberStatus {
+    type Err = StateError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|one| one.as_str().eq_ignore_ascii_case(raw));
+        found.ok_or_else(|| StateError {
+            raw: raw.to_owned(),
+            accepted: "active, disabled, pending, suspended_walled, suspended_hard",
+        })
+    }
+}
+
+impl fmt::Display for SubscriberStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

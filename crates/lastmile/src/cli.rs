@@ -25,19 +25,25 @@ mod context;
 mod directory;
 mod doctor;
 mod error;
+mod garden;
 mod guard;
 mod import;
 mod lab;
 mod log;
 mod loopback;
+mod message;
 mod migrate;
 mod nas;
+mod nas_group;
 mod plan;
+mod realm;
 mod retention;
 mod rows;
 mod serve;
 mod session;
 mod subscriber;
+mod subscriber_binding;
+mod subscriber_device;
 mod subscriber_import;
 mod tenant;
 mod terminal;
@@ -121,6 +127,15 @@ enum Command {
     /// The tables of FreeRADIUS
     #[command(subcommand)]
     Rows(rows::RowsCommand),
+    /// What suspended subscribers may still reach
+    #[command(subcommand)]
+    Garden(garden::GardenCommand),
+    /// What subscribers are told about their account
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Parts of user names that say whose subscriber it is
+    #[command(subcommand)]
+    Realm(realm::RealmCommand),
     /// What servers keep in memory
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
@@ -248,6 +263,9 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Tenant(command) => tenant::run(&mut context, command).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
         Command::Rows(command) => rows::run(&mut context, command).await,
+        Command::Garden(command) => garden::run(&mut context, command).await,
+        Command::Message(command) => message::run(&mut context, command).await,
+        Command::Realm(command) => realm::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,

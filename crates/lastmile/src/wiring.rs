@@ -5,20 +5,24 @@ use std::time::Instant;
 
 use ::rows::row::{GroupRows, UserRows};
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Committed, GuardBoard, LimitQuestion,
-    LimitRow, LimitStore, Named, Parcel, PortError, Registry, SessionBoard, Spool, Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, Committed, DeviceStore, GuardBoard,
+    LimitQuestion, LimitRow, LimitStore, Named, Parcel, PortError, Registry, SessionBoard, Spool,
+    Stored,
 };
+use domain::access::Claim;
 use domain::accounting::{AccountingRecord, Origin, SessionKey};
 use domain::auth_log::{AuthLogEntry, Knock};
 use domain::change::Change;
 use domain::guard::{GuardKey, GuardLock};
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::limit::{LimitNews, Meter};
+use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::LiveSession;
 use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
@@ -133,6 +137,11 @@ impl Registry for NodeStore {
         page.map_err(|error| fail("reading the open sessions", error))
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        let all = self.open()?.tenant_policy_all().await;
+        all.map_err(|error| fail("reading what tenants have set", error))
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let found = self.open()?.directory_plans(ids).await;
         found.map_err(|error| fail("reading changed plans", error))
@@ -229,6 +238,18 @@ impl GuardBoard for NodeStore {
     ) -> Result<Vec<GuardKey>, PortError> {
         let gone = self.open()?.guard_exchange(shown, locks).await;
         gone.map_err(|error| fail("showing who is locked", error))
+    }
+}
+
+impl DeviceStore for NodeStore {
+    async fn claim(
+        &self,
+        subscriber: SubscriberId,
+        mac: Mac,
+        actor: &str,
+    ) -> Result<Claim, PortError> {
+        let done = self.open()?.device_claim(subscriber, mac, actor).await;
+        done.map_err(|error| fail("binding a device", error))
     }
 }
 

@@ -18,8 +18,10 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::tenant::Zones;
 use crate::{nas, plan};
+use bound::Bound;
 use reading::{COLUMNS, Reading};
 
+mod bound;
 mod reading;
 
 /// Plans in one query.
@@ -41,7 +43,11 @@ impl Store {
     /// Every router of every tenant, and those of FreeRADIUS' table that are at other addresses.
     pub async fn directory_nas_all(&self) -> Result<Vec<Nas>, StoreError> {
         let models = nas_entity::Entity::find().all(self.reader()).await?;
-        let mut all = readable(&models, |model| nas::unsealed(model, self.keys()));
+        let mut groups = self.nas_group_members().await?;
+        let mut all = readable(&models, |model| {
+            let groups = groups.remove(&model.id).unwrap_or_default();
+            nas::unsealed(model, self.keys(), groups)
+        });
         let beside = self.row_nas_beside(&all).await?;
         all.extend(beside);
         Ok(all)
@@ -73,8 +79,10 @@ impl Store {
             let rows = self.reader().query_all_raw(statement).await?;
             let is_last = rows.len() < rows_max as usize;
             if let Some(last) = rows.last() {
-                after = reading::id(last)?;
-                reading.push(rows).await?;
+                let last = reading::id(last)?;
+                let bound = Bound::between(self.reader(), after, last).await?;
+                after = last;
+                reading.push(rows, bound).await?;
             }
             left -= rows_max;
             if is_last {
@@ -114,7 +122,8 @@ impl Store {
         for chunk in ids.chunks(ROWS_PER_QUERY as usize) {
             let ids: Vec<Value> = chunk.iter().map(|id| id.as_uuid().into()).collect();
             let rows = select_in(self.reader(), &head, &ids, "").await?;
-            reading.push(rows).await?;
+            let bound = Bound::of(self.reader(), &ids).await?;
+            reading.push(rows, bound).await?;
         }
         reading.finish().await
     }
@@ -144,7 +153,10 @@ impl Store {
     }
 }
 
-fn readable<Model, T>(models: &[Model], read: impl Fn(&Model) -> Result<T, StoreError>) -> Vec<T> {
+fn readable<Model, T>(
+    models: &[Model],
+    mut read: impl FnMut(&Model) -> Result<T, StoreError>,
+) -> Vec<T> {
     let mut values = Vec::with_capacity(models.len());
     for model in models {
         values.extend(readable_or_told(read(model)));

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use domain::garden::GardenError;
+use domain::subscriber::state::TransitionError;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
 use crate::key_ring::KeyRingError;
@@ -18,6 +20,11 @@ pub enum Resource {
     RowUser,
     RowGroup,
     Tenant,
+    Garden,
+    NasGroup,
+    Device,
+    Message,
+    Realm,
 }
 
 impl fmt::Display for Resource {
@@ -30,6 +37,11 @@ impl fmt::Display for Resource {
             Self::RowUser => "user with rows",
             Self::RowGroup => "group with rows",
             Self::Tenant => "tenant",
+            Self::Garden => "walled garden",
+            Self::NasGroup => "NAS group",
+            Self::Device => "device",
+            Self::Message => "message",
+            Self::Realm => "realm",
         })
     }
 }
@@ -76,14 +88,30 @@ pub enum StoreError {
         name: String,
         field: UniqueField,
     },
-    #[error("{what} '{name}' is still used, subscribers: {users}; move them first")]
+    #[error("{what} '{name}' is still used, {by}: {users}; move them first")]
     InUse {
         what: Resource,
         name: String,
+        by: &'static str,
         users: u64,
     },
     #[error("plan '{name}' applies at the limit of other plans: {plans}; change those first")]
     AppliesAtLimit { name: String, plans: u64 },
+    #[error("subscriber '{name}'")]
+    Transition {
+        name: String,
+        #[source]
+        source: TransitionError,
+    },
+    #[error("the walled garden cannot be as it would become")]
+    Garden(#[source] GardenError),
+    #[error("{what} of '{name}' would be {count}: at most {max} are kept")]
+    TooMany {
+        what: &'static str,
+        name: String,
+        count: usize,
+        max: usize,
+    },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -153,6 +181,9 @@ impl StoreError {
             | Self::Conflict { .. }
             | Self::InUse { .. }
             | Self::AppliesAtLimit { .. }
+            | Self::Transition { .. }
+            | Self::Garden(_)
+            | Self::TooMany { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

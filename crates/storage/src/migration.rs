@@ -25,9 +25,10 @@ mod m0008_history_partitions;
 mod m0009_rows;
 mod m0010_live_sessions;
 mod m0011_limits;
+mod m0012_access;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: [Migration; 12] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -39,6 +40,7 @@ const MIGRATIONS: [Migration; 11] = [
     m0009_rows::MIGRATION,
     m0010_live_sessions::MIGRATION,
     m0011_limits::MIGRATION,
+    m0012_access::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

@@ -1,9 +1,11 @@
 //! Routers in the registry.
 
 use domain::change::Change;
-use domain::id::{Id, NasId, TenantId};
+use domain::id::{Id, NasGroupId, NasId, TenantId};
 use domain::name::Name;
-use domain::nas::{MessageAuthenticatorPolicy, Nas, NasSettings, OctetView, Vendor};
+use domain::nas::{
+    MacAuthentication, MessageAuthenticatorPolicy, Nas, NasSettings, NasSharing, OctetView, Vendor,
+};
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use ipnet::IpNet;
@@ -21,7 +23,7 @@ use crate::seal::NAS_SECRET;
 use crate::store::Store;
 use crate::write::Write;
 
-const KEYED: Keyed<Entity> = Keyed {
+pub(crate) const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Nas,
     tenant: Column::Tenant,
     key: Column::NameKey,
@@ -56,6 +58,8 @@ pub struct NasPatch {
     pub message_authenticator: Option<MessageAuthenticatorPolicy>,
     pub octet_view: Option<OctetView>,
     pub coa_port: Option<u16>,
+    pub mac_authentication: Option<MacAuthentication>,
+    pub sharing: Option<NasSharing>,
 }
 
 /// A router as lists show it: without its secret.
@@ -80,6 +84,7 @@ impl Store {
             source: new.source.trunc(),
             secret: new.secret,
             settings: new.settings,
+            groups: Vec::new(),
         };
         let mut write = self.write().await?;
         Entity::insert(new_row(&nas, self.keys(), write.at()))
@@ -156,7 +161,11 @@ impl Store {
 }
 
 /// The whole router with its secret, for the node that speaks to it.
-pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Nas, StoreError> {
+pub(crate) fn unsealed(
+    model: &Model,
+    keys: &KeyRing,
+    groups: Vec<NasGroupId>,
+) -> Result<Nas, StoreError> {
     let row = row_name(model);
     Ok(Nas {
         id: Id::from_uuid(model.id),
@@ -165,6 +174,7 @@ pub(crate) fn unsealed(model: &Model, keys: &KeyRing) -> Result<Nas, StoreError>
         source: row.parse("source", &model.source)?,
         secret: NAS_SECRET.unseal(keys, model.id, &model.secret)?,
         settings: settings(model)?,
+        groups,
     })
 }
 
@@ -199,6 +209,8 @@ fn new_row(nas: &Nas, keys: &KeyRing, now: Timestamp) -> ActiveModel {
         message_authenticator: settings.message_authenticator.as_str().into(),
         octet_view: settings.octet_view.as_str().into(),
         coa_port: settings.coa_port.into(),
+        mac_authentication: settings.mac_authentication.as_str().into(),
+        sharing: settings.sharing.as_str().into(),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
     }
@@ -233,6 +245,12 @@ fn patched_row(model: Model, patch: NasPatch, keys: &KeyRing, now: Timestamp) ->
     if let Some(port) = patch.coa_port {
         row.coa_port = ActiveValue::Set(port.into());
     }
+    if let Some(switch) = patch.mac_authentication {
+        row.mac_authentication = ActiveValue::Set(switch.as_str().into());
+    }
+    if let Some(sharing) = patch.sharing {
+        row.sharing = ActiveValue::Set(sharing.as_str().into());
+    }
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
 }
@@ -257,6 +275,8 @@ fn settings(model: &Model) -> Result<NasSettings, StoreError> {
         message_authenticator: row.parse("message_authenticator", &model.message_authenticator)?,
         octet_view: row.parse("octet_view", &model.octet_view)?,
         coa_port: u16::try_from(model.coa_port).map_err(|_| row.corrupt("coa_port"))?,
+        mac_authentication: row.parse("mac_authentication", &model.mac_authentication)?,
+        sharing: row.parse("sharing", &model.sharing)?,
     })
 }
 

@@ -1,9 +1,10 @@
 //! Plans.
 
 use domain::change::Change;
-use domain::id::{Id, PlanId, TenantId};
+use domain::id::{GardenId, Id, PlanId, TenantId};
 use domain::limit::AtLimit;
 use domain::name::Name;
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
@@ -19,6 +20,7 @@ use crate::column::RowName;
 use crate::entity::plan::{ActiveModel, Column, Entity, Model};
 use crate::entity::subscriber;
 use crate::error::{Resource, StoreError};
+use crate::garden::{self, GardenNames};
 use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::store::Store;
@@ -52,6 +54,17 @@ pub struct PlanPatch {
     pub session_limit: Option<Option<SessionLimit>>,
     pub session_policy: Option<SessionPolicy>,
     pub limits: LimitsPatch,
+    pub access: AccessPatch,
+}
+
+/// What to change of how access ends and which devices it has.
+#[derive(Clone, Debug, Default)]
+pub struct AccessPatch {
+    pub grace_days: Option<GraceDays>,
+    pub after_expiry: Option<AfterExpiry>,
+    pub garden: Option<Option<GardenId>>,
+    pub device_limit: Option<Option<DeviceLimit>>,
+    pub private_device_limit: Option<Option<DeviceLimit>>,
 }
 
 /// A plan as lists show it.
@@ -63,6 +76,8 @@ pub struct PlanSummary {
     pub terms: PlanTerms,
     /// The name of the plan that applies at the limit.
     pub plan_at_limit: Option<Name>,
+    /// Name of the garden that the terms name.
+    pub garden_name: Option<Name>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -95,7 +110,7 @@ impl Store {
         let after = page.after.as_ref().map(Name::key);
         let select = KEYED.page(tenant, after, page.limit());
         let models = select.all(self.reader()).await?;
-        self.summaries(self.reader(), &models).await
+        self.summaries(self.reader(), tenant, &models).await
     }
 
     /// The plan of this name.
@@ -106,7 +121,9 @@ impl Store {
     ) -> Result<Option<PlanSummary>, StoreError> {
         let select = KEYED.one(tenant, name.key());
         let model = select.one(self.reader()).await?;
-        let found = self.summaries(self.reader(), model.as_slice()).await?;
+        let found = self
+            .summaries(self.reader(), tenant, model.as_slice())
+            .await?;
         Ok(found.into_iter().next())
     }
 
@@ -126,7 +143,7 @@ impl Store {
             .await
             .map_err(|error| refusal(error, new_name.as_ref().unwrap_or(name).as_str(), other))?;
         let models = [model];
-        let mut summaries = self.summaries(write.connection(), &models).await?;
+        let mut summaries = self.summaries(write.connection(), tenant, &models).await?;
         write.note(tenant, Change::Plan(Id::from_uuid(models[0].id)));
         write.commit().await?;
         Ok(summaries.remove(0))
@@ -145,6 +162,7 @@ impl Store {
             return Err(StoreError::InUse {
                 what: Resource::Plan,
                 name: name.as_str().into(),
+                by: "subscribers",
                 users,
             });
         }
@@ -165,13 +183,15 @@ impl Store {
         write.commit().await
     }
 
-    /// What rows hold, with the names of the plans that apply at their limits.
+    /// What rows hold, with the names of their gardens and of the plans that apply at their limits.
     async fn summaries<C: ConnectionTrait>(
         &self,
         connection: &C,
+        tenant: TenantId,
         models: &[Model],
     ) -> Result<Vec<PlanSummary>, StoreError> {
         let zones = Zones::read(connection, self).await?;
+        let gardens = garden::names(connection, tenant).await?;
         let others = models.iter().filter_map(|model| model.at_limit_plan);
         let others = Entity::find().filter(Column::Id.is_in(others));
         let others = others.all(connection).await?;
@@ -179,7 +199,10 @@ impl Store {
             let other = others.iter().find(|other| Some(other.id) == id);
             other.map(|other| row_name(other).parse("name", &other.name))
         };
-        let summary = |model: &Model| summary(model, &zones, name_of(model.at_limit_plan));
+        let summary = |model: &Model| {
+            let other = name_of(model.at_limit_plan);
+            summary(model, &zones, &gardens, other)
+        };
         models.iter().map(summary).collect()
     }
 }
@@ -215,6 +238,11 @@ fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
         resets: None,
         at_limit_rate: None,
         at_limit_plan: None,
+        grace_days: terms.access.grace_days.as_days().into(),
+        after_expiry: terms.access.after_expiry.as_str().into(),
+        garden: terms.access.garden.map(|garden| garden.as_uuid()),
+        device_limit: terms.access.device_limit.map(stored_devices),
+        private_device_limit: terms.access.private_device_limit.map(stored_devices),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
     });
@@ -252,8 +280,31 @@ fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
         row.session_policy = ActiveValue::Set(policy.as_str().into());
     }
     patch.limits.apply(&mut row);
+    patch_access(&mut row, &patch.access);
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
+}
+
+fn patch_access(row: &mut ActiveModel, patch: &AccessPatch) {
+    if let Some(days) = patch.grace_days {
+        row.grace_days = ActiveValue::Set(days.as_days().into());
+    }
+    if let Some(after) = patch.after_expiry {
+        row.after_expiry = ActiveValue::Set(after.as_str().into());
+    }
+    if let Some(garden) = patch.garden {
+        row.garden = ActiveValue::Set(garden.map(|garden| garden.as_uuid()));
+    }
+    if let Some(limit) = patch.device_limit {
+        row.device_limit = ActiveValue::Set(limit.map(stored_devices));
+    }
+    if let Some(limit) = patch.private_device_limit {
+        row.private_device_limit = ActiveValue::Set(limit.map(stored_devices));
+    }
+}
+
+fn stored_devices(limit: DeviceLimit) -> i64 {
+    limit.as_devices().into()
 }
 
 fn stored_timeout(timeout: TimeoutSeconds) -> i64 {
@@ -267,6 +318,7 @@ pub(crate) fn stored_limit(limit: SessionLimit) -> i64 {
 fn summary(
     model: &Model,
     zones: &Zones,
+    gardens: &GardenNames,
     plan_at_limit: Option<Result<Name, StoreError>>,
 ) -> Result<PlanSummary, StoreError> {
     Ok(PlanSummary {
@@ -274,6 +326,7 @@ fn summary(
         name: row_name(model).parse("name", &model.name)?,
         terms: terms(model, zones)?,
         plan_at_limit: plan_at_limit.transpose()?,
+        garden_name: model.garden.and_then(|id| gardens.get(&id).cloned()),
         created_at: Timestamp::from_micros(model.created_at),
         updated_at: Timestamp::from_micros(model.updated_at),
     })
@@ -318,6 +371,27 @@ fn terms(model: &Model, zones: &Zones) -> Result<PlanTerms, StoreError> {
             .transpose()?,
         session_policy: row.parse("session_policy", &model.session_policy)?,
         limits: limits::read(model, zones.of(model.tenant))?,
+        access: access(model)?,
+    })
+}
+
+/// What a row says about its end and about devices.
+pub(crate) fn access(model: &Model) -> Result<PlanAccess, StoreError> {
+    let row = row_name(model);
+    let devices = |column, stored: Option<i64>| {
+        let check = |devices| DeviceLimit::new(devices).ok_or(());
+        stored
+            .map(|stored| row.number(column, stored, check))
+            .transpose()
+    };
+    Ok(PlanAccess {
+        grace_days: row.number("grace_days", model.grace_days, |days| {
+            GraceDays::new(days).ok_or(())
+        })?,
+        after_expiry: row.parse("after_expiry", &model.after_expiry)?,
+        garden: model.garden.map(Id::from_uuid),
+        device_limit: devices("device_limit", model.device_limit)?,
+        private_device_limit: devices("private_device_limit", model.private_device_limit)?,
     })
 }
 

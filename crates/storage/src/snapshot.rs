@@ -15,6 +15,7 @@ use domain::id::{NasId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 
 use crate::key_ring::{KeyRing, KeyRingError};
@@ -41,8 +42,8 @@ pub struct SnapshotFile {
     keys: KeyRing,
 }
 
-/// One thing that a snapshot holds. NAS come first, then plans, subscribers, the groups and the
-/// users of FreeRADIUS' tables, and sessions.
+/// One thing that a snapshot holds. NAS come first, then plans, policies, subscribers, the groups and
+/// the users of FreeRADIUS' tables, and sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotEntry {
     Nas(Nas),
@@ -51,6 +52,7 @@ pub enum SnapshotEntry {
     RowGroup(GroupRows),
     RowUser(UserRows),
     Session(SnapshotSession),
+    Policy(TenantPolicy),
 }
 
 /// An open session, as far as a plan's session limit must know it.
@@ -182,6 +184,8 @@ impl SnapshotFile {
                 SnapshotEntry::RowGroup(_) => summary.row_groups += 1,
                 SnapshotEntry::RowUser(_) => summary.row_users += 1,
                 SnapshotEntry::Session(_) => summary.sessions += 1,
+                // One a tenant.
+                SnapshotEntry::Policy(_) => {}
             }
         }
         Ok(summary)
@@ -211,6 +215,10 @@ impl SnapshotWriter {
     pub fn add_plan(&mut self, plan: &Plan) -> Result<(), SnapshotError> {
         let rate = plan.terms.rate.map(|rate| rate.to_string());
         self.write(&entry::Entry::of_plan(plan, rate.as_deref()))
+    }
+
+    pub fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), SnapshotError> {
+        self.write(&entry::Entry::from(policy))
     }
 
     pub fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), SnapshotError> {

@@ -9,12 +9,15 @@ use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
+use domain::subscriber::binding::Bindings;
+use domain::subscriber::state::{AccessState, Cause, StateChange};
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    Select, SelectTwo, SqlErr,
+    ActiveModelTrait, ActiveValue, ColumnTrait, Condition, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, Select, SelectTwo, SqlErr,
 };
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -30,7 +33,9 @@ use crate::plan::stored_limit;
 use crate::seal::SUBSCRIBER_CREDENTIAL;
 use crate::store::Store;
 
-const KEYED: Keyed<Entity> = Keyed {
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+pub(crate) const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Subscriber,
     tenant: Column::Tenant,
     key: Column::Username,
@@ -54,7 +59,6 @@ pub struct NewSubscriber {
 pub struct SubscriberPatch {
     pub credential: Option<Credential>,
     pub plan: Option<PlanId>,
-    pub status: Option<SubscriberStatus>,
     pub expires_at: Option<Option<Timestamp>>,
     pub ipv4: Option<Option<Ipv4Addr>>,
     pub ipv6_prefix: Option<Option<Ipv6Net>>,
@@ -69,7 +73,8 @@ pub struct SubscriberFilter {
     /// A part of the user name, in any case.
     pub search: Option<String>,
     pub plan: Option<PlanId>,
-    pub status: Option<SubscriberStatus>,
+    /// How the account stands now.
+    pub state: Option<AccessState>,
 }
 
 /// What kind of credential is stored, without it.
@@ -88,6 +93,8 @@ pub struct SubscriberSummary {
     pub plan: Name,
     pub plan_id: PlanId,
     pub status: SubscriberStatus,
+    /// What the status and the time make of the account now.
+    pub state: AccessState,
     pub expires_at: Option<Timestamp>,
     #[serde(flatten)]
     pub addresses: StaticAddresses,
@@ -167,14 +174,15 @@ impl Store {
         if let Some(plan) = filter.plan {
             select = select.filter(Column::Plan.eq(plan.as_uuid()));
         }
-        if let Some(status) = filter.status {
-            select = select.filter(Column::Status.eq(status.as_str()));
+        if let Some(state) = filter.state {
+            select = select.filter(is_in_state(state, self.now()));
         }
         if let Some(search) = &filter.search {
             select = select.filter(Column::Username.like(pattern(search)));
         }
         let rows = with_plan(select).all(self.reader()).await?;
-        rows.iter().map(summary).collect()
+        let now = self.now();
+        rows.iter().map(|row| summary(row, now)).collect()
     }
 
     /// The subscriber of this name.
@@ -185,7 +193,7 @@ impl Store {
     ) -> Result<Option<SubscriberSummary>, StoreError> {
         let select = KEYED.one(tenant, username.as_str());
         let row = with_plan(select).one(self.reader()).await?;
-        row.as_ref().map(summary).transpose()
+        row.as_ref().map(|row| summary(row, self.now())).transpose()
     }
 
     /// Changes the subscriber of this name.
@@ -208,7 +216,45 @@ impl Store {
             .expect("the row is locked by this transaction");
         write.note(tenant, Change::Subscriber(Id::from_uuid(id)));
         write.commit().await?;
-        summary(&row)
+        summary(&row, self.now())
+    }
+
+    /// Changes how the account of this name stands, as far as its state allows it.
+    pub async fn subscriber_transition(
+        &self,
+        tenant: TenantId,
+        username: &Username,
+        change: StateChange,
+        by: Cause,
+    ) -> Result<SubscriberSummary, StoreError> {
+        let mut write = self.write().await?;
+        let model = KEYED.lock(&write, tenant, username.as_str()).await?;
+        let id = model.id;
+        let find = || with_plan(Entity::find_by_id(id)).one(write.connection());
+        let row = find()
+            .await?
+            .expect("the row is locked by this transaction");
+        let known = summary(&row, write.at())?;
+        let status = known
+            .state
+            .after(change, by)
+            .map_err(|source| StoreError::Transition {
+                name: username.to_string(),
+                source,
+            })?;
+        if status == known.status {
+            return Ok(known);
+        }
+        let mut changed = ActiveModel::from(model);
+        changed.status = ActiveValue::Set(status.as_str().into());
+        changed.updated_at = ActiveValue::Set(write.at().as_micros());
+        changed.update(write.connection()).await?;
+        let row = find()
+            .await?
+            .expect("the row is locked by this transaction");
+        write.note(tenant, Change::Subscriber(Id::from_uuid(id)));
+        write.commit().await?;
+        summary(&row, self.now())
     }
 
     /// Removes the subscriber of this name; sessions and usage stay.
@@ -248,6 +294,7 @@ pub(crate) fn named(new: NewSubscriber, id: SubscriberId) -> Subscriber {
         expires_at: new.expires_at,
         addresses: new.addresses,
         sessions: new.sessions,
+        bindings: Bindings::default(),
     }
 }
 
@@ -314,7 +361,11 @@ impl<'r> From<&'r Model> for StoredSubscriber<'r> {
 
 impl StoredSubscriber<'_> {
     /// The whole subscriber with the credential, for the node that checks it.
-    pub(crate) fn unsealed(self, keys: &KeyRing) -> Result<Subscriber, StoreError> {
+    pub(crate) fn unsealed(
+        self,
+        keys: &KeyRing,
+        bindings: Bindings,
+    ) -> Result<Subscriber, StoreError> {
         let row = self.row_name();
         let plain = SUBSCRIBER_CREDENTIAL.unseal(keys, self.id, self.credential)?;
         let kind = self.credential_kind()?;
@@ -328,6 +379,7 @@ impl StoredSubscriber<'_> {
             expires_at: self.expires_at.map(Timestamp::from_micros),
             addresses: self.addresses()?,
             sessions: self.sessions()?,
+            bindings,
         })
     }
 
@@ -337,10 +389,7 @@ impl StoredSubscriber<'_> {
     }
 
     fn status(self) -> Result<SubscriberStatus, StoreError> {
-        [SubscriberStatus::Active, SubscriberStatus::Disabled]
-            .into_iter()
-            .find(|status| status.as_str() == self.status)
-            .ok_or_else(|| self.row_name().corrupt("status"))
+        self.row_name().parse("status", self.status)
     }
 
     fn addresses(self) -> Result<StaticAddresses, StoreError> {
@@ -401,6 +450,29 @@ fn with_plan(select: Select<Entity>) -> SelectTwo<Entity, plan::Entity> {
     select.find_also_related(plan::Entity)
 }
 
+/// What rows of a state have; for a query that joins the plan.
+fn is_in_state(state: AccessState, now: Timestamp) -> Condition {
+    let has = |status: SubscriberStatus| Condition::all().add(Column::Status.eq(status.as_str()));
+    let grace = Expr::col(plan::Column::GraceDays.as_column_ref()).mul(MICROS_PER_DAY);
+    let ends_at = Expr::col(Column::ExpiresAt.as_column_ref()).add(grace);
+    let active = has(SubscriberStatus::Active);
+    match state {
+        AccessState::Pending => has(SubscriberStatus::Pending),
+        AccessState::SuspendedWalled => has(SubscriberStatus::SuspendedWalled),
+        AccessState::SuspendedHard => has(SubscriberStatus::SuspendedHard),
+        AccessState::Disabled => has(SubscriberStatus::Disabled),
+        AccessState::Active => active.add(
+            Condition::any()
+                .add(Column::ExpiresAt.is_null())
+                .add(Column::ExpiresAt.gt(now.as_micros())),
+        ),
+        AccessState::Grace => active
+            .add(Column::ExpiresAt.lte(now.as_micros()))
+            .add(ends_at.gt(now.as_micros())),
+        AccessState::Expired => active.add(ends_at.lte(now.as_micros())),
+    }
+}
+
 /// A pattern for `LIKE` that finds the text anywhere and takes its `%` and `_` as they are.
 fn pattern(search: &str) -> sea_orm::sea_query::LikeExpr {
     let mut escaped = String::with_capacity(search.len() + 2);
@@ -430,9 +502,6 @@ fn patched_row(
     if let Some(plan) = patch.plan {
         row.plan = ActiveValue::Set(plan.as_uuid());
     }
-    if let Some(status) = patch.status {
-        row.status = ActiveValue::Set(status.as_str().into());
-    }
     if let Some(expires_at) = patch.expires_at {
         row.expires_at = ActiveValue::Set(expires_at.map(Timestamp::as_micros));
     }
@@ -455,18 +524,25 @@ fn patched_row(
     row
 }
 
-fn summary((model, plan): &(Model, Option<plan::Model>)) -> Result<SubscriberSummary, StoreError> {
+fn summary(
+    (model, plan): &(Model, Option<plan::Model>),
+    now: Timestamp,
+) -> Result<SubscriberSummary, StoreError> {
     let stored = StoredSubscriber::from(model);
     let row = stored.row_name();
     let plan = plan.as_ref().ok_or_else(|| row.corrupt("plan"))?;
+    let status = stored.status()?;
+    let expires_at = model.expires_at.map(Timestamp::from_micros);
+    let grace = crate::plan::access(plan)?.grace_days;
     Ok(SubscriberSummary {
         id: Id::from_uuid(model.id),
         username: row.parse("username", &model.username)?,
         credential_kind: stored.credential_kind()?,
         plan: row.parse("plan", &plan.name)?,
         plan_id: Id::from_uuid(model.plan),
-        status: stored.status()?,
-        expires_at: model.expires_at.map(Timestamp::from_micros),
+        status,
+        state: AccessState::at(status, expires_at, grace, now),
+        expires_at,
         addresses: stored.addresses()?,
         sessions: stored.sessions()?,
         created_at: Timestamp::from_micros(model.created_at),

@@ -254,6 +254,7 @@ mod tests {
     use domain::id::{PlanId, SubscriberId};
     use domain::secret::Secret;
     use domain::session_policy::SessionTerms;
+    use domain::subscriber::binding::Bindings;
     use domain::subscriber::{StaticAddresses, SubscriberStatus};
 
     use super::*;
@@ -270,6 +271,7 @@ mod tests {
             expires_at: None,
             addresses: StaticAddresses::default(),
             sessions: SessionTerms::default(),
+            bindings: Bindings::default(),
         };
         let mut many = vec![one; ENTRIES_MAX];
         assert_eq!(changes(&many).len(), ENTRIES_MAX);

@@ -9,14 +9,38 @@ use arrayvec::ArrayString;
 use domain::access::Grants;
 use domain::rate_limit::BitRate;
 use radius::attribute::{cisco, vendor};
-use radius::writer::{PacketWriter, WriteError};
+use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
 
 pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
+    push_redirect(writer, grants)?;
     let Some(rate) = grants.rate.map(|limit| limit.rate()) else {
         return Ok(());
     };
     push_rate(writer, 1, "input", rate.upload)?;
     push_rate(writer, 2, "output", rate.download)
+}
+
+/// `url-redirect`, and the list that says what is redirected (IOS security configuration guide, "Web
+/// authentication redirection").
+fn push_redirect(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
+    let Some(url) = grants.redirect() else {
+        return Ok(());
+    };
+    push_pair(writer, "url-redirect", url)?;
+    match grants.address_list() {
+        Some(list) => push_pair(writer, "url-redirect-acl", list),
+        None => Ok(()),
+    }
+}
+
+fn push_pair(writer: &mut PacketWriter<'_>, name: &str, value: &str) -> Result<(), WriteError> {
+    writer.push_vendor_text(vendor::CISCO, cisco::AVPAIR, &pair(name, value))
+}
+
+fn pair(name: &str, value: &str) -> ArrayString<VENDOR_VALUE_LENGTH_MAX> {
+    let mut text = ArrayString::new();
+    write!(text, "{name}={value}").expect("a URL is at most 200 octets long");
+    text
 }
 
 fn push_rate(

@@ -1,5 +1,6 @@
-//! MikroTik RouterOS: one text attribute for the speed (manual, "RADIUS client", 14988/8), and the
-//! bytes after which the router ends the session by itself (14988/1, 2, 17 and their Gigawords).
+//! MikroTik RouterOS: one text attribute for the speed, one for the address list (manual, "RADIUS
+//! client", 14988/8 and 19), and the bytes after which the router ends the session by itself
+//! (14988/1, 2, 17 and their Gigawords).
 
 use std::fmt::Write;
 use std::num::NonZeroU64;
@@ -10,6 +11,8 @@ use domain::rate_limit::RateLimit;
 use radius::attribute::{mikrotik, vendor};
 use radius::writer::{PacketWriter, WriteError};
 
+use super::wispr;
+
 /// The attributes of a volume: its low and its high 32 bits.
 const RECEIVED: [u8; 2] = [mikrotik::RECV_LIMIT, mikrotik::RECV_LIMIT_GIGAWORDS];
 const SENT: [u8; 2] = [mikrotik::XMIT_LIMIT, mikrotik::XMIT_LIMIT_GIGAWORDS];
@@ -19,6 +22,11 @@ pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Resul
     if let Some(rate) = grants.rate {
         writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))?;
     }
+    if let Some(list) = grants.address_list() {
+        writer.push_vendor_text(vendor::MIKROTIK, mikrotik::ADDRESS_LIST, list)?;
+    }
+    // The manual lists it among the attributes of the hotspot.
+    wispr::push_redirect(writer, grants)?;
     let left = grants.volume_left;
     // The router receives what the subscriber sends.
     push_volume(writer, RECEIVED, left.upload)?;

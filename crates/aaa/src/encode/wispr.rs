@@ -7,6 +7,7 @@ use radius::writer::{PacketWriter, WriteError};
 use super::rate_32;
 
 pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
+    push_redirect(writer, grants)?;
     let Some(rate) = grants.rate.map(|limit| limit.rate()) else {
         return Ok(());
     };
@@ -17,4 +18,15 @@ pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Resul
         writer.push_vendor_integer(vendor::WISPR, wispr::BANDWIDTH_MAX_DOWN, bits)?;
     }
     Ok(())
+}
+
+/// Where the browser is sent (WISPr 1.0, annex C).
+pub(super) fn push_redirect(
+    writer: &mut PacketWriter<'_>,
+    grants: &Grants<'_>,
+) -> Result<(), WriteError> {
+    match grants.redirect() {
+        Some(url) => writer.push_vendor_text(vendor::WISPR, wispr::REDIRECTION_URL, url),
+        None => Ok(()),
+    }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use domain::access::{
-    self, AccessProfile, AccessRequest, Decision, Method, NasIdentifierCheck, Presence, Proof,
-    RejectReason, Trace, Verdict,
+    self, AccessProfile, AccessRequest, Claim, Decision, Method, NasIdentifierCheck, Presence,
+    Proof, RejectReason, RequestingDevice, RequestingNas, Trace, Verdict,
 };
 use domain::auth_log::AuthOutcome;
 use domain::guard::GuardSubject;
 use domain::id::{AuthId, SubscriberId};
+use domain::mac::Mac;
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
 use domain::secret::Secret;
@@ -19,6 +20,7 @@ use radius::verifier::Authenticity;
 use radius::writer::WriteError;
 use rand::Rng;
 
+use super::account::Account;
 use super::guarding::{Attempted, attempted, claimed, claimed_by_rows};
 use super::rows::RowRequest;
 use super::{Effect, Engine, Moment, Received, Waiting, Whose, complain};
@@ -62,37 +64,75 @@ impl Engine {
         };
         self.count_misfits(packet);
         let username = read_username(&facts);
-        let entry = username
-            .as_ref()
-            .and_then(|username| self.find_subscriber(nas, username));
-        let Some(entry) = entry else {
-            if let Some(user) = self.find_row_user(nas, facts.user_name.unwrap_or_default()) {
-                let request = RowRequest {
-                    ticket,
-                    packet,
-                    facts: &facts,
-                    nas,
-                    source: received.peer.ip().to_canonical(),
-                    now,
-                };
-                let claimed = claimed_by_rows(facts.user_name.unwrap_or_default(), &user);
-                if let Some(subject) = self.find_lock(&facts, nas, claimed, now) {
-                    return self.refuse_guarded(ticket, packet, &facts, nas, None, subject, now);
-                }
-                return self.handle_rows(request, &user);
+        let account = username.map(|username| self.find_account(nas, username.as_str()));
+        let otherwise = match account {
+            Some(Account::Subscriber(entry)) => {
+                return self.handle_subscriber(ticket, packet, &facts, nas, entry, now);
             }
-            if username.is_none() {
-                let decision = access::refuse(RejectReason::MalformedUserName);
+            Some(Account::Device { mac, owners }) => {
+                return self.handle_device(ticket, packet, &facts, nas, (mac, &owners), now);
+            }
+            Some(Account::Refused(reason)) => {
+                let decision = access::refuse(reason);
                 return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
             }
-            return self.refuse_unknown(ticket, packet, &facts, nas, now);
+            Some(Account::Stranger(reason)) => Some(reason),
+            Some(Account::Unknown) => None,
+            None => Some(RejectReason::MalformedUserName),
         };
-        if let Some(subject) = self.find_lock(&facts, nas, claimed(&entry), now) {
-            return self.refuse_guarded(ticket, packet, &facts, nas, Some(&entry), subject, now);
+        let request = RowRequest {
+            ticket,
+            packet,
+            facts: &facts,
+            nas,
+            source: received.peer.ip().to_canonical(),
+            now,
+        };
+        self.handle_stranger(request, otherwise);
+    }
+
+    /// Answers somebody who is no subscriber: the tables of FreeRADIUS are asked, and who is not in
+    /// there either is refused for `otherwise`, or as unknown.
+    fn handle_stranger(&mut self, request: RowRequest<'_>, otherwise: Option<RejectReason>) {
+        let RowRequest {
+            ticket,
+            packet,
+            facts,
+            nas,
+            now,
+            ..
+        } = request;
+        let user_name = facts.user_name.unwrap_or_default();
+        if let Some(user) = self.find_row_user(nas, user_name) {
+            let claimed = claimed_by_rows(user_name, &user);
+            if let Some(subject) = self.find_lock(facts, nas, claimed, now) {
+                return self.refuse_guarded(ticket, packet, facts, nas, None, subject, now);
+            }
+            return self.handle_rows(request, &user);
         }
-        match proof::check(packet, &facts, nas.nas.secret.expose(), &entry) {
+        let Some(reason) = otherwise else {
+            return self.refuse_unknown(ticket, packet, facts, nas, now);
+        };
+        let decision = access::refuse(reason);
+        self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
+    }
+
+    fn handle_subscriber(
+        &mut self,
+        ticket: Ticket,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        nas: &Arc<NasEntry>,
+        entry: Arc<SubscriberEntry>,
+        now: Moment,
+    ) {
+        if let Some(subject) = self.find_lock(facts, nas, claimed(&entry), now) {
+            return self.refuse_guarded(ticket, packet, facts, nas, Some(&entry), subject, now);
+        }
+        match proof::check(packet, facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
-                self.decide(ticket, packet, &facts, nas, &entry, proof, None, now);
+                let claim = Claim::NotTried;
+                self.decide(ticket, packet, facts, nas, &entry, proof, None, claim, now);
             }
             Checked::MsChap(answer) => {
                 let proof = Proof::Verified {
@@ -101,11 +141,12 @@ impl Engine {
                 self.decide(
                     ticket,
                     packet,
-                    &facts,
+                    facts,
                     nas,
                     &entry,
                     proof,
                     Some(&answer),
+                    Claim::NotTried,
                     now,
                 );
             }
@@ -149,7 +190,7 @@ impl Engine {
             }
         };
         // The subscriber may have been changed while the hash was compared.
-        let Some(current) = self.find_subscriber(nas, &entry.subscriber.username) else {
+        let Some(current) = self.find_again(entry) else {
             return self.refuse_unknown(ticket, &packet, &facts, nas, now);
         };
         if current.subscriber.credential != entry.subscriber.credential {
@@ -161,7 +202,10 @@ impl Engine {
         } else {
             Proof::Mismatch { method }
         };
-        self.decide(ticket, &packet, &facts, nas, &current, proof, None, now);
+        let claim = Claim::NotTried;
+        self.decide(
+            ticket, &packet, &facts, nas, &current, proof, None, claim, now,
+        );
     }
 
     pub(super) fn refuse_unknown(
@@ -173,7 +217,8 @@ impl Engine {
         now: Moment,
     ) {
         self.note_attempt(facts, nas, None, Attempted::Failed, now);
-        let request = access_request(nas, facts, proof::unchecked(facts));
+        let device = RequestingDevice::new(None);
+        let request = access_request(nas, facts, proof::unchecked(facts), device);
         let decision = access::decide(None, request, Presence::default(), now.timestamp);
         self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
     }
@@ -183,7 +228,7 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "the parts of one request, which borrow from different owners"
     )]
-    fn refuse_guarded(
+    pub(super) fn refuse_guarded(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
@@ -246,18 +291,19 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "the parts of one request, which borrow from different owners"
     )]
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
         nas: &Arc<NasEntry>,
-        entry: &SubscriberEntry,
+        entry: &Arc<SubscriberEntry>,
         proof: Proof,
         ms_chap: Option<&MsChapAnswer>,
+        claim: Claim,
         now: Moment,
     ) {
-        let subscriber = Some(entry);
+        let subscriber = Some(&**entry);
         if let Some(attempted) = attempted(proof) {
             self.note_attempt(facts, nas, Some(claimed(entry)), attempted, now);
         }
@@ -272,21 +318,38 @@ impl Engine {
         let plan_at_limit = limits
             .and_then(|limits| limits.at_limit.plan())
             .and_then(|other| self.context.directory.find_plan(other));
+        let policies = access::may_be_walled(&entry.subscriber, plan)
+            .then(|| self.context.directory.policies());
         let profile = AccessProfile {
             subscriber: &entry.subscriber,
             plan,
             usage: usage.as_ref(),
             plan_at_limit: plan_at_limit.as_deref(),
+            garden: policies.as_ref().and_then(|policies| {
+                let of_plan = plan.terms.access.garden;
+                policies.find_garden(entry.subscriber.tenant, of_plan)
+            }),
         };
-        let request = access_request(nas, facts, proof);
+        let device = RequestingDevice {
+            mac: match plan.terms.access.binds_devices() {
+                true => device_mac(facts, proof),
+                false => None,
+            },
+            claim,
+        };
+        let request = access_request(nas, facts, proof, device);
         let decision = match profile.session_limit() {
             Some(_) => self.decide_in_turn(profile, request, facts, nas, now),
             None => access::decide(Some(profile), request, Presence::default(), now.timestamp),
         };
-        if let (Some(limits), Verdict::Accept(_)) = (limits, decision.verdict) {
-            self.context
-                .limits
-                .note_use(entry.subscriber.id, limits, now.timestamp);
+        if let Some(mac) = decision.claim {
+            return self.claim(ticket, packet, nas, entry, proof, mac);
+        }
+        if let (Some(limits), Verdict::Accept(grants)) = (limits, decision.verdict)
+            && grants.garden.is_none()
+        {
+            let table = &self.context.limits;
+            table.note_use(entry.subscriber.id, limits, now.timestamp);
         }
         self.conclude(
             ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
@@ -298,7 +361,7 @@ impl Engine {
     fn decide_in_turn<'p>(
         &self,
         profile: AccessProfile<'p>,
-        request: AccessRequest,
+        request: AccessRequest<'_>,
         facts: &AccessFacts<'_>,
         nas: &NasEntry,
         now: Moment,
@@ -311,7 +374,8 @@ impl Engine {
         let admission = self.context.sessions.admit(login, now);
         let presence = admission.presence();
         let decision = access::decide(Some(profile), request, presence, now.timestamp);
-        if let Verdict::Accept(grants) = &decision.verdict {
+        // A login that waits for its device is decided again, and takes its place then.
+        if let (Verdict::Accept(grants), None) = (&decision.verdict, decision.claim) {
             admission.accept(grants.sessions_to_end, &self.context.metrics);
         }
         decision
@@ -322,7 +386,7 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "the parts of one request, which borrow from different owners"
     )]
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         ticket: Ticket,
         packet: &Packet<'_>,
@@ -334,6 +398,8 @@ impl Engine {
         now: Moment,
     ) {
         let auth = AuthId::new(now.timestamp, self.draw());
+        let message = self.state_message(entry, decision);
+        let message = message.as_ref().map(|text| text.as_str());
         let (written, outcome) = match &decision.verdict {
             Verdict::Accept(grants) => {
                 let salts = self.draw_salts();
@@ -342,13 +408,17 @@ impl Engine {
                     auth,
                     ms_chap,
                     salts,
+                    message,
                 };
                 let reply = self.signing.buffer_mut();
                 let written = reply::write_accept(reply, packet, nas, facts, &accept);
                 (written, AuthOutcome::Accepted)
             }
             Verdict::Reject(reason) => (
-                self.write_reject(packet, facts, *reason),
+                {
+                    let message = message.unwrap_or_else(|| reason.reply_message());
+                    self.write_reject(packet, facts, *reason, message)
+                },
                 AuthOutcome::Rejected(*reason),
             ),
         };
@@ -367,13 +437,14 @@ impl Engine {
         packet: &Packet<'_>,
         facts: &AccessFacts<'_>,
         reason: RejectReason,
+        message: &str,
     ) -> Result<Unsigned, WriteError> {
         let challenge = self.draw();
         let Self {
             signing, scratch, ..
         } = self;
         let reply = signing.buffer_mut();
-        reply::write_reject(reply, scratch, packet, facts, reason, challenge)
+        reply::write_reject(reply, scratch, packet, facts, reason, message, challenge)
     }
 
     /// Sends a reply that is written or holds it back, and notes the decision.
@@ -414,9 +485,11 @@ impl Engine {
         });
     }
 
-    fn find_subscriber(&self, nas: &NasEntry, username: &Username) -> Option<Arc<SubscriberEntry>> {
+    /// The subscriber as they are now, who may have been changed since they were found.
+    pub(super) fn find_again(&self, entry: &SubscriberEntry) -> Option<Arc<SubscriberEntry>> {
+        let known = &entry.subscriber;
         let directory = &self.context.directory;
-        directory.find_subscriber(nas.nas.tenant, username.as_str())
+        directory.find_subscriber(known.tenant, known.username.as_str())
     }
 
     pub(super) fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
@@ -432,15 +505,24 @@ impl Engine {
     }
 }
 
+/// A device that logs in as itself is the one of its user name.
+fn device_mac(facts: &AccessFacts<'_>, proof: Proof) -> Option<Mac> {
+    if matches!(proof, Proof::Device { .. }) {
+        return Mac::from_wire(facts.user_name?);
+    }
+    facts.mac()
+}
+
 fn read_username(facts: &AccessFacts<'_>) -> Option<Username> {
     Username::from_wire(facts.user_name?).ok()
 }
 
-pub(super) fn access_request(
-    nas: &NasEntry,
+pub(super) fn access_request<'n>(
+    nas: &'n NasEntry,
     facts: &AccessFacts<'_>,
     proof: Proof,
-) -> AccessRequest {
+    device: RequestingDevice,
+) -> AccessRequest<'n> {
     let nas_identifier = match (&nas.nas.settings.identifier, facts.nas_identifier) {
         (None, _) => NasIdentifierCheck::NotRequired,
         (Some(expected), Some(sent)) if expected.as_bytes() == sent => NasIdentifierCheck::Matches,
@@ -449,5 +531,10 @@ pub(super) fn access_request(
     AccessRequest {
         proof,
         nas_identifier,
+        nas: RequestingNas {
+            id: nas.nas.id,
+            groups: &nas.nas.groups,
+        },
+        device,
     }
 }

@@ -40,14 +40,12 @@ impl Engine {
             return;
         };
         self.count_misfits(packet);
-        let directory = &self.context.directory;
         let find = |username: &str| {
-            let entry = directory.find_subscriber(nas.nas.tenant, username);
-            let Some(entry) = entry else {
+            let found = self.find_accounted(nas, username);
+            found.or_else(|| {
                 let user_name = packet.find(kind::USER_NAME)?;
-                return self.find_row_user(nas, user_name).map(|_| id_of(user_name));
-            };
-            Some(entry.subscriber.id)
+                self.find_row_user(nas, user_name).map(|_| id_of(user_name))
+            })
         };
         let source = received.peer.ip().to_canonical();
         let record = accounting::read_record(packet, &nas.nas, source, now.timestamp, find);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ::rows::request::Request;
 use domain::access::rows::{self, RowProfile};
-use domain::access::{Method, Presence, Proof};
+use domain::access::{Method, Presence, Proof, RequestingDevice};
 use domain::auth_log::AuthOutcome;
 use domain::id::AuthId;
 use domain::secret::Secret;
@@ -155,7 +155,7 @@ impl Engine {
             let claimed = claimed_by_rows(user_name, user);
             self.note_attempt(facts, nas, Some(claimed), attempted, now);
         }
-        let asked = access_request(nas, facts, proof);
+        let asked = access_request(nas, facts, proof, RequestingDevice::new(None));
         let profile = RowProfile {
             steps: &login.steps,
             outcome: login.outcome,
@@ -191,13 +191,14 @@ impl Engine {
                     auth,
                     ms_chap,
                     salts,
+                    message: None,
                 };
                 let buffer = self.signing.buffer_mut();
                 let written = reply::write_accept(buffer, packet, nas, facts, &accept);
                 (written, AuthOutcome::Accepted)
             }
             Err(reason) => (
-                self.write_reject(packet, facts, reason),
+                self.write_reject(packet, facts, reason, reason.reply_message()),
                 AuthOutcome::Rejected(reason),
             ),
         };

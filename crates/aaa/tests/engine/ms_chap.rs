@@ -33,7 +33,7 @@ fn v2_response(user_name: &str, password: &str) -> [u8; mschap::RESPONSE_LENGTH]
     )
 }
 
-fn v2(user_name: &str, password: &str) -> Request {
+pub(crate) fn v2(user_name: &str, password: &str) -> Request {
     Request::access(user_name)
         .with_vendor(microsoft::MS_CHAP_CHALLENGE, &V2_CHALLENGE)
         .with_vendor(

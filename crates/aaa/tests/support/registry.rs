@@ -4,18 +4,22 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{GuardBoard, Named, PortError, Registry, SessionBoard};
+use aaa::port::{DeviceStore, GuardBoard, Named, PortError, Registry, SessionBoard};
+use domain::access::Claim;
 use domain::accounting::SessionKey;
 use domain::credential::Credential;
 use domain::guard::{GuardKey, GuardLock};
 use domain::id::{NasId, PlanId, SessionId, SubscriberId, TenantId};
+use domain::mac::Mac;
 use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
 use domain::session::LiveSession;
 use domain::session_news::SessionNews;
 use domain::session_policy::SessionTerms;
+use domain::subscriber::binding::Bindings;
 use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
 
@@ -37,6 +41,7 @@ pub(crate) struct MemoryRegistry {
     pub(crate) sessions: Mutex<Vec<LiveSession>>,
     /// What was told to other nodes.
     pub(crate) news: Mutex<Vec<SessionNews>>,
+    pub(crate) policies: Mutex<Vec<TenantPolicy>>,
 }
 
 impl MemoryRegistry {
@@ -109,6 +114,10 @@ impl Registry for MemoryRegistry {
         Ok(all)
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        Ok(copy_of(&self.policies))
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let all = copy_of(&self.plans).into_iter();
         Ok(all.filter(|plan| ids.contains(&plan.id)).collect())
@@ -158,6 +167,36 @@ impl SessionBoard for MemoryRegistry {
     }
 }
 
+/// Binds in memory, as long as the plan has room.
+impl DeviceStore for MemoryRegistry {
+    async fn claim(
+        &self,
+        subscriber: SubscriberId,
+        mac: Mac,
+        _actor: &str,
+    ) -> Result<Claim, PortError> {
+        let plans = copy_of(&self.plans);
+        let mut all = self.subscribers.lock().expect("no test panics with it");
+        let Some(found) = all.iter_mut().find(|known| known.id == subscriber) else {
+            return Ok(Claim::NoRoom);
+        };
+        let plan = plans.iter().find(|plan| plan.id == found.plan);
+        let access = &plan.expect("the test has the plan").terms.access;
+        let mut devices = found.bindings.devices.to_vec();
+        if devices.contains(&mac) {
+            return Ok(Claim::Bound);
+        }
+        if let Some((kind, limit)) = access.limit_of(mac)
+            && usize::from(limit.as_devices()) <= access.count(kind, &devices)
+        {
+            return Ok(Claim::NoRoom);
+        }
+        devices.push(mac);
+        found.bindings.devices = devices.into();
+        Ok(Claim::Bound)
+    }
+}
+
 fn copy_of<T: Clone>(list: &Mutex<Vec<T>>) -> Vec<T> {
     list.lock().expect("no test panics with it").clone()
 }
@@ -186,6 +225,7 @@ pub(crate) fn nas(number: u8, source: &str, settings: NasSettings) -> Nas {
         source: parse_source(source).expect("a valid source"),
         secret: Secret::new(SECRET),
         settings,
+        groups: Vec::new(),
     }
 }
 
@@ -217,6 +257,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
+        bindings: Bindings::default(),
     }
 }
 

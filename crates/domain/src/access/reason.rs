@@ -8,6 +8,7 @@ use super::rows::{RowPlace, RowTable};
 use crate::credential::HashScheme;
 use crate::guard::GuardSubject;
 use crate::limit::{Crossing, Measure};
+use crate::subscriber::state::AccessState;
 use crate::time::Timestamp;
 
 /// Why access was refused.
@@ -16,25 +17,72 @@ pub enum RejectReason {
     UnknownUser,
     MalformedUserName,
     Disabled,
-    Expired { at: Timestamp },
-    WrongPassword { method: Method },
-    MethodNeedsCleartext { method: Method, stored: HashScheme },
-    MalformedCredential { method: Method },
-    UnsupportedMethod { method: Method },
+    Expired {
+        at: Timestamp,
+    },
+    WrongPassword {
+        method: Method,
+    },
+    MethodNeedsCleartext {
+        method: Method,
+        stored: HashScheme,
+    },
+    MalformedCredential {
+        method: Method,
+    },
+    UnsupportedMethod {
+        method: Method,
+    },
     NoCredential,
     NasIdentifierDiffers,
-    SessionLimit { open: u32, limit: u16 },
+    SessionLimit {
+        open: u32,
+        limit: u16,
+    },
     PlanMissing,
     RowsDoNotMatch,
-    RowDiffers { table: RowTable, id: i64 },
-    RowFailed { table: RowTable, id: i64 },
+    RowDiffers {
+        table: RowTable,
+        id: i64,
+    },
+    RowFailed {
+        table: RowTable,
+        id: i64,
+    },
     RowsReject,
     RowsAuthType,
-    RowsPassword { method: Method },
-    TooManyAttempts { subject: GuardSubject },
+    RowsPassword {
+        method: Method,
+    },
+    TooManyAttempts {
+        subject: GuardSubject,
+    },
     QuotaUsedUp(Crossing),
-    OutsideHours { opens_at: Timestamp },
-    NoLongerValid { ended_at: Timestamp },
+    OutsideHours {
+        opens_at: Timestamp,
+    },
+    NoLongerValid {
+        ended_at: Timestamp,
+    },
+    Pending,
+    Suspended,
+    /// It belongs into a walled garden, and there is none.
+    NoGarden {
+        state: AccessState,
+    },
+    NasNotAllowed,
+    DeviceUnnamed,
+    DeviceLimit {
+        limit: u8,
+    },
+    PrivateDeviceLimit {
+        limit: u8,
+    },
+    DeviceNotStored,
+    DeviceOfSeveral,
+    DeviceDiffers,
+    UnknownRealm,
+    RealmElsewhere,
 }
 
 impl RejectReason {
@@ -63,14 +111,25 @@ impl RejectReason {
             Self::QuotaUsedUp(_) => "quota_used_up",
             Self::OutsideHours { .. } => "outside_hours",
             Self::NoLongerValid { .. } => "no_longer_valid",
+            Self::Pending => "pending",
+            Self::Suspended => "suspended",
+            Self::NoGarden { .. } => "no_garden",
+            Self::NasNotAllowed => "nas_not_allowed",
+            Self::DeviceUnnamed => "device_unnamed",
+            Self::DeviceLimit { .. } => "device_limit",
+            Self::PrivateDeviceLimit { .. } => "private_device_limit",
+            Self::DeviceNotStored => "device_not_stored",
+            Self::DeviceOfSeveral => "device_of_several",
+            Self::DeviceDiffers => "device_differs",
+            Self::UnknownRealm => "unknown_realm",
+            Self::RealmElsewhere => "realm_elsewhere",
         }
     }
 
-    /// What the subscriber may be told in Reply-Message: nothing that helps to guess.
+    /// What the subscriber may be told in Reply-Message: nothing that helps to guess. A reason with
+    /// a [`state`](Self::state) is told by the tenant's message for it instead.
     pub const fn reply_message(self) -> &'static str {
         match self {
-            Self::Disabled => "Your account is disabled",
-            Self::Expired { .. } => "Your account has expired",
             Self::SessionLimit { .. } => "You are already logged in",
             Self::QuotaUsedUp(crossing) => match crossing.measure {
                 Measure::Traffic | Measure::Upload | Measure::Download => {
@@ -80,7 +139,16 @@ impl RejectReason {
             },
             Self::OutsideHours { .. } => "Your plan does not cover this time",
             Self::NoLongerValid { .. } => "Your plan has ended",
-            Self::UnknownUser
+            Self::NasNotAllowed => "Your account cannot be used here",
+            Self::DeviceLimit { .. } | Self::PrivateDeviceLimit { .. } => {
+                "Your account is used on too many devices"
+            }
+            Self::Disabled
+            | Self::Expired { .. }
+            | Self::Pending
+            | Self::Suspended
+            | Self::NoGarden { .. }
+            | Self::UnknownUser
             | Self::MalformedUserName
             | Self::WrongPassword { .. }
             | Self::MethodNeedsCleartext { .. }
@@ -89,13 +157,59 @@ impl RejectReason {
             | Self::NoCredential
             | Self::NasIdentifierDiffers
             | Self::PlanMissing
+            | Self::DeviceUnnamed
+            | Self::DeviceNotStored
+            | Self::DeviceOfSeveral
+            | Self::DeviceDiffers
+            | Self::UnknownRealm
             | Self::RowsDoNotMatch
             | Self::RowDiffers { .. }
             | Self::RowFailed { .. }
             | Self::RowsReject
             | Self::RowsAuthType
             | Self::RowsPassword { .. }
-            | Self::TooManyAttempts { .. } => "Access denied",
+            | Self::TooManyAttempts { .. }
+            | Self::RealmElsewhere => "Access denied",
+        }
+    }
+
+    /// The state of the account that is the reason.
+    pub const fn state(self) -> Option<AccessState> {
+        match self {
+            Self::Disabled => Some(AccessState::Disabled),
+            Self::Expired { .. } => Some(AccessState::Expired),
+            Self::Pending => Some(AccessState::Pending),
+            Self::Suspended => Some(AccessState::SuspendedHard),
+            Self::NoGarden { state } => Some(state),
+            Self::UnknownUser
+            | Self::MalformedUserName
+            | Self::WrongPassword { .. }
+            | Self::MethodNeedsCleartext { .. }
+            | Self::MalformedCredential { .. }
+            | Self::UnsupportedMethod { .. }
+            | Self::NoCredential
+            | Self::NasIdentifierDiffers
+            | Self::SessionLimit { .. }
+            | Self::PlanMissing
+            | Self::NasNotAllowed
+            | Self::DeviceUnnamed
+            | Self::DeviceLimit { .. }
+            | Self::PrivateDeviceLimit { .. }
+            | Self::DeviceNotStored
+            | Self::DeviceOfSeveral
+            | Self::DeviceDiffers
+            | Self::UnknownRealm
+            | Self::RowsDoNotMatch
+            | Self::RowDiffers { .. }
+            | Self::RowFailed { .. }
+            | Self::RowsReject
+            | Self::RowsAuthType
+            | Self::RowsPassword { .. }
+            | Self::TooManyAttempts { .. }
+            | Self::QuotaUsedUp(_)
+            | Self::OutsideHours { .. }
+            | Self::NoLongerValid { .. }
+            | Self::RealmElsewhere => None,
         }
     }
 }
@@ -177,6 +291,39 @@ impl fmt::Display for RejectReason {
             Self::NoLongerValid { ended_at } => {
                 write!(formatter, "the plan's validity ended at {ended_at}")
             }
+            Self::Pending => formatter.write_str("the subscriber is not activated yet"),
+            Self::Suspended => formatter.write_str("the subscriber is suspended"),
+            Self::NoGarden { state } => write!(
+                formatter,
+                "the subscriber is {state} and belongs into a walled garden, but neither the plan nor the provider has one"
+            ),
+            Self::NasNotAllowed => formatter
+                .write_str("the subscriber may not use this NAS, nor any group that it is in"),
+            Self::DeviceUnnamed => formatter.write_str(
+                "the plan binds devices, and Calling-Station-Id is not the MAC address of one",
+            ),
+            Self::DeviceLimit { limit } => write!(
+                formatter,
+                "this device is not bound to the subscriber, and {limit} others are"
+            ),
+            Self::PrivateDeviceLimit { limit } => write!(
+                formatter,
+                "this device made up its MAC address, and the plan allows {limit} such devices"
+            ),
+            Self::DeviceNotStored => {
+                formatter.write_str("this device is new, and the database could not bind it now")
+            }
+            Self::DeviceOfSeveral => formatter.write_str(
+                "the user name is the MAC address of a device that several subscribers have",
+            ),
+            Self::DeviceDiffers => formatter
+                .write_str("the user name is a MAC address, and Calling-Station-Id is another one"),
+            Self::UnknownRealm => {
+                formatter.write_str("the realm of the user name is not registered")
+            }
+            Self::RealmElsewhere => formatter.write_str(
+                "the realm of the user name is another provider's, and this NAS is not shared",
+            ),
         }
     }
 }

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use super::{RequestingDevice, RequestingNas};
 use crate::credential::HashScheme;
 
 /// What the request says and how its proof came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessRequest {
+pub struct AccessRequest<'a> {
     pub proof: Proof,
     pub nas_identifier: NasIdentifierCheck,
+    pub nas: RequestingNas<'a>,
+    pub device: RequestingDevice,
 }
 
 /// How a user tried to prove who they are.
@@ -65,6 +68,10 @@ pub enum Proof {
     },
     /// The request has no credential at all.
     Missing,
+    /// A device that is registered says no more than its address, and the router vouches for it.
+    Device {
+        method: Method,
+    },
     /// Nothing was checked, because no subscriber was found to check against.
     NotChecked {
         method: Method,

@@ -105,7 +105,7 @@ pub struct RowGrants {
 /// Decides about one request.
 pub fn decide(
     profile: &RowProfile<'_>,
-    request: AccessRequest,
+    request: AccessRequest<'_>,
     presence: Presence,
     now: Timestamp,
 ) -> RowDecision {
@@ -127,7 +127,7 @@ pub fn decide(
 fn judge(
     trace: &mut Trace,
     outcome: RowOutcome,
-    request: AccessRequest,
+    request: AccessRequest<'_>,
     presence: Presence,
     now: Timestamp,
 ) -> Result<RowGrants, RejectReason> {
@@ -232,7 +232,8 @@ impl fmt::Display for RowOwner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::Proof;
+    use crate::access::{Proof, RequestingDevice, RequestingNas};
+    use crate::id::NasId;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const VERIFIED: Proof = Proof::Verified {
@@ -263,6 +264,11 @@ mod tests {
         let request = AccessRequest {
             proof,
             nas_identifier,
+            nas: RequestingNas {
+                id: NasId::from_bytes([7; 16]),
+                groups: &[],
+            },
+            device: RequestingDevice::new(None),
         };
         let decision = decide(&profile, request, presence, NOW);
         let actual = decision.verdict.map(|grants| grants.seconds_left);

@@ -2,22 +2,31 @@
 
 use super::*;
 use crate::credential::{Credential, HashScheme};
-use crate::id::{PlanId, SubscriberId, TenantId};
+use crate::garden::GardenTerms;
+use crate::id::{GardenId, NasGroupId, NasId, PlanId, SubscriberId, TenantId};
 use crate::limit::{
     AtLimit, Counter, LimitUsage, Limits, Period, PeriodCounted, Validity, ValidityStart,
 };
+use crate::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use crate::plan::{PlanTerms, SessionLimit, TimeoutSeconds};
 use crate::secret::Secret;
 use crate::session_policy::{SessionPolicy, SessionTerms};
-use crate::subscriber::StaticAddresses;
+use crate::subscriber::binding::{Bindings, NasBinding};
+use crate::subscriber::{StaticAddresses, SubscriberStatus};
 use crate::usage::UsageAmount;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const VERIFIED: AccessRequest = AccessRequest {
+const NAS: RequestingNas<'static> = RequestingNas {
+    id: NasId::from_bytes([7; 16]),
+    groups: &[NasGroupId::from_bytes([8; 16])],
+};
+const VERIFIED: AccessRequest<'static> = AccessRequest {
     proof: Proof::Verified {
         method: Method::Pap,
     },
     nas_identifier: NasIdentifierCheck::NotRequired,
+    nas: NAS,
+    device: RequestingDevice::new(None),
 };
 
 fn subscriber() -> Subscriber {
@@ -31,6 +40,7 @@ fn subscriber() -> Subscriber {
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
+        bindings: Bindings::default(),
     }
 }
 
@@ -47,7 +57,7 @@ fn plan(terms: PlanTerms) -> Plan {
 fn check(
     subscriber: &Subscriber,
     terms: PlanTerms,
-    request: AccessRequest,
+    request: AccessRequest<'_>,
     presence: Presence,
     expected: Result<Option<u32>, RejectReason>,
 ) {
@@ -57,6 +67,7 @@ fn check(
         plan: &plan,
         usage: None,
         plan_at_limit: None,
+        garden: None,
     };
     let decision = decide(Some(profile), request, presence, NOW);
     let actual = match decision.verdict {
@@ -262,6 +273,7 @@ fn the_oldest_make_room_where_the_policy_says_so() {
             plan: &plan,
             usage: None,
             plan_at_limit: None,
+            garden: None,
         };
         let presence = Presence { other_sessions };
         match decide(Some(profile), VERIFIED, presence, NOW).verdict {
@@ -303,6 +315,7 @@ fn static_address_wins_over_the_pool() {
             plan: &plan,
             usage: None,
             plan_at_limit: None,
+            garden: None,
         };
         match decide(Some(profile), VERIFIED, Presence::default(), NOW).verdict {
             Verdict::Accept(grants) => grants.pool.map(str::to_owned),
@@ -343,6 +356,7 @@ fn at_limit<R>(at_limit: AtLimit, other: Option<&Plan>, read: impl Fn(&Decision<
         plan: &plan,
         usage: Some(&usage),
         plan_at_limit: other,
+        garden: None,
     };
     read(&decide(Some(profile), VERIFIED, Presence::default(), NOW))
 }
@@ -414,4 +428,292 @@ fn a_decision_with_every_rule_has_room_for_its_trace() {
         Presence::default(),
         Ok(Some(3_600)),
     );
+}
+
+#[test]
+fn every_state_that_is_shut_out_has_its_reason() {
+    for (status, reason) in [
+        (SubscriberStatus::Pending, RejectReason::Pending),
+        (SubscriberStatus::SuspendedHard, RejectReason::Suspended),
+        (SubscriberStatus::Disabled, RejectReason::Disabled),
+        (
+            SubscriberStatus::SuspendedWalled,
+            RejectReason::NoGarden {
+                state: AccessState::SuspendedWalled,
+            },
+        ),
+    ] {
+        let subscriber = Subscriber {
+            status,
+            ..subscriber()
+        };
+        let presence = Presence::default();
+        check(
+            &subscriber,
+            PlanTerms::default(),
+            VERIFIED,
+            presence,
+            Err(reason),
+        );
+        assert!(reason.state().is_some(), "{reason:?} is told by a message");
+    }
+}
+
+fn ending(after_expiry: AfterExpiry, grace_days: u16) -> PlanTerms {
+    PlanTerms {
+        pool: "pppoe".parse().ok(),
+        access: PlanAccess {
+            grace_days: GraceDays::new(grace_days).expect("in range"),
+            after_expiry,
+            ..PlanAccess::default()
+        },
+        ..PlanTerms::default()
+    }
+}
+
+#[test]
+fn grace_goes_on_after_the_expiry_and_ends_the_session() {
+    let day = 86_400;
+    for (expired_for, expected) in [
+        (-10, Ok(Some(10 + 2 * 86_400))),
+        (0, Ok(Some(2 * 86_400))),
+        (2 * day - 1, Ok(Some(1))),
+        (
+            2 * day,
+            Err(RejectReason::Expired {
+                at: NOW.plus_seconds(-2 * day),
+            }),
+        ),
+    ] {
+        let subscriber = Subscriber {
+            expires_at: Some(NOW.plus_seconds(-expired_for)),
+            ..subscriber()
+        };
+        let terms = ending(AfterExpiry::Hard, 2);
+        check(&subscriber, terms, VERIFIED, Presence::default(), expected);
+    }
+}
+
+fn garden() -> Garden {
+    Garden {
+        id: GardenId::from_bytes([9; 16]),
+        tenant: TenantId::DEFAULT,
+        name: "pay".parse().expect("a valid name"),
+        terms: GardenTerms {
+            pool: "walled".parse().ok(),
+            address_list: "unpaid".parse().ok(),
+            rate: "1M/1M".parse().ok(),
+            redirect: None,
+            session_timeout_seconds: TimeoutSeconds::new(120).expect("in range"),
+        },
+    }
+}
+
+/// What somebody gets who has addresses of their own and a fast plan.
+#[track_caller]
+fn check_walled(subscriber: Subscriber, terms: PlanTerms, expected: Option<AccessState>) {
+    let subscriber = Subscriber {
+        addresses: StaticAddresses {
+            ipv4: Some([10, 0, 0, 7].into()),
+            ipv6_prefix: "2001:db8::/64".parse().ok(),
+            ipv6_delegated: "2001:db8:1::/56".parse().ok(),
+        },
+        ..subscriber
+    };
+    let (plan, garden) = (plan(terms), garden());
+    let profile = AccessProfile {
+        subscriber: &subscriber,
+        plan: &plan,
+        usage: None,
+        plan_at_limit: None,
+        garden: may_be_walled(&subscriber, &plan).then_some(&garden),
+    };
+    let decision = decide(Some(profile), VERIFIED, Presence::default(), NOW);
+    let Verdict::Accept(grants) = decision.verdict else {
+        panic!("{:?}", decision.verdict);
+    };
+    assert_eq!(grants.notice, expected);
+    assert_eq!(grants.garden.is_some(), expected.is_some());
+    if expected.is_some() {
+        assert_eq!(grants.pool, Some("walled"));
+        assert_eq!(grants.rate, garden.terms.rate.as_ref());
+        assert_eq!(grants.session_timeout_seconds, Some(120));
+        assert_eq!(grants.ipv4, None, "it would lead around the pool");
+        assert_eq!((grants.ipv6_prefix, grants.ipv6_delegated), (None, None));
+    }
+}
+
+#[test]
+fn who_is_walled_gets_the_garden_and_nothing_else() {
+    let suspended = Subscriber {
+        status: SubscriberStatus::SuspendedWalled,
+        ..subscriber()
+    };
+    let state = Some(AccessState::SuspendedWalled);
+    check_walled(suspended, PlanTerms::default(), state);
+    let expired = Subscriber {
+        expires_at: Some(NOW),
+        ..subscriber()
+    };
+    let state = Some(AccessState::Expired);
+    check_walled(expired, ending(AfterExpiry::Walled, 0), state);
+    let not_yet = Subscriber {
+        expires_at: Some(NOW.plus_seconds(1)),
+        ..subscriber()
+    };
+    check_walled(not_yet, ending(AfterExpiry::Walled, 0), None);
+}
+
+#[test]
+fn a_bound_subscriber_is_refused_elsewhere() {
+    let bound_to = |nas: &[NasId], groups: &[NasGroupId]| Subscriber {
+        bindings: Bindings {
+            nas: Some(Box::new(NasBinding {
+                nas: nas.to_vec(),
+                groups: groups.to_vec(),
+            })),
+            ..Bindings::default()
+        },
+        ..subscriber()
+    };
+    let other = NasId::from_bytes([1; 16]);
+    for (subscriber, expected) in [
+        (bound_to(&[NAS.id], &[]), Ok(None)),
+        (bound_to(&[other], NAS.groups), Ok(None)),
+        (bound_to(&[other], &[]), Err(RejectReason::NasNotAllowed)),
+        (bound_to(&[], &[]), Err(RejectReason::NasNotAllowed)),
+    ] {
+        let terms = PlanTerms::default();
+        check(&subscriber, terms, VERIFIED, Presence::default(), expected);
+    }
+}
+
+const MADE: &str = "00:00:5e:00:53:01";
+const MADE_TOO: &str = "00:00:5e:00:53:02";
+const PRIVATE: &str = "02:00:5e:00:53:03";
+
+/// Who comes with a device, and what becomes of it: bound already, to be claimed, or refused.
+#[track_caller]
+fn check_device(
+    limits: (Option<u8>, Option<u8>),
+    known: &[&str],
+    device: (Option<&str>, Claim),
+    expected: Result<bool, RejectReason>,
+) {
+    let mac = |raw: &str| raw.parse::<Mac>().expect("a valid address");
+    let limit = |limit: Option<u8>| limit.and_then(DeviceLimit::new);
+    let plan = plan(PlanTerms {
+        access: PlanAccess {
+            device_limit: limit(limits.0),
+            private_device_limit: limit(limits.1),
+            ..PlanAccess::default()
+        },
+        ..PlanTerms::default()
+    });
+    let subscriber = Subscriber {
+        bindings: Bindings {
+            devices: known.iter().copied().map(mac).collect(),
+            ..Bindings::default()
+        },
+        ..subscriber()
+    };
+    let profile = AccessProfile {
+        subscriber: &subscriber,
+        plan: &plan,
+        usage: None,
+        plan_at_limit: None,
+        garden: None,
+    };
+    let request = AccessRequest {
+        device: RequestingDevice {
+            mac: device.0.map(mac),
+            claim: device.1,
+        },
+        ..VERIFIED
+    };
+    let decision = decide(Some(profile), request, Presence::default(), NOW);
+    let actual = match decision.verdict {
+        Verdict::Accept(_) => Ok(decision.claim.is_some()),
+        Verdict::Reject(reason) => Err(reason),
+    };
+    assert_eq!(actual, expected);
+    assert!(decision.claim.is_none() || decision.claim == request.device.mac);
+}
+
+#[test]
+fn devices_are_bound_until_there_is_no_room() {
+    let one = (Some(1), None);
+    let new = (Some(MADE), Claim::NotTried);
+    let full = Err(RejectReason::DeviceLimit { limit: 1 });
+    check_device((None, None), &[], (None, Claim::NotTried), Ok(false));
+    check_device(
+        one,
+        &[],
+        (None, Claim::NotTried),
+        Err(RejectReason::DeviceUnnamed),
+    );
+    check_device(one, &[], new, Ok(true));
+    check_device(one, &[MADE], new, Ok(false));
+    check_device(one, &[MADE_TOO], new, full);
+    check_device(one, &[], (Some(MADE), Claim::Bound), Ok(false));
+    check_device(one, &[], (Some(MADE), Claim::NoRoom), full);
+    let not_stored = Err(RejectReason::DeviceNotStored);
+    check_device(one, &[], (Some(MADE), Claim::NotStored), not_stored);
+    // Bound meanwhile, whatever became of the claim.
+    check_device(one, &[MADE], (Some(MADE), Claim::NoRoom), Ok(false));
+}
+
+#[test]
+fn private_devices_have_a_budget_of_their_own() {
+    let private = (Some(PRIVATE), Claim::NotTried);
+    let none = Err(RejectReason::PrivateDeviceLimit { limit: 0 });
+    check_device(
+        (Some(1), None),
+        &[MADE],
+        private,
+        Err(RejectReason::DeviceLimit { limit: 1 }),
+    );
+    check_device((Some(1), Some(1)), &[MADE], private, Ok(true));
+    check_device((Some(1), Some(0)), &[], private, none);
+    check_device(
+        (Some(1), Some(1)),
+        &[PRIVATE],
+        (Some(MADE), Claim::NotTried),
+        Ok(true),
+    );
+    check_device(
+        (None, Some(0)),
+        &[],
+        (Some(MADE), Claim::NotTried),
+        Ok(false),
+    );
+    check_device((None, Some(0)), &[], private, none);
+}
+
+#[test]
+fn a_login_that_is_refused_claims_no_device() {
+    let plan = plan(PlanTerms {
+        session_limit: SessionLimit::new(1).ok(),
+        access: PlanAccess {
+            device_limit: DeviceLimit::new(1),
+            ..PlanAccess::default()
+        },
+        ..PlanTerms::default()
+    });
+    let subscriber = subscriber();
+    let profile = AccessProfile {
+        subscriber: &subscriber,
+        plan: &plan,
+        usage: None,
+        plan_at_limit: None,
+        garden: None,
+    };
+    let request = AccessRequest {
+        device: RequestingDevice::new(MADE.parse().ok()),
+        ..VERIFIED
+    };
+    let decision = decide(Some(profile), request, Presence { other_sessions: 1 }, NOW);
+    let full = RejectReason::SessionLimit { open: 1, limit: 1 };
+    assert_eq!(decision.verdict, Verdict::Reject(full));
+    assert_eq!(decision.claim, None);
 }

@@ -7,6 +7,7 @@ use arrayvec::ArrayVec;
 use super::rows::{RowOwner, RowPlace};
 use super::{Method, RejectReason};
 use crate::limit::{Measure, Period, ResetAt};
+use crate::subscriber::state::AccessState;
 use crate::time::Timestamp;
 
 /// The rules that a decision went through, in order.
@@ -64,10 +65,22 @@ pub enum TraceStep {
     SessionTimeoutByLimits {
         seconds: u32,
     },
+    InGrace {
+        until: Timestamp,
+    },
+    Walled {
+        state: AccessState,
+    },
+    NasAllowed,
+    DeviceBound,
+    DeviceNew {
+        limit: u8,
+    },
+    DeviceLogin,
 }
 
 impl TraceStep {
-    pub const STEPS_MAX: usize = 12;
+    pub const STEPS_MAX: usize = 14;
 }
 
 impl fmt::Display for TraceStep {
@@ -132,6 +145,23 @@ impl fmt::Display for TraceStep {
                     formatter,
                     "the session ends with what the plan's limits leave, in {seconds} s"
                 )
+            }
+            Self::InGrace { until } => {
+                write!(
+                    formatter,
+                    "the expiry is past, and grace lasts until {until}"
+                )
+            }
+            Self::Walled { state } => {
+                write!(formatter, "the subscriber is {state}: walled garden only")
+            }
+            Self::NasAllowed => formatter.write_str("the subscriber may use this NAS"),
+            Self::DeviceBound => formatter.write_str("the device is bound to the subscriber"),
+            Self::DeviceLogin => {
+                formatter.write_str("the user name is the MAC address of a registered device")
+            }
+            Self::DeviceNew { limit } => {
+                write!(formatter, "the device is new and fits into {limit}")
             }
         }
     }

@@ -91,7 +91,20 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
         | RejectReason::PlanMissing
         | RejectReason::RowsDoNotMatch
         | RejectReason::RowsReject
-        | RejectReason::RowsAuthType => Ok(()),
+        | RejectReason::RowsAuthType
+        | RejectReason::Pending
+        | RejectReason::Suspended
+        | RejectReason::NasNotAllowed
+        | RejectReason::DeviceUnnamed
+        | RejectReason::DeviceNotStored
+        | RejectReason::DeviceOfSeveral
+        | RejectReason::DeviceDiffers
+        | RejectReason::UnknownRealm
+        | RejectReason::RealmElsewhere => Ok(()),
+        RejectReason::NoGarden { state } => write!(text, " {state}"),
+        RejectReason::DeviceLimit { limit } | RejectReason::PrivateDeviceLimit { limit } => {
+            write!(text, " {limit}")
+        }
         RejectReason::Expired { at } => write!(text, " {at}"),
         RejectReason::WrongPassword { method }
         | RejectReason::MalformedCredential { method }
@@ -183,6 +196,24 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         "no_longer_valid" => RejectReason::NoLongerValid {
             ended_at: word()?.parse().ok()?,
         },
+        "pending" => RejectReason::Pending,
+        "suspended" => RejectReason::Suspended,
+        "no_garden" => RejectReason::NoGarden {
+            state: word()?.parse().ok()?,
+        },
+        "nas_not_allowed" => RejectReason::NasNotAllowed,
+        "device_unnamed" => RejectReason::DeviceUnnamed,
+        "device_limit" => RejectReason::DeviceLimit {
+            limit: word()?.parse().ok()?,
+        },
+        "private_device_limit" => RejectReason::PrivateDeviceLimit {
+            limit: word()?.parse().ok()?,
+        },
+        "device_not_stored" => RejectReason::DeviceNotStored,
+        "device_of_several" => RejectReason::DeviceOfSeveral,
+        "device_differs" => RejectReason::DeviceDiffers,
+        "unknown_realm" => RejectReason::UnknownRealm,
+        "realm_elsewhere" => RejectReason::RealmElsewhere,
         _ => return None,
     };
     match word() {
@@ -238,6 +269,12 @@ impl TraceText {
                     resets_at,
                 } => write_crossing(&mut text, 'p', measure, period, resets_at),
                 TraceStep::SessionTimeoutByLimits { seconds } => write!(text, "qt{seconds}"),
+                TraceStep::InGrace { until } => write!(text, "G{}", until.as_micros()),
+                TraceStep::Walled { state } => write!(text, "W{state}"),
+                TraceStep::NasAllowed => text.write_str("N"),
+                TraceStep::DeviceBound => text.write_str("b"),
+                TraceStep::DeviceNew { limit } => write!(text, "B{limit}"),
+                TraceStep::DeviceLogin => text.write_str("m"),
             }
             .expect("a string takes every write");
         }
@@ -290,6 +327,21 @@ fn find_step(word: &str) -> Option<TraceStep> {
         'R' => TraceStep::RowsFound,
         'A' => TraceStep::RowsAcceptAlways,
         'q' => return find_limit_step(value),
+        'G' => {
+            let until = Timestamp::from_micros(value.parse().ok()?);
+            return Some(TraceStep::InGrace { until });
+        }
+        'W' => {
+            let state = value.parse().ok()?;
+            return Some(TraceStep::Walled { state });
+        }
+        'B' => {
+            let limit = value.parse().ok()?;
+            return Some(TraceStep::DeviceNew { limit });
+        }
+        'N' => TraceStep::NasAllowed,
+        'b' => TraceStep::DeviceBound,
+        'm' => TraceStep::DeviceLogin,
         'f' => TraceStep::SubscriberFound,
         'a' => TraceStep::SubscriberActive,
         'e' => TraceStep::NotExpired,
@@ -404,6 +456,7 @@ fn find_scheme(text: &str) -> Option<HashScheme> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscriber::state::AccessState;
 
     const AT: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -428,9 +481,27 @@ mod tests {
             RejectReason::RowsDoNotMatch,
             RejectReason::RowsReject,
             RejectReason::RowsAuthType,
+            RejectReason::Pending,
+            RejectReason::Suspended,
+            RejectReason::NasNotAllowed,
+            RejectReason::DeviceUnnamed,
+            RejectReason::DeviceNotStored,
+            RejectReason::DeviceOfSeveral,
+            RejectReason::DeviceDiffers,
+            RejectReason::UnknownRealm,
+            RejectReason::RealmElsewhere,
         ] {
             check_reason(plain, plain.code());
         }
+        for state in AccessState::ALL {
+            let text = format!("no_garden {state}");
+            check_reason(RejectReason::NoGarden { state }, &text);
+        }
+        check_reason(RejectReason::DeviceLimit { limit: 3 }, "device_limit 3");
+        check_reason(
+            RejectReason::PrivateDeviceLimit { limit: 0 },
+            "private_device_limit 0",
+        );
         check_reason(
             RejectReason::Expired { at: AT },
             "expired 2027-01-15T08:00:00Z",
@@ -604,6 +675,20 @@ mod tests {
             ],
             None,
             "qxdownload/day/1800000000 qpdownload/day/0",
+        );
+        check_trace(
+            &[
+                TraceStep::InGrace { until: AT },
+                TraceStep::Walled {
+                    state: AccessState::SuspendedWalled,
+                },
+                TraceStep::NasAllowed,
+                TraceStep::DeviceBound,
+                TraceStep::DeviceNew { limit: 2 },
+                TraceStep::DeviceLogin,
+            ],
+            None,
+            "G1800000000000000 Wsuspended_walled N b B2 m",
         );
         let reason = RejectReason::Expired { at: AT };
         check_trace(

@@ -9,6 +9,7 @@ use domain::credential::{Credential, PasswordHash};
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
 use domain::session_policy::SessionTerms;
+use domain::subscriber::state::StateError;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
 use storage::error::UniqueField;
@@ -404,19 +405,8 @@ impl<'r> Fields<'r> {
     }
 }
 
-fn parse_status(raw: &str) -> Result<SubscriberStatus, StatusError> {
-    [SubscriberStatus::Active, SubscriberStatus::Disabled]
-        .into_iter()
-        .find(|status| status.as_str().eq_ignore_ascii_case(raw))
-        .ok_or_else(|| StatusError {
-            raw: raw.to_owned(),
-        })
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{raw}' is not one of: active, disabled")]
-struct StatusError {
-    raw: String,
+fn parse_status(raw: &str) -> Result<SubscriberStatus, StateError> {
+    raw.parse()
 }
 
 #[cfg(test)]

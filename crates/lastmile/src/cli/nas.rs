@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use domain::id::TenantId;
 use domain::name::Name;
 use domain::nas::{
-    MessageAuthenticatorPolicy, NasSettings, OctetView, SourceError, Vendor, parse_source,
-    show_source,
+    MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, SourceError,
+    Vendor, parse_source, show_source,
 };
 use domain::secret::Secret;
 use domain::time::Timestamp;
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
+use super::nas_group::{self, GroupCommand};
 use super::value::{self, HiddenArg, NAS_SECRET_OCTETS_MIN};
 use crate::output::Record;
 
@@ -69,6 +70,9 @@ pub(crate) enum NasCommand {
         #[command(flatten)]
         dry_run: DryRun,
     },
+    /// Groups of routers, to bind subscribers to
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// List the sources that speak RADIUS to us and are not registered
     #[command(after_help = "Examples:
   lastmile nas knocking
@@ -100,6 +104,12 @@ pub(crate) struct AddArgs {
     /// Whose input its octet counters mean: nas (RFC 2866), client (some access points)
     #[arg(long, value_name = "VIEW", default_value_t = OctetView::Nas)]
     octet_view: OctetView,
+    /// Whether registered devices may log in with their MAC address as the user name: off, on
+    #[arg(long, value_name = "SWITCH", default_value_t = MacAuthentication::Off)]
+    mac_authentication: MacAuthentication,
+    /// Whose subscribers may log in by their realm: own, shared (those of every provider)
+    #[arg(long, value_name = "SHARING", default_value_t = NasSharing::Own)]
+    sharing: NasSharing,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -134,6 +144,12 @@ pub(crate) struct SetArgs {
     /// Whose input its octet counters mean: nas, client
     #[arg(long, value_name = "VIEW")]
     octet_view: Option<OctetView>,
+    /// Whether registered devices may log in with their MAC address as the user name: off, on
+    #[arg(long, value_name = "SWITCH")]
+    mac_authentication: Option<MacAuthentication>,
+    /// Whose subscribers may log in by their realm: own, shared
+    #[arg(long, value_name = "SHARING")]
+    sharing: Option<NasSharing>,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -157,6 +173,8 @@ struct NasRecord {
     message_authenticator: MessageAuthenticatorPolicy,
     octet_view: OctetView,
     coa_port: u16,
+    mac_authentication: MacAuthentication,
+    sharing: NasSharing,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -187,6 +205,8 @@ impl Record for NasRecord {
         "message_authenticator",
         "octet_view",
         "coa_port",
+        "mac_authentication",
+        "sharing",
         "created_at",
         "updated_at",
         "id",
@@ -210,6 +230,8 @@ impl Record for NewNasRecord {
         "message_authenticator",
         "octet_view",
         "coa_port",
+        "mac_authentication",
+        "sharing",
         "created_at",
         "updated_at",
         "id",
@@ -230,6 +252,7 @@ pub(crate) async fn run(context: &mut Context, command: NasCommand) -> Result<()
         NasCommand::Show { name } => show(context, &name).await,
         NasCommand::Set(args) => set(context, *args).await,
         NasCommand::Remove { name, dry_run } => remove(context, &name, dry_run).await,
+        NasCommand::Group(command) => nas_group::run(context, command).await,
         NasCommand::Knocking(size) => knocking(context, size).await,
     }
 }
@@ -250,6 +273,8 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         message_authenticator: args.message_authenticator,
         octet_view: args.octet_view,
         coa_port: args.coa_port,
+        mac_authentication: args.mac_authentication,
+        sharing: args.sharing,
     };
     let deed = Deed {
         what: format!("NAS {}", args.name),
@@ -319,6 +344,8 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         message_authenticator: args.message_authenticator,
         octet_view: args.octet_view,
         coa_port: args.coa_port,
+        mac_authentication: args.mac_authentication,
+        sharing: args.sharing,
     };
     let store = args.dry_run.store(&context.app).await?;
     let before = store.nas_find(TENANT, &args.name).await?;
@@ -412,13 +439,15 @@ fn record_of(name: &str, address: IpNet, settings: &NasSettings) -> NasRecord {
         message_authenticator: settings.message_authenticator,
         octet_view: settings.octet_view,
         coa_port: settings.coa_port,
+        mac_authentication: settings.mac_authentication,
+        sharing: settings.sharing,
         created_at: None,
         updated_at: None,
         id: None,
     }
 }
 
-fn not_found(name: &Name) -> CliError {
+pub(super) fn not_found(name: &Name) -> CliError {
     CliError::NotFound {
         what: Resource::Nas,
         name: name.to_string(),

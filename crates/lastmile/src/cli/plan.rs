@@ -1,8 +1,9 @@
 //! `lastmile plan`: what is sold.
 
-use domain::id::TenantId;
+use domain::id::{GardenId, TenantId};
 use domain::limit::{Quotas, Resets, Validity, ValidityStart, Windows};
 use domain::name::Name;
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
@@ -10,12 +11,13 @@ use domain::time::Timestamp;
 use serde::Serialize;
 use storage::error::Resource;
 use storage::page::Page;
-use storage::plan::{NewPlan, PlanPatch, PlanSummary};
+use storage::plan::{AccessPatch, NewPlan, PlanPatch, PlanSummary};
 use storage::store::Store;
 
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
+use super::garden;
 use super::value;
 use crate::output::Record;
 use limits::{ClearLimitArgs, LimitArgs};
@@ -34,7 +36,9 @@ pub(crate) enum PlanCommand {
   lastmile plan add roam --rate 5M/5M --session-limit 2 --session-policy replace-oldest
   lastmile plan add fair-50 --rate 25M/50M --quota 50G/month --at-limit throttle:1M/1M
   lastmile plan add office --window Wk0800-1800 --quota time:40h/week
-  lastmile plan add voucher-day --quota 2G/total --validity 1d --validity-from first-use")]
+  lastmile plan add voucher-day --quota 2G/total --validity 1d --validity-from first-use
+  lastmile plan add phone --rate 5M/10M --device-limit 1 --private-device-limit 1
+  lastmile plan add month --rate 10M/20M --grace-days 3 --after-expiry walled")]
     Add(Box<AddArgs>),
     /// List the plans
     #[command(after_help = "Examples:
@@ -96,6 +100,8 @@ pub(crate) struct AddArgs {
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
     dry_run: DryRun,
 }
 
@@ -147,7 +153,39 @@ pub(crate) struct SetArgs {
     #[command(flatten)]
     clear_limits: ClearLimitArgs,
     #[command(flatten)]
+    access: AccessArgs,
+    /// The garden of the provider again
+    #[arg(long, conflicts_with = "garden")]
+    clear_garden: bool,
+    /// Any device
+    #[arg(long, conflicts_with = "device_limit")]
+    clear_device_limit: bool,
+    /// Devices with a made-up address count like others
+    #[arg(long, conflicts_with = "private_device_limit")]
+    clear_private_device_limit: bool,
+    #[command(flatten)]
     dry_run: DryRun,
+}
+
+/// How access ends, and which devices may be used.
+#[derive(Debug, clap::Args)]
+struct AccessArgs {
+    /// Days that access goes on after a subscriber's expiry [default: 0]
+    #[arg(long, value_name = "DAYS")]
+    grace_days: Option<GraceDays>,
+    /// What comes after the expiry and its grace: hard (refused), walled (the walled garden)
+    /// [default: hard]
+    #[arg(long, value_name = "END")]
+    after_expiry: Option<AfterExpiry>,
+    /// The walled garden of this plan [default: that of `lastmile garden default`]
+    #[arg(long, value_name = "NAME")]
+    garden: Option<Name>,
+    /// Bind each subscriber to the first N devices they log in with [default: any device]
+    #[arg(long, value_name = "N")]
+    device_limit: Option<DeviceLimit>,
+    /// How many of a subscriber's devices may have a made-up (private) MAC address, counted apart
+    #[arg(long, value_name = "N")]
+    private_device_limit: Option<DeviceLimit>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -166,6 +204,11 @@ struct PlanRecord {
     validity_from: Option<ValidityStart>,
     resets: Option<Resets>,
     at_limit: Option<String>,
+    grace_days: GraceDays,
+    after_expiry: AfterExpiry,
+    garden: Option<String>,
+    device_limit: Option<DeviceLimit>,
+    private_device_limit: Option<DeviceLimit>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -187,6 +230,11 @@ impl Record for PlanRecord {
         "validity_from",
         "resets",
         "at_limit",
+        "grace_days",
+        "after_expiry",
+        "garden",
+        "device_limit",
+        "private_device_limit",
         "created_at",
         "updated_at",
         "id",
@@ -214,6 +262,7 @@ pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(
 
 async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
     let store = args.dry_run.store(&context.app).await?;
+    let garden = garden_id(&store, args.access.garden.as_ref()).await?;
     let terms = PlanTerms {
         rate: args.rate,
         session_timeout_seconds: args.session_timeout,
@@ -223,6 +272,13 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         session_limit: args.session_limit,
         session_policy: args.session_policy.unwrap_or_default(),
         limits: args.limits.resolve(&store, &args.name).await?,
+        access: PlanAccess {
+            grace_days: args.access.grace_days.unwrap_or_default(),
+            after_expiry: args.access.after_expiry.unwrap_or_default(),
+            garden,
+            device_limit: args.access.device_limit,
+            private_device_limit: args.access.private_device_limit,
+        },
     };
     let deed = Deed {
         what: format!("Plan {}", args.name),
@@ -234,7 +290,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
                 .map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string())
         ),
     };
-    let mut record = record_of(&args.name, &terms, None);
+    let mut record = record_of(&args.name, &terms, None, args.access.garden.as_ref());
     let plan = store
         .plan_insert(NewPlan {
             tenant: TENANT,
@@ -268,6 +324,8 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
     let store = args.dry_run.store(&context.app).await?;
     let before = store.plan_find(TENANT, &args.name).await?;
     let before = before.ok_or_else(|| not_found(&args.name))?;
+    let access = args.access;
+    let garden = garden_id(&store, access.garden.as_ref()).await?;
     let patch = PlanPatch {
         name: args.rename,
         rate: value::replacement(args.rate, args.clear_rate),
@@ -284,6 +342,16 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
             .limits
             .patch(&args.clear_limits, &store, &before)
             .await?,
+        access: AccessPatch {
+            grace_days: access.grace_days,
+            after_expiry: access.after_expiry,
+            garden: value::replacement(garden, args.clear_garden),
+            device_limit: value::replacement(access.device_limit, args.clear_device_limit),
+            private_device_limit: value::replacement(
+                access.private_device_limit,
+                args.clear_private_device_limit,
+            ),
+        },
     };
     let change = Change {
         what: format!("Plan {}", args.name),
@@ -316,12 +384,22 @@ impl From<PlanSummary> for PlanRecord {
             created_at: Some(plan.created_at),
             updated_at: Some(plan.updated_at),
             id: Some(plan.id.to_string()),
-            ..record_of(&plan.name, &plan.terms, plan.plan_at_limit.as_ref())
+            ..record_of(
+                &plan.name,
+                &plan.terms,
+                plan.plan_at_limit.as_ref(),
+                plan.garden_name.as_ref(),
+            )
         }
     }
 }
 
-fn record_of(name: &Name, terms: &PlanTerms, plan_at_limit: Option<&Name>) -> PlanRecord {
+fn record_of(
+    name: &Name,
+    terms: &PlanTerms,
+    plan_at_limit: Option<&Name>,
+    garden: Option<&Name>,
+) -> PlanRecord {
     let limits = terms.limits.as_deref();
     let with_quota = limits.filter(|limits| !limits.quotas.is_empty());
     let validity = limits.and_then(|limits| limits.validity);
@@ -340,10 +418,24 @@ fn record_of(name: &Name, terms: &PlanTerms, plan_at_limit: Option<&Name>) -> Pl
         validity_from: validity.map(|validity| validity.start),
         resets: with_quota.map(|limits| limits.resets),
         at_limit: with_quota.map(|limits| limits::show_at_limit(limits.at_limit, plan_at_limit)),
+        grace_days: terms.access.grace_days,
+        after_expiry: terms.access.after_expiry,
+        garden: garden.map(ToString::to_string),
+        device_limit: terms.access.device_limit,
+        private_device_limit: terms.access.private_device_limit,
         created_at: None,
         updated_at: None,
         id: None,
     }
+}
+
+async fn garden_id(store: &Store, name: Option<&Name>) -> Result<Option<GardenId>, CliError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let garden = store.garden_find(TENANT, name).await?;
+    let garden = garden.ok_or_else(|| garden::not_found(name))?;
+    Ok(Some(garden.id))
 }
 
 fn not_found(name: &Name) -> CliError {

@@ -6,7 +6,9 @@ use domain::credential::Credential;
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
+use domain::plan::access::GraceDays;
 use domain::session_policy::{SessionPolicy, SessionTerms};
+use domain::subscriber::state::{AccessState, Cause, StateChange};
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
@@ -21,6 +23,8 @@ use storage::subscriber::{
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
+use super::subscriber_binding::{self, BindingCommand};
+use super::subscriber_device::{self, DeviceCommand};
 use super::subscriber_import::{self, ImportArgs};
 use super::value::{self, HashArg, HiddenArg};
 use crate::output::Record;
@@ -55,6 +59,35 @@ pub(crate) enum SubscriberCommand {
   lastmile subscriber set ana --expires 2027-02-28 --clear-ipv4 --dry-run
   lastmile subscriber set ana --session-limit 3 --session-policy replace-oldest")]
     Set(Box<SetArgs>),
+    /// Let a pending subscriber log in from now on
+    #[command(after_help = "Examples:
+  lastmile subscriber activate ana")]
+    Activate {
+        /// User name
+        username: Username,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+    /// Suspend a subscriber, until they are restored
+    #[command(after_help = "Examples:
+  lastmile subscriber suspend ana --walled      # into the walled garden
+  lastmile subscriber suspend ana --hard        # refused")]
+    Suspend(SuspendArgs),
+    /// End the suspension of a subscriber
+    #[command(after_help = "Examples:
+  lastmile subscriber restore ana")]
+    Restore {
+        /// User name
+        username: Username,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
+    /// The routers that a subscriber may log in at
+    #[command(subcommand)]
+    Binding(BindingCommand),
+    /// The devices that a subscriber is bound to
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Let a disabled subscriber log in again
     #[command(after_help = "Examples:
   lastmile subscriber enable ana")]
@@ -126,8 +159,32 @@ pub(crate) struct AddArgs {
     /// Add without letting them log in yet
     #[arg(long)]
     disabled: bool,
+    /// Add as not activated yet
+    #[arg(long, conflicts_with = "disabled")]
+    pending: bool,
     #[command(flatten)]
     dry_run: DryRun,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SuspendArgs {
+    /// User name
+    username: Username,
+    #[command(flatten)]
+    kind: SuspendKind,
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct SuspendKind {
+    /// Refuse every login
+    #[arg(long)]
+    hard: bool,
+    /// Let them into the walled garden only
+    #[arg(long)]
+    walled: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -197,24 +254,19 @@ pub(crate) struct ListArgs {
     /// Only subscribers on this plan
     #[arg(long, value_name = "NAME")]
     plan: Option<Name>,
-    /// Only active or only disabled subscribers
+    /// Only subscribers in this state: pending, active, grace, suspended_walled, suspended_hard,
+    /// expired, disabled
     #[arg(long, value_name = "STATUS")]
-    status: Option<StatusArg>,
+    status: Option<AccessState>,
     #[command(flatten)]
     size: ListSize,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum StatusArg {
-    Active,
-    Disabled,
 }
 
 #[derive(Clone, Debug, Serialize)]
 struct SubscriberRecord {
     username: String,
     plan: String,
-    status: SubscriberStatus,
+    status: AccessState,
     credential: CredentialKind,
     expires_at: Option<Timestamp>,
     static_ipv4: Option<Ipv4Addr>,
@@ -259,11 +311,23 @@ pub(crate) async fn run(context: &mut Context, command: SubscriberCommand) -> Re
         SubscriberCommand::List(args) => list(context, args).await,
         SubscriberCommand::Show { username } => show(context, &username).await,
         SubscriberCommand::Set(args) => set(context, *args).await,
+        SubscriberCommand::Activate { username, dry_run } => {
+            transition(context, &username, StateChange::Activate, dry_run).await
+        }
+        SubscriberCommand::Suspend(args) => {
+            let change = args.kind.change();
+            transition(context, &args.username, change, args.dry_run).await
+        }
+        SubscriberCommand::Restore { username, dry_run } => {
+            transition(context, &username, StateChange::Restore, dry_run).await
+        }
+        SubscriberCommand::Binding(command) => subscriber_binding::run(context, command).await,
+        SubscriberCommand::Device(command) => subscriber_device::run(context, command).await,
         SubscriberCommand::Enable { username, dry_run } => {
-            switch(context, &username, SubscriberStatus::Active, dry_run).await
+            transition(context, &username, StateChange::Enable, dry_run).await
         }
         SubscriberCommand::Disable { username, dry_run } => {
-            switch(context, &username, SubscriberStatus::Disabled, dry_run).await
+            transition(context, &username, StateChange::Disable, dry_run).await
         }
         SubscriberCommand::Remove { username, dry_run } => {
             remove(context, &username, dry_run).await
@@ -284,10 +348,10 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         username: args.username,
         credential,
         plan,
-        status: if args.disabled {
-            SubscriberStatus::Disabled
-        } else {
-            SubscriberStatus::Active
+        status: match (args.disabled, args.pending) {
+            (true, _) => SubscriberStatus::Disabled,
+            (false, true) => SubscriberStatus::Pending,
+            (false, false) => SubscriberStatus::Active,
         },
         expires_at: args.expires,
         addresses: StaticAddresses {
@@ -300,7 +364,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
             session_policy: args.session_policy,
         },
     };
-    let mut record = record_of(&new, &args.plan);
+    let mut record = record_of(&new, &args.plan, context.app.now());
     let deed = Deed {
         what: format!("Subscriber {}", new.username),
         verb: "added",
@@ -323,10 +387,7 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
     let filter = SubscriberFilter {
         search: args.search,
         plan,
-        status: args.status.map(|status| match status {
-            StatusArg::Active => SubscriberStatus::Active,
-            StatusArg::Disabled => SubscriberStatus::Disabled,
-        }),
+        state: args.status,
     };
     let key = |subscriber: &SubscriberSummary| subscriber.username.clone();
     let load = async |page: &Page<Username>| store.subscriber_list(TENANT, &filter, page).await;
@@ -358,23 +419,29 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         ipv6_delegated: value::replacement(args.ipv6_delegated, args.clear_ipv6_delegated),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
         session_policy: value::replacement(args.session_policy, args.clear_session_policy),
-        ..SubscriberPatch::default()
     };
     update(context, &store, &args.username, patch, args.dry_run).await
 }
 
-async fn switch(
+async fn transition(
     context: &mut Context,
     username: &Username,
-    status: SubscriberStatus,
+    change: StateChange,
     dry_run: DryRun,
 ) -> Result<(), CliError> {
     let store = dry_run.store(&context.app).await?;
-    let patch = SubscriberPatch {
-        status: Some(status),
-        ..SubscriberPatch::default()
+    let before = store.subscriber_find(TENANT, username).await?;
+    let told = Change {
+        what: format!("Subscriber {username}"),
+        before: SubscriberRecord::from(before.ok_or_else(|| not_found(username))?),
+        hidden: None,
     };
-    update(context, &store, username, patch, dry_run).await
+    let by = Cause::Operator;
+    let update = async |store: &Store| {
+        let changed = store.subscriber_transition(TENANT, username, change, by);
+        Ok(SubscriberRecord::from(changed.await?))
+    };
+    told.make(context, dry_run, &store, update).await
 }
 
 async fn update(
@@ -424,6 +491,16 @@ async fn plan_id(store: &Store, name: &Name) -> Result<PlanId, CliError> {
     })
 }
 
+impl SuspendKind {
+    const fn change(&self) -> StateChange {
+        if self.walled {
+            StateChange::SuspendWalled
+        } else {
+            StateChange::SuspendHard
+        }
+    }
+}
+
 impl CredentialArgs {
     fn resolve(&self) -> Result<Option<Credential>, CliError> {
         const OPTION: &str = "--password";
@@ -448,7 +525,7 @@ impl From<SubscriberSummary> for SubscriberRecord {
         Self {
             username: subscriber.username.to_string(),
             plan: subscriber.plan.to_string(),
-            status: subscriber.status,
+            status: subscriber.state,
             credential: subscriber.credential_kind,
             expires_at: subscriber.expires_at,
             static_ipv4: subscriber.addresses.ipv4,
@@ -463,11 +540,11 @@ impl From<SubscriberSummary> for SubscriberRecord {
     }
 }
 
-fn record_of(new: &NewSubscriber, plan: &Name) -> SubscriberRecord {
+fn record_of(new: &NewSubscriber, plan: &Name, now: Timestamp) -> SubscriberRecord {
     SubscriberRecord {
         username: new.username.to_string(),
         plan: plan.to_string(),
-        status: new.status,
+        status: AccessState::at(new.status, new.expires_at, GraceDays::default(), now),
         credential: CredentialKind::of(&new.credential),
         expires_at: new.expires_at,
         static_ipv4: new.addresses.ipv4,
@@ -481,7 +558,7 @@ fn record_of(new: &NewSubscriber, plan: &Name) -> SubscriberRecord {
     }
 }
 
-fn not_found(username: &Username) -> CliError {
+pub(super) fn not_found(username: &Username) -> CliError {
     CliError::NotFound {
         what: Resource::Subscriber,
         name: username.to_string(),

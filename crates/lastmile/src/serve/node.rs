@@ -106,6 +106,7 @@ pub(super) async fn start(
         follower,
         beside,
         limits,
+        claims,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
@@ -115,6 +116,7 @@ pub(super) async fn start(
         supervisor.start_restarting(name, task);
     }
     supervisor.start_restarting("limits", limits);
+    supervisor.start_restarting("devices", claims);
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

@@ -13,6 +13,7 @@ use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::{LiveSession, Session};
 use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use storage::clock::Clock;
@@ -52,6 +53,10 @@ impl SnapshotDraft for NodeDraft {
 
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError> {
         self.0.add_plan(plan).map_err(fail_to_write)
+    }
+
+    fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), PortError> {
+        self.0.add_policy(policy).map_err(fail_to_write)
     }
 
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError> {
@@ -112,6 +117,7 @@ struct Reading {
 enum Kind {
     Nas,
     Plan,
+    Policy,
     Subscriber,
     RowGroup,
     RowUser,
@@ -123,6 +129,7 @@ impl Kind {
         match entry {
             SnapshotEntry::Nas(_) => Self::Nas,
             SnapshotEntry::Plan(_) => Self::Plan,
+            SnapshotEntry::Policy(_) => Self::Policy,
             SnapshotEntry::Subscriber(_) => Self::Subscriber,
             SnapshotEntry::RowGroup(_) => Self::RowGroup,
             SnapshotEntry::RowUser(_) => Self::RowUser,
@@ -279,6 +286,11 @@ impl Registry for SnapshotRegistry {
         Ok(found)
     }
 
+    async fn policy_all(&self) -> Result<Vec<TenantPolicy>, PortError> {
+        let all = self.page(Kind::Policy, Part::First, usize::MAX).await?;
+        Ok(all.into_iter().filter_map(policy).collect())
+    }
+
     async fn plan_many(&self, ids: &[PlanId]) -> Result<Vec<Plan>, PortError> {
         let mut plans = self.plan_all().await?;
         plans.retain(|plan| ids.contains(&plan.id));
@@ -303,6 +315,14 @@ fn nas(entry: SnapshotEntry) -> Option<Nas> {
 fn plan(entry: SnapshotEntry) -> Option<Plan> {
     if let SnapshotEntry::Plan(plan) = entry {
         Some(plan)
+    } else {
+        None
+    }
+}
+
+fn policy(entry: SnapshotEntry) -> Option<TenantPolicy> {
+    if let SnapshotEntry::Policy(policy) = entry {
+        Some(policy)
     } else {
         None
     }
@@ -382,6 +402,7 @@ mod tests {
     use domain::plan::PlanTerms;
     use domain::secret::Secret;
     use domain::session_policy::SessionTerms;
+    use domain::subscriber::binding::Bindings;
     use domain::subscriber::{StaticAddresses, SubscriberStatus};
     use storage::key_ring::KeyRing;
 
@@ -405,6 +426,7 @@ mod tests {
             source: parse_source("192.0.2.1").expect("a valid source"),
             secret: Secret::from("a shared secret"),
             settings: NasSettings::default(),
+            groups: Vec::new(),
         };
         draft.add_nas(&nas).expect("there is room");
         let plan = Plan {
@@ -414,6 +436,8 @@ mod tests {
             terms: PlanTerms::default(),
         };
         draft.add_plan(&plan).expect("there is room");
+        let policy = TenantPolicy::new(TenantId::DEFAULT);
+        draft.add_policy(&policy).expect("there is room");
         for number in 0..SUBSCRIBERS {
             let subscriber = Subscriber {
                 id: Id::from_bytes([number; 16]),
@@ -425,6 +449,7 @@ mod tests {
                 expires_at: None,
                 addresses: StaticAddresses::default(),
                 sessions: SessionTerms::default(),
+                bindings: Bindings::default(),
             };
             draft.add_subscriber(&subscriber).expect("there is room");
         }
@@ -467,6 +492,7 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(registry.plan_all().await.expect("it is whole").len(), 1);
             assert_eq!(registry.nas_all().await.expect("it is whole").len(), 1);
+            assert_eq!(registry.policy_all().await.expect("it is whole").len(), 1);
             assert_eq!(read_subscribers(&registry).await, expected);
             let sessions = registry.session_page(None, 10).await.expect("it is whole");
             let open: Vec<_> = sessions

@@ -1,5 +1,6 @@
 //! The real program as operators and scripts type it, on a database of its own.
 
+mod access;
 mod commands;
 mod errors;
 mod formats;

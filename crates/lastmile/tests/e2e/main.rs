@@ -1,11 +1,13 @@
 //! The real program against foreign clients, crashes, broken packets and curious eyes.
 
+mod access;
 mod auth_log;
 mod bad_packets;
 mod books;
 mod contract;
 mod crash;
 mod crashes;
+mod devices;
 mod disk_full;
 mod duplicates;
 mod guarding;

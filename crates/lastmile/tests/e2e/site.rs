@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use domain::secret::Secret;
 use lab::credentials::Credentials;
@@ -23,6 +24,9 @@ pub(crate) const FAY: (&str, &str) = ("fay", "fay-pass-word-2");
 /// Has a static address.
 pub(crate) const SAM: (&str, &str) = ("sam", "sam-pass-word-3");
 pub(crate) const SAM_ADDRESS: &str = "100.64.0.7";
+
+/// When an entry of the log is given up.
+const LOG_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Everything a test needs; it disappears with the value.
 pub(crate) struct Site {
@@ -126,6 +130,27 @@ impl Site {
         let path = self.files.path().join(name);
         fs::write(&path, text).expect("the temporary directory is writable");
         path
+    }
+
+    /// Waits until the log of authentications says something; it is written a moment later.
+    #[track_caller]
+    pub(crate) fn until_logged(&self, text: &str) {
+        let begun = Instant::now();
+        loop {
+            let log = self.command("log auth --output json");
+            if log.contains(text) {
+                return;
+            }
+            assert!(begun.elapsed() < LOG_PATIENCE, "no '{text}' in {log}");
+        }
+    }
+
+    /// How the account of a subscriber stands.
+    #[track_caller]
+    pub(crate) fn state(&self, username: &str) -> String {
+        let shown = self.command(&format!("subscriber show {username} --output json"));
+        let shown: Value = serde_json::from_str(&shown).expect("it is JSON");
+        shown["status"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Every session, newest first.

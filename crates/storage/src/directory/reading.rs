@@ -11,6 +11,7 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
+use super::bound::Bound;
 use super::readable_or_told;
 use crate::error::StoreError;
 use crate::key_ring::KeyRing;
@@ -40,13 +41,17 @@ impl<'k> Reading<'k> {
     }
 
     /// Adds rows; waits while enough are under way.
-    pub(super) async fn push(&mut self, rows: Vec<QueryResult>) -> Result<(), StoreError> {
+    pub(super) async fn push(
+        &mut self,
+        rows: Vec<QueryResult>,
+        mut bound: Bound,
+    ) -> Result<(), StoreError> {
         if LOTS_MAX <= self.lots.len() {
             self.wait().await?;
         }
         let keys = self.keys.clone();
         let lot = spawn_blocking(move || {
-            let read = |row| readable_or_told(unsealed(row, &keys));
+            let read = |row| readable_or_told(unsealed(row, &keys, &mut bound));
             rows.iter().filter_map(read).collect()
         });
         self.lots.push_back(lot);
@@ -74,13 +79,18 @@ pub(super) fn id(row: &QueryResult) -> Result<Uuid, DbErr> {
     row.try_get_by_index(0)
 }
 
-fn unsealed(row: &QueryResult, keys: &KeyRing) -> Result<Subscriber, StoreError> {
+fn unsealed(
+    row: &QueryResult,
+    keys: &KeyRing,
+    bound: &mut Bound,
+) -> Result<Subscriber, StoreError> {
     let stored = match (row.try_as_sqlite_row(), row.try_as_pg_row()) {
         (Some(row), _) => stored::<SqliteRow>(row),
         (None, Some(row)) => stored::<PgRow>(row),
         (None, None) => Err(sqlx::Error::RowNotFound),
     };
-    stored?.unsealed(keys)
+    let stored = stored?;
+    stored.unsealed(keys, bound.take(stored.id))
 }
 
 fn stored<'r, R: Row>(row: &'r R) -> Result<StoredSubscriber<'r>, sqlx::Error>

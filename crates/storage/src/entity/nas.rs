@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub message_authenticator: String,
     pub octet_view: String,
     pub coa_port: i64,
+    pub mac_authentication: String,
+    pub sharing: String,
     pub created_at: i64,
     pub updated_at: i64,
 }

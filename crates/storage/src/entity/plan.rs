@@ -24,6 +24,11 @@ pub(crate) struct Model {
     pub resets: Option<String>,
     pub at_limit_rate: Option<String>,
     pub at_limit_plan: Option<Uuid>,
+    pub grace_days: i64,
+    pub after_expiry: String,
+    pub garden: Option<Uuid>,
+    pub device_limit: Option<i64>,
+    pub private_device_limit: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -14,14 +14,17 @@ use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, Subscriber};
+use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use super::{SnapshotAbout, SnapshotEntry, SnapshotSession};
+use access::{AccessEntry, BindingsEntry, PolicyEntry, StatusEntry};
 use rows::RowsEntry;
 
+mod access;
 mod rows;
 
 /// The octets are not what this program, or an older one, has written.
@@ -40,6 +43,7 @@ pub(super) enum Entry<'a> {
     Session(SessionEntry<'a>),
     RowUser(RowsEntry<'a>),
     RowGroup(RowsEntry<'a>),
+    Policy(PolicyEntry),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +64,9 @@ pub(super) struct NasEntry<'a> {
     message_authenticator: MessageAuthenticator,
     octet_view: OctetView,
     coa_port: u16,
+    groups: Vec<[u8; 16]>,
+    has_mac_authentication: bool,
+    is_shared: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +104,7 @@ pub(super) struct PlanEntry<'a> {
     session_limit: Option<u16>,
     session_policy: Policy,
     limits: Option<LimitsEntry>,
+    access: AccessEntry,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -136,13 +144,14 @@ pub(super) struct SubscriberEntry<'a> {
     #[serde(borrow)]
     credential: CredentialEntry<'a>,
     plan: [u8; 16],
-    is_active: bool,
+    status: StatusEntry,
     expires_at_micros: Option<i64>,
     ipv4: Option<Ipv4Addr>,
     ipv6_prefix: Option<(Ipv6Addr, u8)>,
     ipv6_delegated: Option<(Ipv6Addr, u8)>,
     session_limit: Option<u16>,
     session_policy: Option<Policy>,
+    bindings: BindingsEntry,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -187,6 +196,7 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             source,
             secret,
             settings,
+            groups,
         } = nas;
         let nas::NasSettings {
             vendor,
@@ -194,6 +204,8 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             message_authenticator,
             octet_view,
             coa_port,
+            mac_authentication,
+            sharing,
         } = settings;
         Self::Nas(NasEntry {
             id: *id.as_bytes(),
@@ -206,6 +218,15 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             message_authenticator: (*message_authenticator).into(),
             octet_view: (*octet_view).into(),
             coa_port: *coa_port,
+            groups: access::octets(groups),
+            has_mac_authentication: match mac_authentication {
+                nas::MacAuthentication::On => true,
+                nas::MacAuthentication::Off => false,
+            },
+            is_shared: match sharing {
+                nas::NasSharing::Shared => true,
+                nas::NasSharing::Own => false,
+            },
         })
     }
 }
@@ -228,6 +249,7 @@ impl<'a> Entry<'a> {
             session_limit,
             session_policy,
             limits,
+            access,
         } = terms;
         Self::Plan(PlanEntry {
             id: *id.as_bytes(),
@@ -241,6 +263,7 @@ impl<'a> Entry<'a> {
             session_limit: session_limit.map(SessionLimit::as_sessions),
             session_policy: (*session_policy).into(),
             limits: limits.as_deref().map(LimitsEntry::of),
+            access: access.into(),
         })
     }
 
@@ -255,7 +278,8 @@ impl<'a> Entry<'a> {
             | Self::Subscriber(_)
             | Self::Session(_)
             | Self::RowUser(_)
-            | Self::RowGroup(_) => Err(Unreadable),
+            | Self::RowGroup(_)
+            | Self::Policy(_) => Err(Unreadable),
         }
     }
 
@@ -268,7 +292,14 @@ impl<'a> Entry<'a> {
             Self::Session(session) => Ok(SnapshotEntry::Session(session.into_domain())),
             Self::RowUser(rows) => Ok(SnapshotEntry::RowUser(rows.into_user())),
             Self::RowGroup(rows) => Ok(SnapshotEntry::RowGroup(rows.into_group())),
+            Self::Policy(policy) => policy.into_domain().map(SnapshotEntry::Policy),
         }
+    }
+}
+
+impl From<&TenantPolicy> for Entry<'_> {
+    fn from(policy: &TenantPolicy) -> Self {
+        Self::Policy(policy.into())
     }
 }
 
@@ -284,6 +315,7 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             expires_at,
             addresses,
             sessions,
+            bindings,
         } = subscriber;
         let StaticAddresses {
             ipv4,
@@ -299,16 +331,14 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
                 Credential::Hashed(hash) => CredentialEntry::Hashed(hash.text()),
             },
             plan: *plan.as_bytes(),
-            is_active: match status {
-                SubscriberStatus::Active => true,
-                SubscriberStatus::Disabled => false,
-            },
+            status: (*status).into(),
             expires_at_micros: expires_at.map(Timestamp::as_micros),
             ipv4: *ipv4,
             ipv6_prefix: ipv6_prefix.map(prefix_parts),
             ipv6_delegated: ipv6_delegated.map(prefix_parts),
             session_limit: sessions.session_limit.map(SessionLimit::as_sessions),
             session_policy: sessions.session_policy.map(Policy::from),
+            bindings: bindings.into(),
         })
     }
 }
@@ -351,7 +381,18 @@ impl NasEntry<'_> {
                 message_authenticator: self.message_authenticator.into(),
                 octet_view: self.octet_view.into(),
                 coa_port: self.coa_port,
+                mac_authentication: if self.has_mac_authentication {
+                    nas::MacAuthentication::On
+                } else {
+                    nas::MacAuthentication::Off
+                },
+                sharing: if self.is_shared {
+                    nas::NasSharing::Shared
+                } else {
+                    nas::NasSharing::Own
+                },
             },
+            groups: access::groups(self.groups),
         })
     }
 }
@@ -378,6 +419,7 @@ impl PlanEntry<'_> {
                 session_limit: session_limit.map_err(|_| Unreadable)?,
                 session_policy: self.session_policy.into(),
                 limits: self.limits.map(LimitsEntry::into_domain).transpose()?,
+                access: self.access.into_domain()?,
             },
         })
     }
@@ -457,11 +499,7 @@ impl SubscriberEntry<'_> {
                 }
             },
             plan: Id::from_bytes(self.plan),
-            status: if self.is_active {
-                SubscriberStatus::Active
-            } else {
-                SubscriberStatus::Disabled
-            },
+            status: self.status.into(),
             expires_at: self.expires_at_micros.map(Timestamp::from_micros),
             addresses: StaticAddresses {
                 ipv4: self.ipv4,
@@ -472,6 +510,7 @@ impl SubscriberEntry<'_> {
                 session_limit: session_limit.map_err(|_| Unreadable)?,
                 session_policy: self.session_policy.map(SessionPolicy::from),
             },
+            bindings: self.bindings.into(),
         })
     }
 }

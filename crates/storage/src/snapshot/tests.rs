@@ -1,12 +1,21 @@
 //! What is written comes back, and nothing else does.
 
 use domain::credential::Credential;
+use domain::garden::{Garden, GardenTerms};
 use domain::id::Id;
 use domain::limit::{AtLimit, Limits, Validity, ValidityStart};
-use domain::nas::{MessageAuthenticatorPolicy, NasSettings, OctetView, Vendor, parse_source};
+use domain::message::StateMessage;
+use domain::nas::{
+    MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, Vendor,
+    parse_source,
+};
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use domain::plan::{InterimInterval, PlanTerms, SessionLimit, TimeoutSeconds};
+use domain::realm::{Realm, RealmHandling};
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
+use domain::subscriber::binding::{Bindings, NasBinding};
+use domain::subscriber::state::AccessState;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -42,6 +51,7 @@ fn subscriber(number: u128, password: &str) -> Subscriber {
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
+        bindings: Bindings::default(),
     }
 }
 
@@ -58,7 +68,10 @@ fn nas() -> Nas {
             message_authenticator: MessageAuthenticatorPolicy::Auto,
             octet_view: OctetView::Client,
             coa_port: 1_700,
+            mac_authentication: MacAuthentication::On,
+            sharing: NasSharing::Shared,
         },
+        groups: vec![Id::from_bytes([8; 16]), Id::from_bytes([9; 16])],
     }
 }
 
@@ -85,7 +98,51 @@ fn plan() -> Plan {
                 zone: "Asia/Kolkata".parse().expect("a zone"),
                 ..Limits::default()
             })),
+            access: PlanAccess {
+                grace_days: GraceDays::new(7).expect("a valid number of days"),
+                after_expiry: AfterExpiry::Walled,
+                garden: Some(Id::from_bytes([6; 16])),
+                device_limit: DeviceLimit::new(3),
+                private_device_limit: DeviceLimit::new(0),
+            },
         },
+    }
+}
+
+fn policy() -> TenantPolicy {
+    let tenant = Id::from_bytes([1; 16]);
+    let garden = Garden {
+        id: Id::from_bytes([6; 16]),
+        tenant,
+        name: "Unpaid".parse().expect("a valid name"),
+        terms: GardenTerms {
+            pool: "walled".parse().ok(),
+            address_list: "unpaid".parse().ok(),
+            rate: "1M/2M".parse().ok(),
+            redirect: "https://pay.example.net/".parse().ok(),
+            session_timeout_seconds: TimeoutSeconds::new(120).expect("a valid timeout"),
+        },
+    };
+    let message = |state| StateMessage {
+        state,
+        language: "sw".parse().expect("a valid tag"),
+        template: "{username} — {plan}".parse().expect("a good template"),
+    };
+    let realm = |name: &str, handling| Realm {
+        tenant,
+        name: name.parse().expect("a valid name"),
+        handling,
+    };
+    TenantPolicy {
+        tenant,
+        language: "sw".parse().expect("a valid tag"),
+        garden: Some(garden.id),
+        gardens: vec![garden],
+        messages: AccessState::ALL.into_iter().map(message).collect(),
+        realms: vec![
+            realm("isp", RealmHandling::Strip),
+            realm("old", RealmHandling::Keep),
+        ],
     }
 }
 
@@ -136,6 +193,7 @@ fn entries() -> Vec<SnapshotEntry> {
     let plain_nas = Nas {
         source: parse_source("192.0.2.1").expect("a valid source"),
         settings: NasSettings::default(),
+        groups: Vec::new(),
         ..nas()
     };
     let plain_plan = Plan {
@@ -148,7 +206,17 @@ fn entries() -> Vec<SnapshotEntry> {
                 .parse()
                 .expect("valid"),
         ),
-        status: SubscriberStatus::Disabled,
+        status: SubscriberStatus::SuspendedWalled,
+        bindings: Bindings {
+            nas: Some(Box::new(NasBinding {
+                nas: vec![Id::from_bytes([3; 16])],
+                groups: vec![Id::from_bytes([8; 16])],
+            })),
+            devices: ["00:00:5e:00:53:01", "02:00:00:00:00:01"]
+                .iter()
+                .map(|mac| mac.parse().expect("a valid address"))
+                .collect(),
+        },
         expires_at: Some(Timestamp::from_micros(-1)),
         addresses: StaticAddresses {
             ipv4: Some([100, 64, 0, 7].into()),
@@ -172,6 +240,8 @@ fn entries() -> Vec<SnapshotEntry> {
         SnapshotEntry::Nas(plain_nas),
         SnapshotEntry::Plan(plan()),
         SnapshotEntry::Plan(plain_plan),
+        SnapshotEntry::Policy(policy()),
+        SnapshotEntry::Policy(TenantPolicy::new(Id::from_bytes([2; 16]))),
         SnapshotEntry::Subscriber(full),
         SnapshotEntry::Subscriber(subscriber(2, PASSWORD)),
         SnapshotEntry::RowGroup(row_group()),
@@ -185,6 +255,7 @@ fn add(writer: &mut SnapshotWriter, entry: &SnapshotEntry) -> Result<(), Snapsho
     match entry {
         SnapshotEntry::Nas(nas) => writer.add_nas(nas),
         SnapshotEntry::Plan(plan) => writer.add_plan(plan),
+        SnapshotEntry::Policy(policy) => writer.add_policy(policy),
         SnapshotEntry::Subscriber(subscriber) => writer.add_subscriber(subscriber),
         SnapshotEntry::RowGroup(rows) => writer.add_row_group(rows),
         SnapshotEntry::RowUser(rows) => writer.add_row_user(rows),

@@ -154,6 +154,7 @@ fn nas_of(change: Change) -> Option<NasId> {
         Change::Nas(id) => Some(id),
         Change::Plan(_)
         | Change::Subscriber(_)
+        | Change::Tenant(_)
         | Change::Everything
         | Change::RowUser(_)
         | Change::RowGroup(_)
@@ -281,6 +282,7 @@ fn subscriber_of(change: Change) -> Option<SubscriberId> {
         Change::Subscriber(id) => Some(id),
         Change::Nas(_)
         | Change::Plan(_)
+        | Change::Tenant(_)
         | Change::Everything
         | Change::RowUser(_)
         | Change::RowGroup(_)

@@ -5,12 +5,14 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod access;
 mod accounting;
 mod accounting_lanes;
 mod accounting_numbered;
 mod accounting_races;
 mod auth_log;
 mod change_feed;
+mod devices;
 mod directory;
 mod fixture;
 mod guard;

@@ -3,10 +3,11 @@
 use domain::credential::{Credential, HashScheme};
 use domain::id::PlanId;
 use domain::name::{Name, Username};
-use domain::nas::{MessageAuthenticatorPolicy, OctetView, Vendor, parse_source};
+use domain::nas::{MacAuthentication, MessageAuthenticatorPolicy, OctetView, Vendor, parse_source};
 use domain::plan::{InterimInterval, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
 use domain::subscriber::SubscriberStatus;
+use domain::subscriber::state::AccessState;
 use domain::time::Timestamp;
 use storage::error::{Resource, StoreError, UniqueField};
 use storage::nas::NasPatch;
@@ -78,6 +79,7 @@ async fn nas_patch_changes_what_it_names_and_nothing_else(database: Database) {
         vendor: Some(Vendor::Cisco),
         identifier: Some(None),
         message_authenticator: Some(MessageAuthenticatorPolicy::Off),
+        mac_authentication: Some(MacAuthentication::On),
         coa_port: Some(1_700),
         ..NasPatch::default()
     };
@@ -85,6 +87,7 @@ async fn nas_patch_changes_what_it_names_and_nothing_else(database: Database) {
     assert_eq!(changed.name.as_str(), "Pop-2");
     assert_eq!(changed.settings.identifier, None);
     assert_eq!(changed.settings.octet_view, OctetView::Client);
+    assert_eq!(changed.settings.mac_authentication, MacAuthentication::On);
     let stored = &store.directory_nas_all().await.unwrap()[0];
     assert_eq!(stored.secret.expose(), b"another");
     assert_eq!(stored.settings, changed.settings);
@@ -237,7 +240,6 @@ async fn subscriber_patch_changes_what_it_names_and_nothing_else(database: Datab
     let ana = store.subscriber_insert(new).await.unwrap();
     let patch = SubscriberPatch {
         plan: Some(other),
-        status: Some(SubscriberStatus::Disabled),
         expires_at: Some(Some(TestClock::START)),
         ..SubscriberPatch::default()
     };
@@ -246,7 +248,7 @@ async fn subscriber_patch_changes_what_it_names_and_nothing_else(database: Datab
         .await
         .unwrap();
     assert_eq!(changed.plan.as_str(), "Home 100");
-    assert_eq!(changed.status, SubscriberStatus::Disabled);
+    assert_eq!(changed.state, AccessState::Expired);
     assert_eq!(changed.addresses, ana.addresses);
     let patch = SubscriberPatch {
         credential: Some(Credential::Cleartext(Secret::from("new"))),
@@ -338,7 +340,7 @@ async fn subscriber_list_filters_and_pages(database: Database) {
         ),
         (
             SubscriberFilter {
-                status: Some(SubscriberStatus::Disabled),
+                state: Some(AccessState::Disabled),
                 plan: Some(plan),
                 search: None,
             },

@@ -236,6 +236,7 @@ mod tests {
                 message_authenticator: policy,
                 ..NasSettings::default()
             },
+            groups: Vec::new(),
         }
     }
 

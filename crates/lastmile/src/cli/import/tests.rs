@@ -154,7 +154,7 @@ fn complaints_name_the_optional_columns() {
         ),
         (
             "ana,a,home,,,,gone",
-            "status: 'gone' is not one of: active, disabled",
+            "status: 'gone' is not one of: active, disabled, pending, suspended_walled, suspended_hard",
         ),
     ];
     for (row, expected) in rows {

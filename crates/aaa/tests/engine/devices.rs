@@ -1,0 +1,193 @@
+//! New devices: the answer waits until they are bound.
+
+use aaa::duplicate::Ticket;
+use aaa::engine::Effect;
+use aaa::inbox::Completion;
+use aaa::metrics::Drop;
+use domain::access::Claim;
+use domain::credential::Credential;
+use domain::mac::Mac;
+use domain::plan::PlanTerms;
+use domain::plan::access::{DeviceLimit, PlanAccess};
+use domain::secret::Secret;
+use domain::subscriber::Subscriber;
+use domain::subscriber::binding::Bindings;
+use radius::attribute::kind;
+
+use crate::ms_chap::v2;
+use crate::registry::{PASSWORD, plan, plan_id, subscriber};
+use crate::request::Request;
+use crate::script::{STRICT, Script, check};
+
+const DENIED: &str = "Reply-Message = \"Access denied\"";
+const TOO_MANY: &str = "Reply-Message = \"Your account is used on too many devices\"";
+
+fn bound_to(devices: &[&str]) -> Subscriber {
+    let devices = devices.iter().map(|raw| mac(raw)).collect();
+    Subscriber {
+        plan: plan_id(3),
+        bindings: Bindings {
+            devices,
+            ..Bindings::default()
+        },
+        ..subscriber(40, "dev")
+    }
+}
+
+fn mac(raw: &str) -> Mac {
+    raw.parse().expect("a valid address")
+}
+
+/// A subscriber whose plan binds one device.
+fn script(devices: &[&str]) -> Script {
+    let script = Script::new();
+    let one = PlanTerms {
+        access: PlanAccess {
+            device_limit: DeviceLimit::new(1),
+            ..PlanAccess::default()
+        },
+        ..PlanTerms::default()
+    };
+    let mut plans = script.registry.plans.lock().expect("nobody panicked");
+    plans.push(plan(3, "25M/50M", one));
+    drop(plans);
+    script.registry.put(bound_to(devices));
+    script.reload();
+    script
+}
+
+fn login(identifier: u8, station: &str) -> Request {
+    Request::access("dev")
+        .identifier(identifier)
+        .with(kind::CALLING_STATION_ID, station.as_bytes())
+        .pap(PASSWORD)
+}
+
+/// The ticket of the only claim that waits, after a look at what is claimed.
+#[track_caller]
+fn take_claim(script: &mut Script, device: &str) -> Ticket {
+    match script.effects.pop() {
+        Some(Effect::Claim {
+            subscriber,
+            mac: claimed,
+            ticket,
+            ..
+        }) => {
+            assert_eq!(subscriber, bound_to(&[]).id);
+            assert_eq!(claimed, mac(device));
+            ticket
+        }
+        other => panic!("expected a device to bind, found {other:?}"),
+    }
+}
+
+fn code(shown: &[String]) -> Option<&str> {
+    shown.first().map(String::as_str)
+}
+
+#[test]
+fn a_known_device_waits_for_nothing_in_whatever_notation() {
+    let mut script = script(&["00:00:5e:00:53:01"]);
+    for (identifier, station) in [(1, "00-00-5E-00-53-01"), (2, "0000.5e00.5301")] {
+        let shown = script.ask(STRICT, &login(identifier, station));
+        assert_eq!(code(&shown), Some("Access-Accept"));
+    }
+    assert!(script.effects.is_empty());
+    let other = login(3, "00:00:5e:00:53:02");
+    let refused = ["Access-Reject", "Message-Authenticator", TOO_MANY];
+    check(&mut script, STRICT, &other, &refused);
+    assert!(script.effects.is_empty(), "there is nothing to claim");
+}
+
+#[test]
+fn a_new_device_is_answered_when_it_is_bound() {
+    let mut script = script(&[]);
+    let request = login(1, "00:00:5e:00:53:01");
+    check(&mut script, STRICT, &request, &[]);
+    let ticket = take_claim(&mut script, "00:00:5e:00:53:01");
+    // The router asks again meanwhile.
+    check(&mut script, STRICT, &request, &[]);
+    assert_eq!(script.drops(Drop::DuplicateInProgress), 1);
+    let claim = Claim::Bound;
+    script.complete(Completion::Claimed { ticket, claim });
+    let shown = script.shown(&request);
+    assert_eq!(code(&shown), Some("Access-Accept"));
+    let trace = script
+        .log
+        .last()
+        .map(|entry| entry.trace.as_str().to_owned());
+    assert_eq!(trace.as_deref(), Some("f vpap a n u B1 g"));
+}
+
+#[test]
+fn ms_chap_proves_the_server_after_the_claim_too() {
+    let mut script = script(&[]);
+    let request = v2("dev", PASSWORD).with(kind::CALLING_STATION_ID, b"00:00:5e:00:53:01");
+    check(&mut script, STRICT, &request, &[]);
+    let ticket = take_claim(&mut script, "00:00:5e:00:53:01");
+    let claim = Claim::Bound;
+    script.complete(Completion::Claimed { ticket, claim });
+    let shown = script.shown(&request);
+    assert!(
+        shown
+            .iter()
+            .any(|line| line.starts_with("MS-CHAP2-Success")),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_claim_that_came_too_late_or_was_not_stored_is_refused() {
+    for (claim, message) in [(Claim::NoRoom, TOO_MANY), (Claim::NotStored, DENIED)] {
+        let mut script = script(&[]);
+        let request = login(1, "00:00:5e:00:53:01");
+        check(&mut script, STRICT, &request, &[]);
+        let ticket = take_claim(&mut script, "00:00:5e:00:53:01");
+        script.complete(Completion::Claimed { ticket, claim });
+        let shown = script.shown(&request);
+        let expected = ["Access-Reject", "Message-Authenticator", message];
+        assert_eq!(shown, expected, "{claim:?}");
+    }
+}
+
+#[test]
+fn a_claim_without_room_in_the_queue_is_dropped_and_asked_again() {
+    let mut script = script(&[]);
+    let request = login(1, "00:00:5e:00:53:01");
+    check(&mut script, STRICT, &request, &[]);
+    let effect = script.effects.pop().expect("a claim waits");
+    script.engine.refuse(effect);
+    assert_eq!(script.drops(Drop::ClaimsFull), 1);
+    check(&mut script, STRICT, &request, &[]);
+    take_claim(&mut script, "00:00:5e:00:53:01");
+}
+
+#[test]
+fn a_password_that_changed_during_the_claim_counts() {
+    let mut script = script(&[]);
+    let request = login(1, "00:00:5e:00:53:01");
+    check(&mut script, STRICT, &request, &[]);
+    let ticket = take_claim(&mut script, "00:00:5e:00:53:01");
+    script.registry.put(Subscriber {
+        credential: Credential::Cleartext(Secret::from("another")),
+        ..bound_to(&[])
+    });
+    script.reload();
+    let claim = Claim::Bound;
+    script.complete(Completion::Claimed { ticket, claim });
+    check(
+        &mut script,
+        STRICT,
+        &login(2, "x"),
+        &["Access-Reject", "Message-Authenticator", DENIED],
+    );
+    assert_eq!(script.drops(Drop::CredentialChanged), 1);
+}
+
+#[test]
+fn a_login_without_a_device_is_refused_where_devices_are_bound() {
+    let mut script = script(&[]);
+    let refused = ["Access-Reject", "Message-Authenticator", DENIED];
+    check(&mut script, STRICT, &login(1, "192.0.2.99"), &refused);
+    assert!(script.effects.is_empty());
+}

@@ -1,0 +1,153 @@
+//! User names with a realm: whose subscriber they mean, and where.
+
+use domain::access::RejectReason;
+use domain::auth_log::AuthOutcome;
+use domain::id::TenantId;
+use domain::nas::NasSharing;
+use domain::realm::{Realm, RealmHandling};
+use domain::subscriber::Subscriber;
+use domain::tenant::TenantPolicy;
+use radius::attribute::kind;
+
+use crate::ms_chap::v2;
+use crate::registry::{NOW, PASSWORD, subscriber};
+use crate::request::Request;
+use crate::script::{AUTO, STRICT, Script};
+
+fn other() -> TenantId {
+    TenantId::new(NOW, [7; 10])
+}
+
+fn policy(tenant: TenantId, realms: &[(&str, RealmHandling)]) -> TenantPolicy {
+    let realm = |(name, handling): &(&str, RealmHandling)| Realm {
+        tenant,
+        name: name.parse().expect("a valid name"),
+        handling: *handling,
+    };
+    TenantPolicy {
+        realms: realms.iter().map(realm).collect(),
+        ..TenantPolicy::new(tenant)
+    }
+}
+
+/// The second router is shared with another tenant, which has subscribers of its own.
+fn script(policies: Vec<TenantPolicy>) -> Script {
+    let script = Script::new();
+    let mut all = script.registry.nas.lock().expect("nobody panicked");
+    all[1].settings.sharing = NasSharing::Shared;
+    drop(all);
+    *script.registry.policies.lock().expect("nobody panicked") = policies;
+    script.registry.put(subscriber(50, "kim@old.example"));
+    script.registry.put(Subscriber {
+        tenant: other(),
+        ..subscriber(51, "lee")
+    });
+    script.reload();
+    script
+}
+
+fn policies() -> Vec<TenantPolicy> {
+    let ours = [
+        ("isp.example", RealmHandling::Strip),
+        ("keep.example", RealmHandling::Keep),
+    ];
+    vec![
+        policy(TenantId::DEFAULT, &ours),
+        policy(other(), &[("far.example", RealmHandling::Strip)]),
+    ]
+}
+
+/// Which subscriber a name means at a router, or why it is refused.
+#[track_caller]
+fn check(script: &mut Script, source: &str, name: &str, expected: Result<u8, RejectReason>) {
+    let identifier = u8::try_from(script.log.len()).expect("few logins");
+    let request = Request::access(name).identifier(identifier).pap(PASSWORD);
+    let shown = script.ask(source, &request);
+    let entry = script.log.last().expect("it is logged");
+    match expected {
+        Ok(number) => {
+            assert_eq!(
+                shown.first().map(String::as_str),
+                Some("Access-Accept"),
+                "{name}"
+            );
+            assert_eq!(entry.subscriber, Some(subscriber(number, "x").id), "{name}");
+        }
+        Err(reason) => assert_eq!(entry.outcome, AuthOutcome::Rejected(reason), "{name}"),
+    }
+}
+
+#[test]
+fn a_realm_is_stripped_in_every_notation() {
+    let mut script = script(policies());
+    for name in [
+        "ana",
+        "ana@ISP.example",
+        "isp.example/ana",
+        r"isp.example\ana",
+    ] {
+        check(&mut script, STRICT, name, Ok(1));
+    }
+    let unknown = Err(RejectReason::UnknownUser);
+    check(&mut script, STRICT, "nobody@isp.example", unknown);
+}
+
+#[test]
+fn a_realm_that_is_kept_is_part_of_the_name() {
+    let mut script = script(policies());
+    let unknown = Err(RejectReason::UnknownUser);
+    check(&mut script, STRICT, "ana@keep.example", unknown);
+    // A name that is registered whole needs no realm.
+    check(&mut script, STRICT, "kim@old.example", Ok(50));
+}
+
+#[test]
+fn a_realm_that_nobody_has_is_refused_where_there_are_realms() {
+    let mut script = script(policies());
+    let unknown_realm = Err(RejectReason::UnknownRealm);
+    check(&mut script, STRICT, "ana@nowhere.example", unknown_realm);
+    let mut without = self::script(Vec::new());
+    let unknown = Err(RejectReason::UnknownUser);
+    check(&mut without, STRICT, "ana@nowhere.example", unknown);
+}
+
+#[test]
+fn subscribers_of_others_come_in_by_shared_routers_alone() {
+    let mut script = script(policies());
+    check(&mut script, AUTO, "lee@far.example", Ok(51));
+    let elsewhere = Err(RejectReason::RealmElsewhere);
+    check(&mut script, STRICT, "lee@far.example", elsewhere);
+    let unknown = Err(RejectReason::UnknownUser);
+    check(&mut script, AUTO, "lee", unknown);
+}
+
+#[test]
+fn ms_chap_goes_by_the_name_that_the_peer_sent() {
+    let mut script = script(policies());
+    let request = v2("ana@isp.example", PASSWORD);
+    let shown = script.ask(STRICT, &request);
+    assert_eq!(
+        shown.first().map(String::as_str),
+        Some("Access-Accept"),
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn accounting_is_of_the_same_subscriber_as_the_login() {
+    let mut script = script(policies());
+    let mut subscriber_of = |name: &str, number| {
+        let request = Request::accounting(1, "81000001")
+            .identifier(number)
+            .with(kind::USER_NAME, name.as_bytes());
+        script.send(STRICT, &request);
+        let (record, _) = script.take_store();
+        match record {
+            domain::accounting::AccountingRecord::Session(session) => session.subscriber,
+            other => panic!("expected a session, found {other:?}"),
+        }
+    };
+    let ana = Some(subscriber(1, "ana").id);
+    assert_eq!(subscriber_of("isp.example/ana", 1), ana);
+    assert_eq!(subscriber_of("ana@nowhere.example", 2), None);
+}

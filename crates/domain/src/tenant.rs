@@ -1,0 +1,73 @@
+//! What holds for everyone of a tenant: walled gardens, messages and realms.
+
+use crate::garden::Garden;
+use crate::id::{GardenId, TenantId};
+use crate::message::{Language, StateMessage, default_template};
+use crate::realm::Realm;
+use crate::subscriber::state::AccessState;
+
+/// What a tenant has set for all subscribers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantPolicy {
+    pub tenant: TenantId,
+    pub language: Language,
+    /// The garden of plans that name none.
+    pub garden: Option<GardenId>,
+    pub gardens: Vec<Garden>,
+    pub messages: Vec<StateMessage>,
+    pub realms: Vec<Realm>,
+}
+
+impl TenantPolicy {
+    /// A tenant that has set nothing.
+    pub fn new(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            language: Language::default(),
+            garden: None,
+            gardens: Vec::new(),
+            messages: Vec::new(),
+            realms: Vec::new(),
+        }
+    }
+
+    /// The garden that a plan names, or else the tenant's.
+    pub fn find_garden(&self, of_plan: Option<GardenId>) -> Option<&Garden> {
+        let id = of_plan.or(self.garden)?;
+        self.gardens.iter().find(|garden| garden.id == id)
+    }
+
+    /// What is told in a state: the tenant's message in the tenant's language, or the default.
+    pub fn template(&self, state: AccessState) -> &str {
+        self.messages
+            .iter()
+            .find(|message| message.state == state && message.language == self.language)
+            .map_or_else(
+                || default_template(state),
+                |message| message.template.as_str(),
+            )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_in_the_language_of_the_tenant() {
+        let message = |language: &str, text: &str| StateMessage {
+            state: AccessState::Expired,
+            language: language.parse().expect("a valid tag"),
+            template: text.parse().expect("a good template"),
+        };
+        let mut policy = TenantPolicy {
+            messages: vec![message("en", "Over"), message("sw", "Imeisha")],
+            ..TenantPolicy::new(TenantId::DEFAULT)
+        };
+        assert_eq!(policy.template(AccessState::Expired), "Over");
+        policy.language = "sw".parse().expect("a valid tag");
+        assert_eq!(policy.template(AccessState::Expired), "Imeisha");
+        let default = default_template(AccessState::Disabled);
+        assert_eq!(policy.template(AccessState::Disabled), default);
+    }
+}

@@ -1,0 +1,97 @@
+//! Realms.
+
+use domain::change::Change;
+use domain::id::{Id, TenantId};
+use domain::realm::{Realm, RealmHandling, RealmName};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, SqlErr};
+
+use crate::column::RowName;
+use crate::error::{Resource, StoreError, UniqueField};
+use crate::store::Store;
+
+/// Realms that one tenant has at most: nodes look through them.
+pub const REALMS_MAX: usize = 256;
+
+impl Store {
+    /// Adds a realm; its name is unique among all tenants.
+    pub async fn realm_insert(
+        &self,
+        tenant: TenantId,
+        name: &RealmName,
+        handling: RealmHandling,
+    ) -> Result<(), StoreError> {
+        let known = self.realm_list(tenant).await?.len();
+        if REALMS_MAX <= known {
+            return Err(StoreError::TooMany {
+                what: "realms",
+                name: name.to_string(),
+                count: known + 1,
+                max: REALMS_MAX,
+            });
+        }
+        let mut write = self.write().await?;
+        let sql = "INSERT INTO realm (name, tenant, handling, created_at) VALUES ($1, $2, $3, $4)";
+        let values = [
+            name.as_str().into(),
+            tenant.as_uuid().into(),
+            handling.as_str().into(),
+            write.at().as_micros().into(),
+        ];
+        let statement = write.dialect().statement(sql, values);
+        let done = write.connection().execute_raw(statement).await;
+        done.map_err(|error| taken(error, name))?;
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+
+    /// The realms of a tenant by name.
+    pub async fn realm_list(&self, tenant: TenantId) -> Result<Vec<Realm>, StoreError> {
+        let sql = "SELECT name, tenant, handling FROM realm WHERE tenant = $1 ORDER BY name";
+        let statement = self.dialect().statement(sql, [tenant.as_uuid().into()]);
+        let rows = self.reader().query_all_raw(statement).await?;
+        rows.iter().map(realm).collect()
+    }
+
+    /// Removes a realm; subscribers stay.
+    pub async fn realm_delete(&self, tenant: TenantId, name: &RealmName) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "DELETE FROM realm WHERE tenant = $1 AND name = $2";
+        let values = [tenant.as_uuid().into(), name.as_str().into()];
+        let statement = write.dialect().statement(sql, values);
+        let done = write.connection().execute_raw(statement).await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound {
+                what: Resource::Realm,
+                name: name.to_string(),
+            });
+        }
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+}
+
+/// The realm that a row holds.
+pub(crate) fn realm(row: &QueryResult) -> Result<Realm, StoreError> {
+    let tenant = row.try_get("", "tenant")?;
+    let text = |column: &str| row.try_get::<String>("", column);
+    let name = RowName {
+        table: "realm",
+        id: tenant,
+    };
+    Ok(Realm {
+        tenant: Id::from_uuid(tenant),
+        name: name.parse("name", &text("name")?)?,
+        handling: name.parse("handling", &text("handling")?)?,
+    })
+}
+
+fn taken(error: DbErr, name: &RealmName) -> StoreError {
+    if let Some(SqlErr::UniqueConstraintViolation(_)) = error.sql_err() {
+        return StoreError::Conflict {
+            what: Resource::Realm,
+            name: name.to_string(),
+            field: UniqueField::Name,
+        };
+    }
+    error.into()
+}

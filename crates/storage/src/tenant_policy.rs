@@ -1,0 +1,170 @@
+//! What holds for everyone of a tenant: the language, the messages, and the policy as nodes load it.
+
+use std::collections::BTreeMap;
+
+use domain::change::Change;
+use domain::id::{Id, TenantId};
+use domain::message::{Language, MessageTemplate, StateMessage};
+use domain::subscriber::state::AccessState;
+use domain::tenant::TenantPolicy;
+use sea_orm::{ConnectionTrait, EntityTrait, QueryResult};
+use tracing::error;
+use uuid::Uuid;
+
+use crate::column::RowName;
+use crate::entity::garden as garden_entity;
+use crate::error::{Resource, StoreError};
+use crate::garden;
+use crate::realm;
+use crate::store::Store;
+
+impl Store {
+    /// What every tenant has set.
+    pub async fn tenant_policy_all(&self) -> Result<Vec<TenantPolicy>, StoreError> {
+        let tenants = self
+            .dialect()
+            .statement("SELECT id, language, garden FROM tenant", []);
+        let mut policies = BTreeMap::new();
+        for row in self.reader().query_all_raw(tenants).await? {
+            let policy = policy(&row)?;
+            policies.insert(policy.tenant, policy);
+        }
+        for model in garden_entity::Entity::find().all(self.reader()).await? {
+            let garden = garden::garden(&model);
+            // A damaged one is as if it were not there: nobody gets more by that.
+            match garden {
+                Ok(garden) => {
+                    if let Some(policy) = policies.get_mut(&garden.tenant) {
+                        policy.gardens.push(garden);
+                    }
+                }
+                Err(damage) => error!("Left out of the directory: {damage}"),
+            }
+        }
+        let sql = "SELECT tenant, state, language, template FROM state_message \
+            ORDER BY tenant, state, language";
+        let messages = self.dialect().statement(sql, []);
+        for row in self.reader().query_all_raw(messages).await? {
+            let tenant = Id::from_uuid(row.try_get("", "tenant")?);
+            match (message(&row), policies.get_mut(&tenant)) {
+                (Ok(message), Some(policy)) => policy.messages.push(message),
+                (Ok(_), None) => {}
+                (Err(damage), _) => error!("Left out of the directory: {damage}"),
+            }
+        }
+        let sql = "SELECT name, tenant, handling FROM realm ORDER BY name";
+        let realms = self.dialect().statement(sql, []);
+        for row in self.reader().query_all_raw(realms).await? {
+            match realm::realm(&row) {
+                Ok(realm) => {
+                    if let Some(policy) = policies.get_mut(&realm.tenant) {
+                        policy.realms.push(realm);
+                    }
+                }
+                Err(damage) => error!("Left out of the directory: {damage}"),
+            }
+        }
+        Ok(policies.into_values().collect())
+    }
+
+    /// What one tenant has set.
+    pub async fn tenant_policy(&self, tenant: TenantId) -> Result<TenantPolicy, StoreError> {
+        let all = self.tenant_policy_all().await?;
+        let found = all.into_iter().find(|policy| policy.tenant == tenant);
+        Ok(found.unwrap_or_else(|| TenantPolicy::new(tenant)))
+    }
+
+    /// Sets the language in which subscribers are told about their account.
+    pub async fn tenant_set_language(
+        &self,
+        tenant: TenantId,
+        language: &Language,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "UPDATE tenant SET language = $1 WHERE id = $2";
+        let values = [language.as_str().into(), tenant.as_uuid().into()];
+        let statement = write.dialect().statement(sql, values);
+        write.connection().execute_raw(statement).await?;
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+
+    /// Sets what subscribers in a state are told in a language.
+    pub async fn message_set(
+        &self,
+        tenant: TenantId,
+        state: AccessState,
+        language: &Language,
+        template: &MessageTemplate,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "INSERT INTO state_message (tenant, state, language, template, updated_at) \
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, state, language) \
+            DO UPDATE SET template = excluded.template, updated_at = excluded.updated_at";
+        let values = [
+            tenant.as_uuid().into(),
+            state.as_str().into(),
+            language.as_str().into(),
+            template.as_str().into(),
+            write.at().as_micros().into(),
+        ];
+        let statement = write.dialect().statement(sql, values);
+        write.connection().execute_raw(statement).await?;
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+
+    /// Goes back to the default for a state in a language.
+    pub async fn message_clear(
+        &self,
+        tenant: TenantId,
+        state: AccessState,
+        language: &Language,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "DELETE FROM state_message WHERE tenant = $1 AND state = $2 AND language = $3";
+        let values = [
+            tenant.as_uuid().into(),
+            state.as_str().into(),
+            language.as_str().into(),
+        ];
+        let statement = write.dialect().statement(sql, values);
+        let done = write.connection().execute_raw(statement).await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::NotFound {
+                what: Resource::Message,
+                name: format!("{state} in {language}"),
+            });
+        }
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+}
+
+fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
+    let id: Uuid = row.try_get("", "id")?;
+    let language: String = row.try_get("", "language")?;
+    let garden: Option<Uuid> = row.try_get("", "garden")?;
+    let name = RowName {
+        table: "tenant",
+        id,
+    };
+    Ok(TenantPolicy {
+        language: name.parse("language", &language)?,
+        garden: garden.map(Id::from_uuid),
+        ..TenantPolicy::new(Id::from_uuid(id))
+    })
+}
+
+fn message(row: &QueryResult) -> Result<StateMessage, StoreError> {
+    let text = |column: &str| row.try_get::<String>("", column);
+    let name = RowName {
+        table: "state_message",
+        id: row.try_get("", "tenant")?,
+    };
+    Ok(StateMessage {
+        state: name.parse("state", &text("state")?)?,
+        language: name.parse("language", &text("language")?)?,
+        template: name.parse("template", &text("template")?)?,
+    })
+}
