@@ -67,7 +67,7 @@ pub enum TraceStep {
 }
 
 impl TraceStep {
-    pub const STEPS_MAX: usize = 12;
+    pub const STEPS_MAX: usize = 20;
 }
 
 impl fmt::Display for TraceStep {
