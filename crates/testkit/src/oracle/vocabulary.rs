@@ -474,7 +474,6 @@ pub(super) const EXPANSIONS: &[&str] = &[
     "`plain`",
     "`100`",
     "`%%`",
-    "`%{SQL-User-Name}`",
     "`10.1.0.%{NAS-Port}`",
 ];
 
