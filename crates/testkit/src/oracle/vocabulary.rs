@@ -294,7 +294,6 @@ pub(super) const CONTROLS: &[Word] = &[
     word("Session-Timeout", &["100"], &["abc"]),
     word("Reply-Message", &["in check"], &[""]),
     word("Port-Limit", &["1"], &["x"]),
-    word("Huntgroup-Name", &["h"], &[]),
 ];
 
 /// What replies carry.
