@@ -18,6 +18,8 @@ use crate::site::{ROUND_USERS, Site};
 const SHOWN_MAX: usize = 10;
 /// If fewer questions than one in so many are accepted, little is compared.
 const ACCEPTED_ONE_IN: usize = 4;
+/// FreeRADIUS may crash over rows and leave some questions, but no more than one in so many.
+const UNANSWERED_ONE_IN: usize = 2;
 
 testkit::test_on_both_databases!(
     users_by_hand_are_answered_alike,
@@ -62,19 +64,24 @@ async fn users_at_random_are_answered_alike(database: Database) {
     let site = Site::new(database);
     let mut reference = site.reference();
     let ours = site.serve("compatible");
-    let contest = site.contest(&reference, &ours);
+    let mut contest = site.contest(&reference, &ours);
     let mut generator = Generator::new(seed);
-    let (mut found, mut questions, mut accepted) = (Vec::new(), 0, 0);
+    let (mut found, mut questions, mut accepted, mut unanswered) = (Vec::new(), 0, 0, 0);
     let begun = Instant::now();
     while questions < users * 3 {
         let left = users - questions / 3;
         let round = contest.play(&generator.cases(left.min(ROUND_USERS))).await;
         questions += round.questions;
         accepted += round.accepted;
+        unanswered += round.unanswered;
+        if !reference.is_running() {
+            reference = site.reference();
+            contest.reference.server = reference.auth();
+        }
         found.extend(round.differences);
     }
     let summary = format!(
-        "{repeat}: {questions} questions, {accepted} accepted, {} users differ, {:?}",
+        "{repeat}: {questions} questions, {accepted} accepted, {unanswered} unanswered, {} users differ, {:?}",
         found.len(),
         begun.elapsed()
     );
@@ -83,18 +90,13 @@ async fn users_at_random_are_answered_alike(database: Database) {
         let smallest = contest.shrink(difference).await;
         writeln!(report, "{smallest}").expect("a String takes everything");
     }
-    drop(contest);
-    assert!(
-        reference.is_running(),
-        "{summary}\n{}",
-        reference.log_tail()
-    );
     assert!(
         found.is_empty(),
         "{summary}\n{report}\n{}",
         reference.log_tail()
     );
     assert!(questions < ACCEPTED_ONE_IN * accepted, "{summary}");
+    assert!(UNANSWERED_ONE_IN * unanswered < questions, "{summary}");
     print(&summary);
 }
 

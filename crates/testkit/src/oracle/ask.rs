@@ -27,6 +27,8 @@ const WINDOW: usize = 24;
 /// A request without a reply is sent again after this, and given up after so many times.
 const RESEND_AFTER: Duration = Duration::from_secs(3);
 const TRANSMISSIONS_MAX: u32 = 6;
+/// When nothing at all comes for so long, the server is gone, and nothing more is asked.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 const RECEIVE_WAIT: Duration = Duration::from_millis(50);
 
 /// What differs from reply to reply, or is no concern of rows.
@@ -116,7 +118,8 @@ impl Asked<'_> {
         let mut waiting: BTreeMap<u8, Waiting> = BTreeMap::new();
         let mut next = 0;
         let mut datagram = [0; LENGTH_MAX];
-        while next < questions.len() || !waiting.is_empty() {
+        let mut heard_at = Instant::now();
+        while (next < questions.len() || !waiting.is_empty()) && heard_at.elapsed() < SILENCE_MAX {
             while next < questions.len() && waiting.len() < WINDOW {
                 let identifier = identifiers.acquire().expect("fewer wait than there are");
                 let (case, question) = questions[next];
@@ -131,6 +134,7 @@ impl Asked<'_> {
             {
                 identifiers.release(identifier);
                 replies[done.index] = reply;
+                heard_at = Instant::now();
             }
             for identifier in send_again(&socket, &mut waiting) {
                 waiting.remove(&identifier);

@@ -26,6 +26,8 @@ pub struct Round {
     pub questions: usize,
     /// Questions that the reference accepted.
     pub accepted: usize,
+    /// Questions that the reference did not answer: some rows make it crash.
+    pub unanswered: usize,
 }
 
 impl<'a, O: Fn(&Case, &[Case]) -> Vec<Vec<Reply>>> Contest<'a, O> {
@@ -47,7 +49,13 @@ impl<'a, O: Fn(&Case, &[Case]) -> Vec<Vec<Reply>>> Contest<'a, O> {
         let reference = self.reference.ask(cases);
         let ours = (self.ours)(&sentinel, cases);
         let mut round = Round::default();
-        for ((case, reference), ours) in cases.iter().zip(reference).zip(ours) {
+        for ((case, reference), mut ours) in cases.iter().zip(reference).zip(ours) {
+            for (reference, ours) in reference.iter().zip(&mut ours) {
+                if *reference == Reply::Silence {
+                    round.unanswered += 1;
+                    *ours = Reply::Silence;
+                }
+            }
             let accepted = reference
                 .iter()
                 .filter(|reply| matches!(reply, Reply::Accept(_)));

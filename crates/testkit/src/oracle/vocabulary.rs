@@ -445,6 +445,9 @@ pub(super) const REPLIES: &[Word] = &[
 ];
 
 /// Back-quoted values, which are expanded when a request comes.
+///
+/// `%{1}` is not among them: after an expression that does not match, FreeRADIUS 3.2.1 ends over it with
+/// "OUT OF MEMORY" in its `regex.c`.
 pub(super) const EXPANSIONS: &[&str] = &[
     "`%{User-Name}`",
     "`%{NAS-Port}`",
@@ -456,7 +459,6 @@ pub(super) const EXPANSIONS: &[&str] = &[
     "`%{%{Framed-Pool}:-none}`",
     "`%{%{NAS-Identifier}:-%{User-Name}}`",
     "`%{0}`",
-    "`%{1}-%{2}`",
     "`%{Cisco-AVPair[1]}`",
     "`%{Cisco-AVPair[0]}`",
     "`%{Connect-Info}`",
