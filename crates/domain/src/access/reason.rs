@@ -216,6 +216,10 @@ impl RejectReason {
 
 /// The sentence an operator reads.
 impl fmt::Display for RejectReason {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: one sentence for each reason"
+    )]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownUser => formatter.write_str("there is no subscriber of this name"),
