@@ -12,6 +12,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 300
 # How many users `make oracle` makes up for each database; a run is repeated with LASTMILE_ORACLE_SEED.
 ORACLE_USERS ?= 50000
+LASTMILE_ORACLE_SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
@@ -47,7 +48,7 @@ test: need-test ## Formatting, lints, every test, and the examples in the docume
 	cargo test --locked --workspace --doc
 
 oracle: need-test ## Compare with FreeRADIUS about rows made at random, ORACLE_USERS of them
-	LASTMILE_ORACLE_USERS=$(ORACLE_USERS) cargo nextest run --locked --package lastmile --test oracle --profile oracle
+	LASTMILE_ORACLE_SEED=$(LASTMILE_ORACLE_SEED) LASTMILE_ORACLE_USERS=$(ORACLE_USERS) cargo nextest run --locked --package lastmile --test oracle --profile oracle
 
 bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, processor time, memory
 	scripts/bench.sh $(TARGET)/release/lastmile

@@ -169,6 +169,11 @@ impl Guard {
         self.millis(now) < self.locked_until.load(Relaxed)
     }
 
+    /// Whether anybody was ever locked.
+    pub fn has_locked(&self) -> bool {
+        0 < self.locked_until.load(Relaxed)
+    }
+
     /// By what an attempt is refused now, if it is.
     pub fn find_lock(&self, attempt: &Attempt<'_>, now: Instant) -> Option<GuardSubject> {
         if !self.is_any_locked(now) {

@@ -28,6 +28,7 @@ pub(crate) struct SqliteWriter {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 enum State {
     Idle,
     Open {

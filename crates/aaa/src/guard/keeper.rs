@@ -41,6 +41,9 @@ impl<B: GuardBoard> GuardKeeper<B> {
     }
 
     async fn exchange(&mut self) -> Result<(), PortError> {
+        if !self.guard.has_locked() {
+            return Ok(());
+        }
         let mut locks = self.guard.locks(self.now());
         locks.truncate(SHOWN_MAX);
         if locks.is_empty() && self.shown.is_empty() {

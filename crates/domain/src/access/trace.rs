@@ -80,7 +80,7 @@ pub enum TraceStep {
 }
 
 impl TraceStep {
-    pub const STEPS_MAX: usize = 14;
+    pub const STEPS_MAX: usize = 20;
 }
 
 impl fmt::Display for TraceStep {

@@ -243,8 +243,7 @@ fn a_router_in_the_table_of_freeradius_is_answered(kind: DatabaseKind) {
     let refused = server.log();
     let refused = refused.iter().filter(|line| line.contains("of nas:"));
     assert_eq!(refused.count(), 2);
-    let log = site.program.json(&["log", "auth", "--user", "Bob"]);
-    assert_eq!(log[0]["nas"], "local", "{log}");
+    assert_eq!(newest(&site, "Bob")["nas"], "local");
     // Our own registry goes before the table.
     let add = format!("nas add pop --address 127.0.0.1 --secret {SECRET}");
     site.command(&add);
@@ -270,6 +269,20 @@ fn slow_hashes_of_rows_are_compared(kind: DatabaseKind) {
     }
 }
 
+/// The newest entry of a user in the log, which is written a moment after the answer.
+#[track_caller]
+fn newest(site: &Site, user: &str) -> serde_json::Value {
+    let words = ["log", "auth", "--user", user, "--limit", "1"];
+    let begun = Instant::now();
+    loop {
+        let log = site.program.json(&words);
+        if let Some(entry) = log.get(0) {
+            return entry.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{user} is not in the log");
+    }
+}
+
 fn the_log_says_why(kind: DatabaseKind) {
     let site = Site::furnished(kind);
     write(&site, BOB);
@@ -277,33 +290,22 @@ fn the_log_says_why(kind: DatabaseKind) {
         &site,
         "INSERT INTO radcheck (username, attribute, op, value) VALUES
             ('Port', 'Cleartext-Password', ':=', 'x'), ('Port', 'NAS-Port', '==', '77'),
-            ('Odd', 'No-Such-Attribute', '==', 'x')",
+            ('Odd', 'No-Such-Name', '==', 'x')",
     );
     let server = site.program.serve();
-    let newest = |user: &str| {
-        let words = ["log", "auth", "--user", user, "--limit", "1"];
-        let begun = Instant::now();
-        loop {
-            let log = site.program.json(&words);
-            if let Some(entry) = log.get(0) {
-                return entry.clone();
-            }
-            assert!(begun.elapsed() < PATIENCE, "{user} is not in the log");
-        }
-    };
     login(server.auth, SECRET, BOB_LOGIN);
-    let accepted = newest("Bob");
+    let accepted = newest(&site, "Bob");
     assert_eq!(accepted["outcome"], "accepted", "{accepted}");
     let trace = accepted["trace"].to_string();
     assert!(trace.contains("the rows of the user match"), "{trace}");
     assert!(trace.contains("group 1 of the user"), "{trace}");
     login(server.auth, SECRET, ("Port", "x"));
-    let refused = newest("Port");
+    let refused = newest(&site, "Port");
     assert_eq!(refused["reason"], "row_differs", "{refused}");
     let explanation = refused["explanation"].to_string();
     assert!(explanation.contains("of radcheck"), "{explanation}");
     login(server.auth, SECRET, ("Odd", "x"));
-    assert_eq!(newest("Odd")["reason"], "row_failed");
+    assert_eq!(newest(&site, "Odd")["reason"], "row_failed");
 }
 
 fn rows_are_listed_without_their_passwords(kind: DatabaseKind) {
@@ -341,13 +343,13 @@ fn rows_are_linted(kind: DatabaseKind) {
     write(
         &site,
         "INSERT INTO radcheck (username, attribute, op, value) VALUES
-            ('ana', 'Cleartext-Password', ':=', 'x'), ('Odd', 'No-Such-Attribute', '==', 'x');
+            ('ana', 'Cleartext-Password', ':=', 'x'), ('Odd', 'No-Such-Name', '==', 'x');
         INSERT INTO nas (nasname, shortname, type, secret)
             VALUES ('pop.example.net', 'named', 'other', 'x')",
     );
     let outcome = site.program.cli(&["rows", "lint", "--output", "json"]);
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    for expected in ["No-Such-Attribute", "pop.example.net", "ana"] {
+    for expected in ["No-Such-Name", "pop.example.net", "ana"] {
         assert!(outcome.stdout.contains(expected), "{expected}: {outcome:?}");
     }
     let outcome = site.program.cli(&["rows", "lint", "--user", "Bob"]);

@@ -26,6 +26,8 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(database: Database) -> Self {
+        // Makes the key ring, without which the program refuses a database that has tables.
+        drop(database.store_options());
         let program = Program::new(env!("CARGO_BIN_EXE_lastmile"), database.data_dir())
             .with("LASTMILE_DATABASE__URL", database.url())
             .with("LASTMILE_RADIUS__REJECT_DELAY_MS", "0");

@@ -114,6 +114,9 @@ fn check_check(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::ExpirationCompared);
         }
         Role::Limit(LimitKind::Expiration) if item.operator == Operator::Assign => {}
+        Role::Limit(LimitKind::LoginTime | LimitKind::Counter(_)) => {
+            remarks.push(Remark::LimitNotEnforced);
+        }
         Role::Plain if attribute.is_internal() && attribute.is_secret && is_assigned => {
             remarks.push(Remark::PasswordUnsupported);
         }

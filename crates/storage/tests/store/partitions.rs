@@ -139,6 +139,8 @@ async fn history_from_before_partitions_survives() {
     storage::migration::migrate_through(&database.open_options(), 7)
         .await
         .unwrap();
+    let options = "ALTER TABLE usage_hourly SET (fillfactor = 70)";
+    database.execute(options).await;
     fill(&database, &["2026-12-15", "2027-01-15", "2027-01-16"]).await;
 
     storage::migration::migrate(&database.open_options())

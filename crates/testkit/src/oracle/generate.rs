@@ -187,7 +187,11 @@ impl Draft<'_> {
             } else {
                 self.value(word, 0.98)
             };
-            let op = *pick(self.random, REPLY_OPERATORS);
+            let op = match *pick(self.random, REPLY_OPERATORS) {
+                // How prefixes are clamped differs, as the documents list.
+                "<=" | ">=" if is_prefix(word) => ":=",
+                op => op,
+            };
             self.push(table, owner, word.name, op, &value);
         }
         if self.random.random_bool(0.3) {
@@ -245,6 +249,10 @@ impl Draft<'_> {
             self.rows.swap(left, right);
         }
     }
+}
+
+fn is_prefix(word: &Word) -> bool {
+    word.name.contains("Prefix") || word.name.ends_with("HoA")
 }
 
 fn questions(random: &mut StdRng, user: &str, known: &Known) -> Vec<Question> {

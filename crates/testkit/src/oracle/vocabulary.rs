@@ -294,7 +294,6 @@ pub(super) const CONTROLS: &[Word] = &[
     word("Session-Timeout", &["100"], &["abc"]),
     word("Reply-Message", &["in check"], &[""]),
     word("Port-Limit", &["1"], &["x"]),
-    word("Huntgroup-Name", &["h"], &[]),
 ];
 
 /// What replies carry.
@@ -474,7 +473,6 @@ pub(super) const EXPANSIONS: &[&str] = &[
     "`plain`",
     "`100`",
     "`%%`",
-    "`%{SQL-User-Name}`",
     "`10.1.0.%{NAS-Port}`",
 ];
 
