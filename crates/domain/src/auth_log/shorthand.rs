@@ -114,9 +114,9 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             write!(text, " {method} {stored}")
         }
         RejectReason::SessionLimit { open, limit } => write!(text, " {open} {limit}"),
-        RejectReason::RowDiffers { table, id } | RejectReason::RowFailed { table, id } => {
+        RejectReason::RowDiffers(place) | RejectReason::RowFailed(place) => {
             text.push(' ');
-            write_place(&mut text, RowPlace { table, id })
+            write_place(&mut text, place)
         }
         RejectReason::TooManyAttempts { subject } => write!(text, " {subject}"),
         RejectReason::QuotaUsedUp(Crossing {
@@ -172,14 +172,8 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         },
         "plan_missing" => RejectReason::PlanMissing,
         "rows_do_not_match" => RejectReason::RowsDoNotMatch,
-        "row_differs" => {
-            let RowPlace { table, id } = find_place(word()?)?;
-            RejectReason::RowDiffers { table, id }
-        }
-        "row_failed" => {
-            let RowPlace { table, id } = find_place(word()?)?;
-            RejectReason::RowFailed { table, id }
-        }
+        "row_differs" => RejectReason::RowDiffers(find_place(word()?)?),
+        "row_failed" => RejectReason::RowFailed(find_place(word()?)?),
         "rows_reject" => RejectReason::RowsReject,
         "rows_auth_type" => RejectReason::RowsAuthType,
         "rows_password" => RejectReason::RowsPassword {
@@ -359,7 +353,8 @@ fn find_step(word: &str) -> Option<TraceStep> {
 }
 
 fn write_place(text: &mut CompactString, place: RowPlace) -> fmt::Result {
-    write!(text, "{}/{}", place.table.as_str(), place.id)
+    let RowPlace { table, id } = place;
+    write!(text, "{}/{id}", table.as_str())
 }
 
 fn find_place(text: &str) -> Option<RowPlace> {
@@ -533,9 +528,9 @@ mod tests {
         for table in RowTable::ALL {
             let id = i64::MAX;
             let place = format!("{}/{id}", table.as_str());
-            let differs = RejectReason::RowDiffers { table, id };
+            let differs = RejectReason::RowDiffers(RowPlace { table, id });
             check_reason(differs, &format!("row_differs {place}"));
-            let failed = RejectReason::RowFailed { table, id };
+            let failed = RejectReason::RowFailed(RowPlace { table, id });
             check_reason(failed, &format!("row_failed {place}"));
         }
         let unusable = RejectReason::RowsPassword { method };
@@ -750,7 +745,7 @@ mod tests {
     fn usual_traces_need_no_allocation() {
         let text = TraceText::from_stored("f vmschapv2 a n u g");
         assert!(!text.0.is_heap_allocated());
-        assert!(size_of::<crate::auth_log::AuthLogEntry>() <= 216);
-        assert!(size_of::<TraceStep>() <= 24);
+        assert!(size_of::<crate::auth_log::AuthLogEntry>() <= 208);
+        assert!(size_of::<TraceStep>() <= 16);
     }
 }
