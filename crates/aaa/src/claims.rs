@@ -60,12 +60,20 @@ impl Sender {
 /// Stores what the workers claim.
 #[derive(Debug)]
 pub struct Claimer<D> {
-    pub store: Arc<D>,
-    pub queue: mpsc::Receiver<Job>,
-    pub metrics: Arc<Metrics>,
+    store: Arc<D>,
+    queue: mpsc::Receiver<Job>,
+    metrics: Arc<Metrics>,
 }
 
 impl<D: DeviceStore> Claimer<D> {
+    pub const fn new(store: Arc<D>, queue: mpsc::Receiver<Job>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            queue,
+            metrics,
+        }
+    }
+
     /// Never ends. After a panic it may be called again.
     pub async fn run(&mut self) {
         let mut running = JoinSet::new();

@@ -240,6 +240,10 @@ impl Count {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: one sentence for each count"
+    )]
     pub const fn help(self) -> &'static str {
         match self {
             Self::AccessRequest => "Access-Requests with valid authenticators",

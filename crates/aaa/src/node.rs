@@ -291,11 +291,8 @@ where
         let metrics = Arc::clone(&context.metrics);
         let log = LogWriter::new(log, intake, outlets.clone(), metrics);
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
-        let claimer = Claimer {
-            store: Arc::clone(&registry),
-            queue,
-            metrics: Arc::clone(&context.metrics),
-        };
+        let metrics = Arc::clone(&context.metrics);
+        let claimer = Claimer::new(Arc::clone(&registry), queue, metrics);
         let follower = Follower {
             context: context.clone(),
             registry,

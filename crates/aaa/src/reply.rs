@@ -250,8 +250,8 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::PlanMissing
         | RejectReason::UnknownRealm
         | RejectReason::RowsDoNotMatch
-        | RejectReason::RowDiffers { .. }
-        | RejectReason::RowFailed { .. }
+        | RejectReason::RowDiffers(_)
+        | RejectReason::RowFailed(_)
         | RejectReason::RowsReject
         | RejectReason::RowsAuthType
         | RejectReason::RowsPassword { .. }

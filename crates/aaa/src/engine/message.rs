@@ -1,10 +1,12 @@
 //! What a subscriber is told about how the account stands.
 
-use domain::access::{Decision, Verdict};
+use domain::access::{Decision, RejectReason, Verdict};
 use domain::message::{self, MessageFacts, MessageText};
 
 use super::Engine;
 use crate::directory::SubscriberEntry;
+use crate::request::AccessFacts;
+use crate::row_table::TENANT;
 
 impl Engine {
     /// The message of the tenant for the state that decided, or that the subscriber is in. Most
@@ -35,5 +37,28 @@ impl Engine {
         };
         let template = policies.template(subscriber.tenant, state);
         Some(message::render(template, &facts))
+    }
+
+    /// The same for somebody whom the tables of FreeRADIUS know: they name no plan.
+    pub(super) fn row_message(
+        &self,
+        facts: &AccessFacts<'_>,
+        reason: RejectReason,
+    ) -> Option<MessageText> {
+        let state = reason.state()?;
+        let expires_at = if let RejectReason::Expired { at } = reason {
+            Some(at)
+        } else {
+            None
+        };
+        let user_name = facts.user_name.unwrap_or_default();
+        let facts = MessageFacts {
+            username: std::str::from_utf8(user_name).unwrap_or_default(),
+            plan: "",
+            expires_at,
+            ends_at: expires_at,
+        };
+        let policies = self.context.directory.policies();
+        Some(message::render(policies.template(TENANT, state), &facts))
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use ::rows::request::Request;
 use domain::access::rows::{self, RowProfile};
-use domain::access::{Method, Presence, Proof, RequestingDevice};
+use domain::access::{Method, Presence, Proof, RejectReason, RequestingDevice};
 use domain::auth_log::AuthOutcome;
 use domain::id::AuthId;
 use domain::secret::Secret;
 use radius::packet::Packet;
+use radius::signer::Unsigned;
+use radius::writer::WriteError;
 
 use super::access::{Concluded, access_request};
 use super::guarding::{attempted, claimed_by_rows};
@@ -198,7 +200,7 @@ impl Engine {
                 (written, AuthOutcome::Accepted)
             }
             Err(reason) => (
-                self.write_reject(packet, facts, reason, reason.reply_message()),
+                self.reject_rows(packet, facts, reason),
                 AuthOutcome::Rejected(reason),
             ),
         };
@@ -210,5 +212,18 @@ impl Engine {
             trace: &decision.trace,
         };
         self.finish(ticket, facts, nas, &concluded, now);
+    }
+
+    /// Refuses in the words of the provider, as far as rows say how an account stands.
+    fn reject_rows(
+        &mut self,
+        packet: &Packet<'_>,
+        facts: &AccessFacts<'_>,
+        reason: RejectReason,
+    ) -> Result<Unsigned, WriteError> {
+        let message = self.row_message(facts, reason);
+        let message = message.as_ref().map(|text| text.as_str());
+        let message = message.unwrap_or_else(|| reason.reply_message());
+        self.write_reject(packet, facts, reason, message)
     }
 }

@@ -4,11 +4,12 @@ use aaa::duplicate::Ticket;
 use aaa::engine::Effect;
 use aaa::inbox::Completion;
 use aaa::metrics::Drop;
-use domain::access::Claim;
+use domain::access::{Claim, RejectReason};
+use domain::auth_log::AuthOutcome;
 use domain::credential::Credential;
 use domain::mac::Mac;
-use domain::plan::PlanTerms;
 use domain::plan::access::{DeviceLimit, PlanAccess};
+use domain::plan::{PlanTerms, SessionLimit};
 use domain::secret::Secret;
 use domain::subscriber::Subscriber;
 use domain::subscriber::binding::Bindings;
@@ -20,6 +21,11 @@ use crate::request::Request;
 use crate::script::{STRICT, Script, check};
 
 const DENIED: &str = "Reply-Message = \"Access denied\"";
+const DENIED_FULL: &[&str] = &[
+    "Access-Reject",
+    "Message-Authenticator",
+    "Reply-Message = \"You are already logged in\"",
+];
 const TOO_MANY: &str = "Reply-Message = \"Your account is used on too many devices\"";
 
 fn bound_to(devices: &[&str]) -> Subscriber {
@@ -116,7 +122,7 @@ fn a_new_device_is_answered_when_it_is_bound() {
         .log
         .last()
         .map(|entry| entry.trace.as_str().to_owned());
-    assert_eq!(trace.as_deref(), Some("f vpap a n u B1 g"));
+    assert_eq!(trace.as_deref(), Some("f vpap a n B1 u g"));
 }
 
 #[test]
@@ -190,4 +196,49 @@ fn a_login_without_a_device_is_refused_where_devices_are_bound() {
     let refused = ["Access-Reject", "Message-Authenticator", DENIED];
     check(&mut script, STRICT, &login(1, "192.0.2.99"), &refused);
     assert!(script.effects.is_empty());
+}
+
+#[test]
+fn a_login_takes_its_place_when_its_device_is_bound() {
+    let mut script = script(&[]);
+    let terms = PlanTerms {
+        session_limit: SessionLimit::new(1).ok(),
+        access: PlanAccess {
+            device_limit: DeviceLimit::new(5),
+            ..PlanAccess::default()
+        },
+        ..PlanTerms::default()
+    };
+    let mut plans = script.registry.plans.lock().expect("nobody panicked");
+    plans.retain(|known| known.id != plan_id(3));
+    plans.push(plan(3, "25M/50M", terms));
+    drop(plans);
+    script.reload();
+    let (first, second) = ("00:00:5e:00:53:01", "00:00:5e:00:53:02");
+    check(&mut script, STRICT, &login(1, first), &[]);
+    let early = take_claim(&mut script, first);
+    // One that waits holds no place, and may be refused in the end.
+    check(&mut script, STRICT, &login(2, second), &[]);
+    let late = take_claim(&mut script, second);
+    let not_stored = Claim::NotStored;
+    let refused = Completion::Claimed {
+        ticket: early,
+        claim: not_stored,
+    };
+    script.complete(refused);
+    let claim = Claim::Bound;
+    script.complete(Completion::Claimed {
+        ticket: late,
+        claim,
+    });
+    assert_eq!(
+        code(&script.shown(&login(2, second))),
+        Some("Access-Accept")
+    );
+    // The place is taken now.
+    check(&mut script, STRICT, &login(3, first), DENIED_FULL);
+    let full = RejectReason::SessionLimit { open: 1, limit: 1 };
+    let last = script.log.last().map(|entry| entry.outcome);
+    assert_eq!(last, Some(AuthOutcome::Rejected(full)));
+    assert!(script.effects.is_empty(), "nothing is claimed in vain");
 }

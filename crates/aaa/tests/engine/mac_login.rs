@@ -1,7 +1,13 @@
 //! Devices that log in as themselves, where a router may ask so.
 
+use std::time::Duration;
+
+use aaa::guard::GuardOptions;
+use aaa::metrics::Count;
 use domain::access::RejectReason;
 use domain::auth_log::AuthOutcome;
+use domain::change::Change;
+use domain::guard::GuardSubject;
 use domain::mac::Mac;
 use domain::nas::MacAuthentication;
 use domain::plan::PlanTerms;
@@ -10,6 +16,7 @@ use domain::subscriber::binding::Bindings;
 use domain::subscriber::{Subscriber, SubscriberStatus};
 use radius::attribute::kind;
 use radius::password::chap;
+use rows::row::{Row, UserRows};
 
 use crate::registry::{PASSWORD, plan, plan_id, subscriber};
 use crate::request::Request;
@@ -30,7 +37,10 @@ fn with_devices(number: u8, username: &str, devices: &[&str]) -> Subscriber {
 
 /// Devices may log in at the first router and not at the second.
 fn script(subscribers: Vec<Subscriber>) -> Script {
-    let script = Script::new();
+    prepare(Script::new(), subscribers)
+}
+
+fn prepare(script: Script, subscribers: Vec<Subscriber>) -> Script {
     let mut all = script.registry.nas.lock().expect("nobody panicked");
     all[0].settings.mac_authentication = MacAuthentication::On;
     drop(all);
@@ -80,7 +90,7 @@ fn a_device_is_its_owner_in_every_notation_and_with_every_empty_password() {
         check(&mut script, STRICT, &request, Ok(()));
         let entry = script.log.last().expect("it is logged");
         assert_eq!(entry.subscriber, Some(subscriber(40, "dev").id));
-        assert!(entry.trace.as_str().starts_with("f M "), "{entry:?}");
+        assert!(entry.trace.as_str().starts_with("f m "), "{entry:?}");
     }
 }
 
@@ -192,4 +202,65 @@ fn the_rules_of_the_owner_hold_for_the_device() {
     // Its own address is the device that the plan binds.
     let login = Request::access("00:00:5e:00:53:02").identifier(2).pap("");
     check(&mut script, STRICT, &login, Ok(()));
+}
+
+#[test]
+fn who_guesses_at_a_device_is_kept_back_and_a_hotspot_that_asks_is_not() {
+    let options = GuardOptions {
+        user_failures: 3,
+        station_failures: 3,
+        nas_failures: 0,
+        lock_max: Duration::from_secs(60),
+    };
+    let mut script = prepare(
+        Script::guarded(options),
+        vec![with_devices(40, "dev", &[DEVICE])],
+    );
+    // Of devices that nobody has, nothing is guessed.
+    for identifier in 0..9 {
+        let stranger = Request::access("00:00:5e:00:53:99")
+            .identifier(identifier)
+            .with(kind::CALLING_STATION_ID, b"00-00-5e-00-53-99");
+        let unknown = Err(RejectReason::UnknownUser);
+        check(&mut script, STRICT, &stranger.pap(""), unknown);
+    }
+    assert_eq!(script.context.metrics.value(Count::GuardLocked), 0);
+    for identifier in 10..14 {
+        let guess = Request::access(DEVICE).identifier(identifier);
+        script.ask(STRICT, &guess.pap(PASSWORD));
+    }
+    let subject = GuardSubject::User;
+    let kept_back = Err(RejectReason::TooManyAttempts { subject });
+    let login = |identifier| Request::access(DEVICE).identifier(identifier).pap("");
+    check(&mut script, STRICT, &login(20), kept_back);
+    script.advance(Duration::from_secs(5));
+    check(&mut script, STRICT, &login(21), Ok(()));
+}
+
+#[test]
+fn rows_are_asked_about_a_device_that_no_subscriber_has() {
+    let mut script = script(vec![with_devices(40, "dev", &[DEVICE])]);
+    let row = Row {
+        id: 1,
+        attribute: "Cleartext-Password".to_owned(),
+        op: ":=".to_owned(),
+        value: PASSWORD.to_owned(),
+    };
+    for name in [DEVICE, "00:00:5e:00:53:02"] {
+        let rows = UserRows {
+            check: vec![row.clone()],
+            reply: Vec::new(),
+            groups: Vec::new(),
+        };
+        let mut users = script.registry.row_users.lock().expect("nobody panicked");
+        users.insert(name.to_owned(), rows);
+        drop(users);
+        script.apply(&[Change::RowUser(name.into())]);
+    }
+    let login = |identifier, name| Request::access(name).identifier(identifier).pap(PASSWORD);
+    check(&mut script, STRICT, &login(1, "00:00:5e:00:53:02"), Ok(()));
+    // The subscriber's device goes first.
+    let method = domain::access::Method::Pap;
+    let wrong = Err(RejectReason::WrongPassword { method });
+    check(&mut script, STRICT, &login(2, DEVICE), wrong);
 }

@@ -5,7 +5,7 @@ use aaa::inbox::Completion;
 use aaa::metrics::Drop;
 use aaa::session_table::OpenSession;
 use aaa::verifier::Question;
-use domain::access::rows::RowTable;
+use domain::access::rows::{RowPlace, RowTable};
 use domain::access::{Method, RejectReason};
 use domain::accounting::{AccountingRecord, SessionKey, SessionPlace};
 use domain::auth_log::AuthOutcome;
@@ -143,17 +143,17 @@ fn what_keeps_a_user_out_is_told() {
     let mut script = Script::new();
     let check = vec![password(1), row(2, "NAS-Port", "==", "77")];
     put_user(&script, "port", user(check, Vec::new(), &[]));
-    let differs = RejectReason::RowDiffers {
+    let differs = RejectReason::RowDiffers(RowPlace {
         table: RowTable::Check,
         id: 2,
-    };
+    });
     check_refused(&mut script, &pap("port"), "Access denied", differs);
     let check = vec![password(3), row(4, "No-Such-Name", "==", "77")];
     put_user(&script, "odd", user(check, Vec::new(), &[]));
-    let failed = RejectReason::RowFailed {
+    let failed = RejectReason::RowFailed(RowPlace {
         table: RowTable::Check,
         id: 4,
-    };
+    });
     check_refused(&mut script, &pap("odd"), "Access denied", failed);
     let never = vec![password(5), row(6, "Auth-Type", ":=", "Reject")];
     put_user(&script, "never", user(never, Vec::new(), &[]));

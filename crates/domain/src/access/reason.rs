@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Method;
-use super::rows::{RowPlace, RowTable};
+use super::rows::RowPlace;
 use crate::credential::HashScheme;
 use crate::guard::GuardSubject;
 use crate::limit::{Crossing, Measure};
@@ -41,14 +41,8 @@ pub enum RejectReason {
     },
     PlanMissing,
     RowsDoNotMatch,
-    RowDiffers {
-        table: RowTable,
-        id: i64,
-    },
-    RowFailed {
-        table: RowTable,
-        id: i64,
-    },
+    RowDiffers(RowPlace),
+    RowFailed(RowPlace),
     RowsReject,
     RowsAuthType,
     RowsPassword {
@@ -102,8 +96,8 @@ impl RejectReason {
             Self::SessionLimit { .. } => "session_limit",
             Self::PlanMissing => "plan_missing",
             Self::RowsDoNotMatch => "rows_do_not_match",
-            Self::RowDiffers { .. } => "row_differs",
-            Self::RowFailed { .. } => "row_failed",
+            Self::RowDiffers(_) => "row_differs",
+            Self::RowFailed(_) => "row_failed",
             Self::RowsReject => "rows_reject",
             Self::RowsAuthType => "rows_auth_type",
             Self::RowsPassword { .. } => "rows_password",
@@ -163,8 +157,8 @@ impl RejectReason {
             | Self::DeviceDiffers
             | Self::UnknownRealm
             | Self::RowsDoNotMatch
-            | Self::RowDiffers { .. }
-            | Self::RowFailed { .. }
+            | Self::RowDiffers(_)
+            | Self::RowFailed(_)
             | Self::RowsReject
             | Self::RowsAuthType
             | Self::RowsPassword { .. }
@@ -200,8 +194,8 @@ impl RejectReason {
             | Self::DeviceDiffers
             | Self::UnknownRealm
             | Self::RowsDoNotMatch
-            | Self::RowDiffers { .. }
-            | Self::RowFailed { .. }
+            | Self::RowDiffers(_)
+            | Self::RowFailed(_)
             | Self::RowsReject
             | Self::RowsAuthType
             | Self::RowsPassword { .. }
@@ -216,6 +210,10 @@ impl RejectReason {
 
 /// The sentence an operator reads.
 impl fmt::Display for RejectReason {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: one sentence for each reason"
+    )]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownUser => formatter.write_str("there is no subscriber of this name"),
@@ -249,23 +247,11 @@ impl fmt::Display for RejectReason {
             Self::RowsDoNotMatch => {
                 formatter.write_str("neither the user's rows nor those of a group match")
             }
-            Self::RowDiffers { table, id } => {
-                let place = RowPlace {
-                    table: *table,
-                    id: *id,
-                };
-                write!(formatter, "{place} does not match the request")
-            }
-            Self::RowFailed { table, id } => {
-                let place = RowPlace {
-                    table: *table,
-                    id: *id,
-                };
-                write!(
-                    formatter,
-                    "{place} cannot be obeyed: lastmile rows lint says why"
-                )
-            }
+            Self::RowDiffers(place) => write!(formatter, "{place} does not match the request"),
+            Self::RowFailed(place) => write!(
+                formatter,
+                "{place} cannot be obeyed: lastmile rows lint says why"
+            ),
             Self::RowsReject => formatter.write_str("the rows say Auth-Type := Reject"),
             Self::RowsAuthType => {
                 formatter.write_str("the rows ask for an Auth-Type that this server does not have")

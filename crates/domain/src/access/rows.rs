@@ -22,8 +22,9 @@ pub enum RowTable {
     UserGroup,
 }
 
-/// One row.
+/// One row. Packed, so that reasons and steps are not larger for it: a log keeps many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(Rust, packed(4))]
 pub struct RowPlace {
     pub table: RowTable,
     pub id: i64,
@@ -202,20 +203,19 @@ impl RowTable {
 impl RowPlace {
     /// Refused, because the row cannot be obeyed.
     const fn failed(self) -> RejectReason {
-        let Self { table, id } = self;
-        RejectReason::RowFailed { table, id }
+        RejectReason::RowFailed(self)
     }
 
     /// Refused, because the row does not match the request.
     const fn differs(self) -> RejectReason {
-        let Self { table, id } = self;
-        RejectReason::RowDiffers { table, id }
+        RejectReason::RowDiffers(self)
     }
 }
 
 impl fmt::Display for RowPlace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "row {} of {}", self.id, self.table.as_str())
+        let Self { table, id } = *self;
+        write!(formatter, "row {id} of {}", table.as_str())
     }
 }
 

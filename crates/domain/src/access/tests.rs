@@ -362,6 +362,43 @@ fn at_limit<R>(at_limit: AtLimit, other: Option<&Plan>, read: impl Fn(&Decision<
 }
 
 #[test]
+fn a_walled_session_has_nothing_of_the_plan_but_counts_as_a_session() {
+    let garden = garden();
+    let subscriber = Subscriber {
+        status: SubscriberStatus::SuspendedWalled,
+        ..subscriber()
+    };
+    let limits = Limits {
+        quotas: "1/session".parse().expect("quotas"),
+        windows: "Su0000-0001".parse().ok(),
+        validity: Validity::new(60, ValidityStart::Purchase).ok(),
+        ..Limits::default()
+    };
+    let plan = plan(PlanTerms {
+        session_limit: SessionLimit::new(1).ok(),
+        limits: Some(Box::new(limits)),
+        ..PlanTerms::default()
+    });
+    let verdict = |other_sessions| {
+        let profile = AccessProfile {
+            subscriber: &subscriber,
+            plan: &plan,
+            usage: None,
+            plan_at_limit: None,
+            garden: Some(&garden),
+        };
+        let decision = decide(Some(profile), VERIFIED, Presence { other_sessions }, NOW);
+        match decision.verdict {
+            Verdict::Accept(grants) => Ok((grants.session_limit, grants.session_timeout_seconds)),
+            Verdict::Reject(reason) => Err(reason),
+        }
+    };
+    assert_eq!(verdict(0), Ok((Some(1), Some(120))));
+    let full = RejectReason::SessionLimit { open: 1, limit: 1 };
+    assert_eq!(verdict(1), Err(full));
+}
+
+#[test]
 fn a_used_up_quota_blocks_throttles_or_moves_to_another_plan() {
     let rate_of = |decision: &Decision<'_>| match decision.verdict {
         Verdict::Accept(grants) => Ok((
@@ -410,15 +447,27 @@ fn a_decision_with_every_rule_has_room_for_its_trace() {
     };
     let terms = PlanTerms {
         session_limit: SessionLimit::new(2).ok(),
+        access: PlanAccess {
+            device_limit: DeviceLimit::new(1),
+            ..PlanAccess::default()
+        },
         limits: Some(Box::new(limits)),
         ..PlanTerms::default()
     };
     let subscriber = Subscriber {
         expires_at: Some(NOW.plus_seconds(7_200)),
+        bindings: Bindings {
+            nas: Some(Box::new(NasBinding {
+                nas: vec![NAS.id],
+                groups: Vec::new(),
+            })),
+            ..Bindings::default()
+        },
         ..subscriber()
     };
     let request = AccessRequest {
         nas_identifier: NasIdentifierCheck::Matches,
+        device: RequestingDevice::new(MADE.parse().ok()),
         ..VERIFIED
     };
     check(

@@ -84,6 +84,7 @@ impl TraceStep {
 }
 
 impl fmt::Display for TraceStep {
+    #[expect(clippy::too_many_lines, reason = "a table: one sentence for each rule")]
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SubscriberFound => formatter.write_str("the subscriber exists"),
