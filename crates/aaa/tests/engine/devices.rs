@@ -226,6 +226,7 @@ fn a_login_takes_its_place_when_its_device_is_bound() {
         claim: not_stored,
     };
     script.complete(refused);
+    assert_eq!(code(&script.shown(&login(1, first))), Some("Access-Reject"));
     let claim = Claim::Bound;
     script.complete(Completion::Claimed {
         ticket: late,

@@ -386,7 +386,7 @@ fn another_version_is_named() {
         problem,
         SnapshotError::OtherVersion {
             found: 9,
-            known: 2,
+            known: 3,
             ..
         }
     );
