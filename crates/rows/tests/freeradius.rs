@@ -162,7 +162,7 @@ fn answer(programs: &Programs, asked: &Asked<'_>, case: &Case, question: &Questi
             &mut clear,
         )
     });
-    let password = password.map(|padded| without_padding(padded));
+    let password = password.map(without_padding);
     let user_name = packet
         .find(kind::USER_NAME)
         .expect("every question has a name");
