@@ -20,7 +20,7 @@ use rows::name::stored_name;
 use rows::program::{GroupProgram, UserProgram};
 use rows::request::Request;
 use rows::row::{GroupRows, Membership, Mode, Row, UserRows};
-use testkit::database::{Database, DatabaseKind};
+use testkit::database::Database;
 use testkit::freeradius::{FreeRadius, Limits, SECRET};
 use testkit::oracle::ask::{Asked, Reply};
 use testkit::oracle::case::{Case, Question, Table};
@@ -45,9 +45,8 @@ async fn rows_mean_what_freeradius_makes_of_them(database: Database) {
         dictionary: &dictionary,
     };
     let pure = Asked { ..asked };
-    let kind = database.kind();
     let contest = Contest::new(&database, asked, |_: &Case, cases: &[Case]| {
-        answers(&compiler, &pure, kind, cases)
+        answers(&compiler, &pure, cases)
     });
     let round = contest.play(&Generator::new(seed).cases(users)).await;
     let count = round.differences.len();
@@ -86,15 +85,10 @@ impl Groups for Programs {
     }
 }
 
-fn answers(
-    compiler: &Compiler,
-    asked: &Asked<'_>,
-    kind: DatabaseKind,
-    cases: &[Case],
-) -> Vec<Vec<Reply>> {
+fn answers(compiler: &Compiler, asked: &Asked<'_>, cases: &[Case]) -> Vec<Vec<Reply>> {
     let mut stored = Stored::default();
     for case in cases {
-        stored.take(case, kind);
+        stored.take(case);
     }
     let users = stored
         .users
@@ -118,7 +112,7 @@ fn answers(
 }
 
 impl Stored {
-    fn take(&mut self, case: &Case, kind: DatabaseKind) {
+    fn take(&mut self, case: &Case) {
         for (id, row) in (1..).zip(&case.rows) {
             let owner = case.text(&row.owner);
             let list = match row.table {
@@ -127,15 +121,10 @@ impl Stored {
                 Table::GroupCheck => &mut self.groups.entry(owner).or_default().check,
                 Table::GroupReply => &mut self.groups.entry(owner).or_default().reply,
             };
-            let op = match kind {
-                DatabaseKind::Sqlite => row.op.clone(),
-                // The column has a fixed width there.
-                DatabaseKind::Postgres => format!("{:2}", row.op),
-            };
             list.push(Row {
                 id,
                 attribute: row.attribute.clone(),
-                op,
+                op: row.op.clone(),
                 value: case.text(&row.value),
             });
         }

@@ -188,8 +188,9 @@ impl Draft<'_> {
                 self.value(word, 0.98)
             };
             let op = match *pick(self.random, REPLY_OPERATORS) {
-                // How these are clamped differs, as the documents list.
-                "<=" | ">=" if is_prefix_or_tagged(word) => ":=",
+                // How these are compared differs, as the documents list.
+                "<=" | ">=" if is_prefix(word) => ":=",
+                "<=" | ">=" | "-=" | "==" if is_tagged(word) => ":=",
                 op => op,
             };
             self.push(table, owner, word.name, op, &value);
@@ -251,9 +252,12 @@ impl Draft<'_> {
     }
 }
 
-fn is_prefix_or_tagged(word: &Word) -> bool {
-    let is_prefix = word.name.contains("Prefix") || word.name.ends_with("HoA");
-    is_prefix || word.name.starts_with("Tunnel-") || word.name.contains(':')
+fn is_prefix(word: &Word) -> bool {
+    word.name.contains("Prefix") || word.name.ends_with("HoA")
+}
+
+fn is_tagged(word: &Word) -> bool {
+    word.name.starts_with("Tunnel-") || word.name.contains(':')
 }
 
 fn questions(random: &mut StdRng, user: &str, known: &Known) -> Vec<Question> {
