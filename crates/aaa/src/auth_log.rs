@@ -22,7 +22,7 @@ pub mod fold;
 pub mod handover;
 
 /// Entries in one transaction: few, because accounting waits for the same writer.
-const BATCH: usize = 256;
+const BATCH: usize = 1_024;
 
 /// How long the first decision waits for others.
 const WINDOW: Duration = Duration::from_millis(50);

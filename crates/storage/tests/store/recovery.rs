@@ -34,7 +34,7 @@ async fn sqlite_waits_its_turn_again_after_a_full_disk() {
     // What SQLite does when a page cannot be written: the whole transaction is undone at once.
     database
         .execute(
-            "CREATE TRIGGER full BEFORE INSERT ON nas \
+            "CREATE TRIGGER full BEFORE INSERT ON router \
              BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
         )
         .await;
