@@ -422,6 +422,12 @@ fn after_a_failure_of_the_feed_everything_is_loaded_again() {
         .blocking_send(Err(failure))
         .expect("it is followed");
     wait_for_accept(&harness, "bo");
+    // Who is loaded is let in before everything is.
+    let deadline = Instant::now() + PATIENCE;
+    while harness.node.metrics.value(Count::DirectoryReload) < 2 {
+        assert!(Instant::now() < deadline, "it is never loaded whole");
+        std::thread::yield_now();
+    }
     assert_eq!(harness.node.metrics.value(Count::DirectoryReload), 2);
     assert_eq!(harness.node.metrics.value(Count::ChangeFailure), 1);
     let added = subscriber(3, "cy");

@@ -18,7 +18,7 @@ const SPOOLED: &str = "lastmile_radius_spool_records_total";
 /// Records that a full disk must last for.
 const RECORDS_MIN: u64 = 200;
 /// What one full disk may log: that and why, and that it is over.
-const LINES_MAX: usize = 8;
+const LINES_MAX: usize = 16;
 
 #[test]
 fn a_full_disk_of_sqlite_is_told_and_survived() {
