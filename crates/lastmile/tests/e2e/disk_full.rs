@@ -68,9 +68,10 @@ fn a_full_disk_of_postgresql_is_bridged_by_the_spool() {
         wait_for_more(&server, "lastmile_radius_journal_records_total");
         disk.fill();
         wait_for_more(&server, SPOOLED);
-        let ready = server.http("/readyz");
-        assert_eq!(ready.status, 503, "{ready:?}");
-        assert!(ready.body.contains("free some space"), "{ready:?}");
+        wait_until(&server, "readiness tells of the full disk", || {
+            let ready = server.http("/readyz");
+            ready.status == 503 && ready.body.contains("free some space")
+        });
         disk.free();
         wait_until_drained(&server);
     });
