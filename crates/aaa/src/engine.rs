@@ -43,6 +43,7 @@ use crate::signing::Signing;
 use crate::tally::Tally;
 use crate::verifier::{Question, RowQuestion};
 use claim::Claiming;
+use login::KeptLogin;
 
 mod access;
 mod account;
@@ -50,6 +51,7 @@ mod accounting;
 mod answer;
 mod claim;
 mod guarding;
+mod login;
 mod mac_login;
 mod message;
 mod rows;
@@ -154,11 +156,10 @@ struct Request<'a> {
     packet: Packet<'a>,
 }
 
-/// A request that waits for the verifier, kept so that it can be read again.
+/// A login that waits for the verifier.
 #[derive(Debug)]
 struct Waiting {
-    octets: Box<[u8]>,
-    nas: Arc<NasEntry>,
+    login: KeptLogin,
     whose: Whose,
 }
 
@@ -167,10 +168,7 @@ struct Waiting {
 enum Whose {
     Subscriber(Arc<SubscriberEntry>),
     /// Somebody's whom the tables of FreeRADIUS know.
-    Rows {
-        source: IpAddr,
-        question: Arc<RowQuestion>,
-    },
+    Rows(Arc<RowQuestion>),
 }
 
 /// The state of one worker.

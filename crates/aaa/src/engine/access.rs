@@ -22,7 +22,7 @@ use rand::Rng;
 
 use super::account::Account;
 use super::guarding::{Attempted, attempted, claimed, claimed_by_rows};
-use super::rows::RowRequest;
+use super::login::{LoginRequest, Proven};
 use super::{Effect, Engine, Moment, Received, Waiting, Whose, complain};
 use crate::auth_log::fold::Conclusion;
 use crate::directory::SubscriberEntry;
@@ -32,7 +32,7 @@ use crate::nas_table::NasEntry;
 use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept, Terms};
 use crate::request::AccessFacts;
-use crate::session_table::{Device, Login};
+use crate::session_table::{Admission, Device, Login};
 use crate::signing::Purpose;
 use crate::verifier::Question;
 
@@ -63,24 +63,7 @@ impl Engine {
             return;
         };
         self.count_misfits(packet);
-        let username = read_username(&facts);
-        let account = username.map(|username| self.find_account(nas, username.as_str()));
-        let otherwise = match account {
-            Some(Account::Subscriber(entry)) => {
-                return self.handle_subscriber(ticket, packet, &facts, nas, entry, now);
-            }
-            Some(Account::Device { mac, owners }) => {
-                return self.handle_device(ticket, packet, &facts, nas, (mac, &owners), now);
-            }
-            Some(Account::Refused(reason)) => {
-                let decision = access::refuse(reason);
-                return self.conclude(ticket, packet, &facts, nas, None, &decision, None, now);
-            }
-            Some(Account::Stranger(reason)) => Some(reason),
-            Some(Account::Unknown) => None,
-            None => Some(RejectReason::MalformedUserName),
-        };
-        let request = RowRequest {
+        let request = LoginRequest {
             ticket,
             packet,
             facts: &facts,
@@ -88,75 +71,60 @@ impl Engine {
             source: received.peer.ip().to_canonical(),
             now,
         };
-        self.handle_stranger(request, otherwise);
+        let username = read_username(&facts);
+        match username.map(|username| self.find_account(nas, username.as_str())) {
+            Some(Account::Subscriber(entry)) => self.handle_subscriber(request, entry),
+            Some(Account::Device { mac, owners }) => self.handle_device(request, mac, &owners),
+            Some(Account::Refused(reason)) => self.refuse_login(request, None, reason),
+            Some(Account::Stranger(reason)) => self.handle_stranger(request, Some(reason)),
+            Some(Account::Unknown) => self.handle_stranger(request, None),
+            None => self.handle_stranger(request, Some(RejectReason::MalformedUserName)),
+        }
     }
 
     /// Answers somebody who is no subscriber: the tables of FreeRADIUS are asked, and who is not in
     /// there either is refused for `otherwise`, or as unknown.
-    fn handle_stranger(&mut self, request: RowRequest<'_>, otherwise: Option<RejectReason>) {
-        let RowRequest {
-            ticket,
-            packet,
-            facts,
-            nas,
-            now,
-            ..
-        } = request;
-        let user_name = facts.user_name.unwrap_or_default();
-        if let Some(user) = self.find_row_user(nas, user_name) {
-            let claimed = claimed_by_rows(user_name, &user);
-            if let Some(subject) = self.find_lock(facts, nas, claimed, now) {
-                return self.refuse_guarded(ticket, packet, facts, nas, None, subject, now);
+    fn handle_stranger(&mut self, request: LoginRequest<'_>, otherwise: Option<RejectReason>) {
+        if let Some(user) = self.find_row_user(request.nas, request.user_name()) {
+            let claimed = claimed_by_rows(request.user_name(), &user);
+            match self.find_lock(&request, claimed) {
+                Some(subject) => self.refuse_guarded(request, None, subject),
+                None => self.handle_rows(request, &user),
             }
-            return self.handle_rows(request, &user);
+        } else if let Some(reason) = otherwise {
+            self.refuse_login(request, None, reason);
+        } else {
+            self.refuse_unknown(request);
         }
-        let Some(reason) = otherwise else {
-            return self.refuse_unknown(ticket, packet, facts, nas, now);
-        };
-        let decision = access::refuse(reason);
-        self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
     }
 
-    fn handle_subscriber(
-        &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
-        entry: Arc<SubscriberEntry>,
-        now: Moment,
-    ) {
-        if let Some(subject) = self.find_lock(facts, nas, claimed(&entry), now) {
-            return self.refuse_guarded(ticket, packet, facts, nas, Some(&entry), subject, now);
+    fn handle_subscriber(&mut self, request: LoginRequest<'_>, entry: Arc<SubscriberEntry>) {
+        if let Some(subject) = self.find_lock(&request, claimed(&entry)) {
+            return self.refuse_guarded(request, Some(&entry), subject);
         }
+        let LoginRequest {
+            packet, facts, nas, ..
+        } = request;
         match proof::check(packet, facts, nas.nas.secret.expose(), &entry) {
             Checked::Done(proof) => {
-                let claim = Claim::NotTried;
-                self.decide(ticket, packet, facts, nas, &entry, proof, None, claim, now);
+                self.decide(request, &entry, Proven::by(proof), Claim::NotTried);
             }
             Checked::MsChap(answer) => {
-                let proof = Proof::Verified {
-                    method: answer.method(),
+                let proven = Proven {
+                    proof: Proof::Verified {
+                        method: answer.method(),
+                    },
+                    ms_chap: Some(&answer),
                 };
-                self.decide(
-                    ticket,
-                    packet,
-                    facts,
-                    nas,
-                    &entry,
-                    proof,
-                    Some(&answer),
-                    Claim::NotTried,
-                    now,
-                );
+                self.decide(request, &entry, proven, Claim::NotTried);
             }
             Checked::Slow(password) => {
                 let password = Secret::new(password.expose());
                 let waiting = Waiting {
-                    octets: packet.as_bytes().into(),
-                    nas: Arc::clone(nas),
+                    login: request.keep(),
                     whose: Whose::Subscriber(Arc::clone(&entry)),
                 };
+                let ticket = request.ticket;
                 self.waiting.insert(ticket, waiting);
                 self.effects.push_back(Effect::Verify {
                     question: Question::Subscriber { entry, password },
@@ -167,80 +135,69 @@ impl Engine {
     }
 
     pub(super) fn handle_verified(&mut self, ticket: Ticket, is_right: bool, now: Moment) {
-        let Some(waiting) = self.waiting.remove(&ticket) else {
+        let Some(Waiting { login, whose }) = self.waiting.remove(&ticket) else {
             return;
         };
-        let Ok(packet) = Packet::parse(&waiting.octets) else {
-            return;
-        };
-        let facts = AccessFacts::read(&packet);
-        let nas = &waiting.nas;
-        let entry = match &waiting.whose {
-            Whose::Subscriber(entry) => entry,
-            Whose::Rows { source, question } => {
-                let request = RowRequest {
-                    ticket,
-                    packet: &packet,
-                    facts: &facts,
-                    nas,
-                    source: *source,
-                    now,
-                };
-                return self.handle_rows_verified(request, question, is_right);
+        login.read(ticket, now, |request| match &whose {
+            Whose::Subscriber(entry) => {
+                if let Some(current) = self.find_again(request, entry) {
+                    let proven = Proven::by(proof::outcome(is_right, Method::Pap));
+                    self.decide(request, &current, proven, Claim::NotTried);
+                }
             }
-        };
-        // The subscriber may have been changed while the hash was compared.
-        let Some(current) = self.find_again(entry) else {
-            return self.refuse_unknown(ticket, &packet, &facts, nas, now);
-        };
-        if current.subscriber.credential != entry.subscriber.credential {
-            return self.abandon(ticket, Drop::CredentialChanged);
-        }
-        let method = Method::Pap;
-        let proof = if is_right {
-            Proof::Verified { method }
-        } else {
-            Proof::Mismatch { method }
-        };
-        let claim = Claim::NotTried;
-        self.decide(
-            ticket, &packet, &facts, nas, &current, proof, None, claim, now,
-        );
+            Whose::Rows(question) => self.handle_rows_verified(request, question, is_right),
+        });
     }
 
-    pub(super) fn refuse_unknown(
+    /// The subscriber as they are now, who may have been changed while the login waited. Otherwise
+    /// the login is at its end.
+    pub(super) fn find_again(
         &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
-        now: Moment,
-    ) {
-        self.note_attempt(facts, nas, None, Attempted::Failed, now);
+        request: LoginRequest<'_>,
+        entry: &SubscriberEntry,
+    ) -> Option<Arc<SubscriberEntry>> {
+        let known = &entry.subscriber;
+        let directory = &self.context.directory;
+        let found = directory.find_subscriber(known.tenant, known.username.as_str());
+        match &found {
+            None => self.refuse_unknown(request),
+            Some(current) if current.subscriber.credential != known.credential => {
+                self.abandon(request.ticket, Drop::CredentialChanged);
+                return None;
+            }
+            Some(_) => {}
+        }
+        found
+    }
+
+    pub(super) fn refuse_unknown(&mut self, request: LoginRequest<'_>) {
+        self.note_attempt(&request, None, Attempted::Failed);
         let device = RequestingDevice::new(None);
-        let request = access_request(nas, facts, proof::unchecked(facts), device);
-        let decision = access::decide(None, request, Presence::default(), now.timestamp);
-        self.conclude(ticket, packet, facts, nas, None, &decision, None, now);
+        let asked = access_request(&request, proof::unchecked(request.facts), device);
+        let now = request.now.timestamp;
+        let decision = access::decide(None, asked, Presence::default(), now);
+        self.conclude(request, None, &decision, None);
     }
 
     /// Refuses an attempt that is not compared.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one request, which borrow from different owners"
-    )]
     pub(super) fn refuse_guarded(
         &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
+        request: LoginRequest<'_>,
         entry: Option<&SubscriberEntry>,
         subject: GuardSubject,
-        now: Moment,
     ) {
         self.tally.count(Count::GuardRefused);
-        let decision = access::refuse(RejectReason::TooManyAttempts { subject });
-        self.conclude(ticket, packet, facts, nas, entry, &decision, None, now);
+        self.refuse_login(request, entry, RejectReason::TooManyAttempts { subject });
+    }
+
+    /// Refuses a login about which there is nothing to decide.
+    pub(super) fn refuse_login(
+        &mut self,
+        request: LoginRequest<'_>,
+        entry: Option<&SubscriberEntry>,
+        reason: RejectReason,
+    ) {
+        self.conclude(request, entry, &access::refuse(reason), None);
     }
 
     /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
@@ -287,30 +244,22 @@ impl Engine {
         true
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one request, which borrow from different owners"
-    )]
     pub(super) fn decide(
         &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
+        request: LoginRequest<'_>,
         entry: &Arc<SubscriberEntry>,
-        proof: Proof,
-        ms_chap: Option<&MsChapAnswer>,
+        proven: Proven<'_>,
         claim: Claim,
-        now: Moment,
     ) {
+        let Proven { proof, ms_chap } = proven;
+        let LoginRequest { facts, now, .. } = request;
         let subscriber = Some(&**entry);
         if let Some(attempted) = attempted(proof) {
-            self.note_attempt(facts, nas, Some(claimed(entry)), attempted, now);
+            self.note_attempt(&request, Some(claimed(entry)), attempted);
         }
         let plan = entry.plan.load();
         let Some(plan) = &*plan else {
-            let decision = access::refuse(RejectReason::PlanMissing);
-            return self.conclude(ticket, packet, facts, nas, subscriber, &decision, None, now);
+            return self.refuse_login(request, subscriber, RejectReason::PlanMissing);
         };
         let limits = plan.terms.limits.as_deref();
         let table = &self.context.limits;
@@ -337,13 +286,13 @@ impl Engine {
             },
             claim,
         };
-        let request = access_request(nas, facts, proof, device);
+        let asked = access_request(&request, proof, device);
         let decision = match profile.session_limit() {
-            Some(_) => self.decide_in_turn(profile, request, facts, nas, now),
-            None => access::decide(Some(profile), request, Presence::default(), now.timestamp),
+            Some(_) => self.decide_in_turn(&request, profile, asked),
+            None => access::decide(Some(profile), asked, Presence::default(), now.timestamp),
         };
         if let Some(mac) = decision.claim {
-            return self.claim(ticket, packet, nas, entry, proof, mac);
+            return self.claim(request, entry, proof, mac);
         }
         if let (Some(limits), Verdict::Accept(grants)) = (limits, decision.verdict)
             && grants.garden.is_none()
@@ -351,29 +300,20 @@ impl Engine {
             let table = &self.context.limits;
             table.note_use(entry.subscriber.id, limits, now.timestamp);
         }
-        self.conclude(
-            ticket, packet, facts, nas, subscriber, &decision, ms_chap, now,
-        );
+        self.conclude(request, subscriber, &decision, ms_chap);
     }
 
     /// Decides while nobody else decides about the same subscriber, and holds a place for the
     /// session that begins.
     fn decide_in_turn<'p>(
         &self,
+        request: &LoginRequest<'_>,
         profile: AccessProfile<'p>,
-        request: AccessRequest<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &NasEntry,
-        now: Moment,
+        asked: AccessRequest<'_>,
     ) -> Decision<'p> {
-        let login = Login {
-            subscriber: profile.subscriber.id,
-            nas: nas.nas.id,
-            device: facts.calling_station.map(Device::from_calling_station),
-        };
-        let admission = self.context.sessions.admit(login, now);
-        let presence = admission.presence();
-        let decision = access::decide(Some(profile), request, presence, now.timestamp);
+        let admission = self.admission(request, profile.subscriber.id);
+        let (presence, now) = (admission.presence(), request.now.timestamp);
+        let decision = access::decide(Some(profile), asked, presence, now);
         // A login that waits for its device is decided again, and takes its place then.
         if let (Verdict::Accept(grants), None) = (&decision.verdict, decision.claim) {
             admission.accept(grants.sessions_to_end, &self.context.metrics);
@@ -381,22 +321,36 @@ impl Engine {
         decision
     }
 
+    /// The sessions of a subscriber, while nobody else decides by them.
+    pub(super) fn admission(
+        &self,
+        request: &LoginRequest<'_>,
+        subscriber: SubscriberId,
+    ) -> Admission<'_> {
+        let station = request.facts.calling_station;
+        let login = Login {
+            subscriber,
+            nas: request.nas.nas.id,
+            device: station.map(Device::from_calling_station),
+        };
+        self.context.sessions.admit(login, request.now)
+    }
+
     /// Writes the reply to a decision and the log entry, and sends it or holds it back.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one request, which borrow from different owners"
-    )]
     pub(super) fn conclude(
         &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
+        request: LoginRequest<'_>,
         entry: Option<&SubscriberEntry>,
         decision: &Decision<'_>,
         ms_chap: Option<&MsChapAnswer>,
-        now: Moment,
     ) {
+        let LoginRequest {
+            packet,
+            facts,
+            nas,
+            now,
+            ..
+        } = request;
         let auth = AuthId::new(now.timestamp, self.draw());
         let message = self.state_message(entry, decision);
         let message = message.as_ref().map(|text| text.as_str());
@@ -415,10 +369,7 @@ impl Engine {
                 (written, AuthOutcome::Accepted)
             }
             Verdict::Reject(reason) => (
-                {
-                    let message = message.unwrap_or_else(|| reason.reply_message());
-                    self.write_reject(packet, facts, *reason, message)
-                },
+                self.write_reject(&request, *reason, message),
                 AuthOutcome::Rejected(*reason),
             ),
         };
@@ -429,16 +380,18 @@ impl Engine {
             subscriber: entry.map(|entry| entry.subscriber.id),
             trace: &decision.trace,
         };
-        self.finish(ticket, facts, nas, &concluded, now);
+        self.finish(&request, &concluded);
     }
 
+    /// Writes a reject with the message of the tenant, or that of the reason.
     pub(super) fn write_reject(
         &mut self,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
+        request: &LoginRequest<'_>,
         reason: RejectReason,
-        message: &str,
+        message: Option<&str>,
     ) -> Result<Unsigned, WriteError> {
+        let LoginRequest { packet, facts, .. } = *request;
+        let message = message.unwrap_or_else(|| reason.reply_message());
         let challenge = self.draw();
         let Self {
             signing, scratch, ..
@@ -448,14 +401,14 @@ impl Engine {
     }
 
     /// Sends a reply that is written or holds it back, and notes the decision.
-    pub(super) fn finish(
-        &mut self,
-        ticket: Ticket,
-        facts: &AccessFacts<'_>,
-        nas: &Arc<NasEntry>,
-        concluded: &Concluded<'_>,
-        now: Moment,
-    ) {
+    pub(super) fn finish(&mut self, request: &LoginRequest<'_>, concluded: &Concluded<'_>) {
+        let LoginRequest {
+            ticket,
+            facts,
+            nas,
+            now,
+            ..
+        } = *request;
         let Ok(unsigned) = concluded.written else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
         };
@@ -485,13 +438,6 @@ impl Engine {
         });
     }
 
-    /// The subscriber as they are now, who may have been changed since they were found.
-    pub(super) fn find_again(&self, entry: &SubscriberEntry) -> Option<Arc<SubscriberEntry>> {
-        let known = &entry.subscriber;
-        let directory = &self.context.directory;
-        directory.find_subscriber(known.tenant, known.username.as_str())
-    }
-
     pub(super) fn draw<const COUNT: usize>(&mut self) -> [u8; COUNT] {
         let mut octets = [0; COUNT];
         self.random.fill_bytes(&mut octets);
@@ -518,11 +464,11 @@ fn read_username(facts: &AccessFacts<'_>) -> Option<Username> {
 }
 
 pub(super) fn access_request<'n>(
-    nas: &'n NasEntry,
-    facts: &AccessFacts<'_>,
+    request: &LoginRequest<'n>,
     proof: Proof,
     device: RequestingDevice,
 ) -> AccessRequest<'n> {
+    let LoginRequest { nas, facts, .. } = *request;
     let nas_identifier = match (&nas.nas.settings.identifier, facts.nas_identifier) {
         (None, _) => NasIdentifierCheck::NotRequired,
         (Some(expected), Some(sent)) if expected.as_bytes() == sent => NasIdentifierCheck::Matches,

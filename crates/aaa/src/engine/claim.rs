@@ -4,21 +4,17 @@ use std::sync::Arc;
 
 use domain::access::{Claim, Method, Proof};
 use domain::mac::Mac;
-use radius::packet::Packet;
 
+use super::login::{KeptLogin, LoginRequest, Proven};
 use super::{Effect, Engine, Moment};
 use crate::directory::SubscriberEntry;
 use crate::duplicate::Ticket;
-use crate::metrics::Drop;
-use crate::nas_table::NasEntry;
-use crate::proof::{self, Checked};
-use crate::request::AccessFacts;
+use crate::proof::{self, Checked, MsChapAnswer};
 
-/// A login whose device is being bound, kept so that it can be read again.
+/// A login whose device is being bound.
 #[derive(Debug)]
 pub(super) struct Claiming {
-    octets: Box<[u8]>,
-    nas: Arc<NasEntry>,
+    login: KeptLogin,
     entry: Arc<SubscriberEntry>,
     proof: Proof,
 }
@@ -27,16 +23,14 @@ impl Engine {
     /// Has the device bound; the answer comes after that.
     pub(super) fn claim(
         &mut self,
-        ticket: Ticket,
-        packet: &Packet<'_>,
-        nas: &Arc<NasEntry>,
+        request: LoginRequest<'_>,
         entry: &Arc<SubscriberEntry>,
         proof: Proof,
         mac: Mac,
     ) {
+        let LoginRequest { ticket, nas, .. } = request;
         let claiming = Claiming {
-            octets: packet.as_bytes().into(),
-            nas: Arc::clone(nas),
+            login: request.keep(),
             entry: Arc::clone(entry),
             proof,
         };
@@ -50,51 +44,54 @@ impl Engine {
     }
 
     pub(super) fn handle_claimed(&mut self, ticket: Ticket, claim: Claim, now: Moment) {
-        let Some(claiming) = self.claiming.remove(&ticket) else {
+        let Some(Claiming {
+            login,
+            entry,
+            proof,
+        }) = self.claiming.remove(&ticket)
+        else {
             return;
         };
-        let Ok(packet) = Packet::parse(&claiming.octets) else {
-            return;
-        };
-        let facts = AccessFacts::read(&packet);
-        let Claiming {
-            nas, entry, proof, ..
-        } = &claiming;
-        // The subscriber may have been changed while the device was bound.
-        let Some(current) = self.find_again(entry) else {
-            return self.refuse_unknown(ticket, &packet, &facts, nas, now);
-        };
-        if current.subscriber.credential != entry.subscriber.credential {
-            return self.abandon(ticket, Drop::CredentialChanged);
-        }
-        let answer = match proof {
-            Proof::Verified {
-                method: Method::MsChapV1 | Method::MsChapV2,
-            } => match proof::check(&packet, &facts, nas.nas.secret.expose(), &current) {
+        login.read(ticket, now, |request| {
+            if let Some(current) = self.find_again(request, &entry) {
+                let answer = ms_chap_answer(&request, &current, proof);
+                let proven = Proven {
+                    proof,
+                    ms_chap: answer.as_ref(),
+                };
+                self.decide(request, &current, proven, claim);
+            }
+        });
+    }
+}
+
+/// What the reply to MS-CHAP proves, which was not kept.
+fn ms_chap_answer(
+    request: &LoginRequest<'_>,
+    entry: &SubscriberEntry,
+    proof: Proof,
+) -> Option<MsChapAnswer> {
+    match proof {
+        Proof::Verified {
+            method: Method::MsChapV1 | Method::MsChapV2,
+        } => {
+            let LoginRequest {
+                packet, facts, nas, ..
+            } = *request;
+            match proof::check(packet, facts, nas.nas.secret.expose(), entry) {
                 Checked::MsChap(answer) => Some(answer),
                 Checked::Done(_) | Checked::Slow(_) => None,
-            },
-            Proof::Verified {
-                method: Method::Pap | Method::Chap | Method::Eap | Method::None,
             }
-            | Proof::Device { .. }
-            | Proof::Mismatch { .. }
-            | Proof::Unusable { .. }
-            | Proof::Malformed { .. }
-            | Proof::Unsupported { .. }
-            | Proof::Missing
-            | Proof::NotChecked { .. } => None,
-        };
-        self.decide(
-            ticket,
-            &packet,
-            &facts,
-            nas,
-            &current,
-            *proof,
-            answer.as_ref(),
-            claim,
-            now,
-        );
+        }
+        Proof::Verified {
+            method: Method::Pap | Method::Chap | Method::Eap | Method::None,
+        }
+        | Proof::Device { .. }
+        | Proof::Mismatch { .. }
+        | Proof::Unusable { .. }
+        | Proof::Malformed { .. }
+        | Proof::Unsupported { .. }
+        | Proof::Missing
+        | Proof::NotChecked { .. } => None,
     }
 }

@@ -3,7 +3,8 @@
 use domain::access::Proof;
 use domain::guard::GuardSubject;
 
-use super::{Engine, Moment};
+use super::Engine;
+use super::login::LoginRequest;
 use crate::directory::SubscriberEntry;
 use crate::guard::{Attempt, Claimed, Station};
 use crate::nas_table::NasEntry;
@@ -22,11 +23,12 @@ impl Engine {
     /// By what an attempt is refused without being compared, unless the device is online already.
     pub(super) fn find_lock(
         &self,
-        facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        request: &LoginRequest<'_>,
         user: Claimed<'_>,
-        now: Moment,
     ) -> Option<GuardSubject> {
+        let LoginRequest {
+            facts, nas, now, ..
+        } = *request;
         let guard = &self.context.guard;
         if !guard.is_any_locked(now.instant) {
             return None;
@@ -41,12 +43,13 @@ impl Engine {
 
     pub(super) fn note_attempt(
         &self,
-        facts: &AccessFacts<'_>,
-        nas: &NasEntry,
+        request: &LoginRequest<'_>,
         user: Option<Claimed<'_>>,
         attempted: Attempted,
-        now: Moment,
     ) {
+        let LoginRequest {
+            facts, nas, now, ..
+        } = *request;
         let attempt = attempt(facts, nas, user);
         let guard = &self.context.guard;
         match attempted {

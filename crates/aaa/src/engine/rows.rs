@@ -1,6 +1,5 @@
 //! Logins of those whom FreeRADIUS' tables know.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ::rows::request::Request;
@@ -9,43 +8,21 @@ use domain::access::{Method, Presence, Proof, RejectReason, RequestingDevice};
 use domain::auth_log::AuthOutcome;
 use domain::id::AuthId;
 use domain::secret::Secret;
-use radius::packet::Packet;
 use radius::signer::Unsigned;
 use radius::writer::WriteError;
 
 use super::access::{Concluded, access_request};
 use super::guarding::{attempted, claimed_by_rows};
-use super::{Effect, Engine, Moment, Waiting, Whose};
-use crate::duplicate::Ticket;
+use super::login::{LoginRequest, Proven};
+use super::{Effect, Engine, Waiting, Whose};
 use crate::encode::rows::RowReply;
 use crate::metrics::Drop;
 use crate::nas_table::NasEntry;
-use crate::proof::{self, MsChapAnswer, PapPassword};
+use crate::proof::{self, PapPassword};
 use crate::reply::{self, Accept, Terms};
-use crate::request::AccessFacts;
 use crate::row_login::{self, RowLogin, RowProof};
 use crate::row_table::{RowUser, TENANT, id_of};
-use crate::session_table::{Device, Login};
 use crate::verifier::{Question, RowQuestion};
-
-/// A login that the tables decide.
-#[derive(Clone, Copy)]
-pub(super) struct RowRequest<'a> {
-    pub(super) ticket: Ticket,
-    pub(super) packet: &'a Packet<'a>,
-    pub(super) facts: &'a AccessFacts<'a>,
-    pub(super) nas: &'a Arc<NasEntry>,
-    pub(super) source: IpAddr,
-    pub(super) now: Moment,
-}
-
-impl RowRequest<'_> {
-    /// User-Password in clear.
-    fn password(&self) -> Option<PapPassword> {
-        self.facts.user_password?;
-        proof::decrypt_pap(self.packet, self.facts, self.nas.nas.secret.expose())
-    }
-}
 
 impl Engine {
     /// Whoever has rows under the name of a request.
@@ -57,20 +34,27 @@ impl Engine {
         rows.find_sent(user_name)
     }
 
-    pub(super) fn handle_rows(&mut self, request: RowRequest<'_>, user: &Arc<RowUser>) {
-        let RowRequest { packet, facts, .. } = request;
+    pub(super) fn handle_rows(&mut self, request: LoginRequest<'_>, user: &Arc<RowUser>) {
+        let LoginRequest { packet, facts, .. } = request;
         let login = self.run_rows(&request, user);
         let directory = &self.context.directory;
         let digest = |known: &[u8], password: &[u8]| directory.digest([known, &[0], password]);
-        let proof = row_login::prove(&login, packet, facts, request.password(), |known, sent| {
-            user.was_verified(&digest(known.expose(), sent.expose()))
-        });
+        let proof = row_login::prove(
+            &login,
+            packet,
+            facts,
+            password_of(&request),
+            |known, sent| user.was_verified(&digest(known.expose(), sent.expose())),
+        );
         match proof {
-            RowProof::Done(proof) => self.decide_rows(&request, user, &login, proof, None),
+            RowProof::Done(proof) => self.decide_rows(&request, user, &login, Proven::by(proof)),
             RowProof::MsChap(answer) => {
                 let method = answer.method();
-                let proof = Proof::Verified { method };
-                self.decide_rows(&request, user, &login, proof, Some(&answer));
+                let proven = Proven {
+                    proof: Proof::Verified { method },
+                    ms_chap: Some(&answer),
+                };
+                self.decide_rows(&request, user, &login, proven);
             }
             RowProof::Slow { known, password } => {
                 let question = Arc::new(RowQuestion {
@@ -84,15 +68,11 @@ impl Engine {
         }
     }
 
-    fn verify_rows(&mut self, request: &RowRequest<'_>, question: Arc<RowQuestion>) {
+    fn verify_rows(&mut self, request: &LoginRequest<'_>, question: Arc<RowQuestion>) {
         let ticket = request.ticket;
         let waiting = Waiting {
-            octets: request.packet.as_bytes().into(),
-            nas: Arc::clone(request.nas),
-            whose: Whose::Rows {
-                source: request.source,
-                question: Arc::clone(&question),
-            },
+            login: request.keep(),
+            whose: Whose::Rows(Arc::clone(&question)),
         };
         self.waiting.insert(ticket, waiting);
         let question = Question::Rows(question);
@@ -102,14 +82,12 @@ impl Engine {
     /// A slow hash was compared. The rows may have changed meanwhile.
     pub(super) fn handle_rows_verified(
         &mut self,
-        request: RowRequest<'_>,
+        request: LoginRequest<'_>,
         question: &RowQuestion,
         is_right: bool,
     ) {
-        let RowRequest { facts, nas, .. } = request;
-        let user_name = facts.user_name.unwrap_or_default();
-        let Some(user) = self.find_row_user(nas, user_name) else {
-            return self.refuse_unknown(request.ticket, request.packet, facts, nas, request.now);
+        let Some(user) = self.find_row_user(request.nas, request.user_name()) else {
+            return self.refuse_unknown(request);
         };
         let login = self.run_rows(&request, &user);
         if login
@@ -118,16 +96,15 @@ impl Engine {
         {
             return self.abandon(request.ticket, Drop::CredentialChanged);
         }
-        let method = Method::Pap;
-        let proof = proof::outcome(is_right, method);
-        self.decide_rows(&request, &user, &login, proof, None);
+        let proven = Proven::by(proof::outcome(is_right, Method::Pap));
+        self.decide_rows(&request, &user, &login, proven);
     }
 
-    fn run_rows(&self, request: &RowRequest<'_>, user: &RowUser) -> RowLogin {
-        let password = request.password();
+    fn run_rows(&self, request: &LoginRequest<'_>, user: &RowUser) -> RowLogin {
+        let password = password_of(request);
         let asked = Request {
             packet: request.packet,
-            user_name: request.facts.user_name.unwrap_or_default(),
+            user_name: request.user_name(),
             password: password.as_ref().map(PapPassword::expose),
             source: request.source,
             now: request.now.timestamp,
@@ -138,40 +115,32 @@ impl Engine {
 
     fn decide_rows(
         &mut self,
-        request: &RowRequest<'_>,
+        request: &LoginRequest<'_>,
         user: &RowUser,
         login: &RowLogin,
-        proof: Proof,
-        ms_chap: Option<&MsChapAnswer>,
+        proven: Proven<'_>,
     ) {
-        let RowRequest {
-            ticket,
+        let Proven { proof, ms_chap } = proven;
+        let LoginRequest {
             packet,
             facts,
             nas,
             now,
             ..
         } = *request;
-        let user_name = facts.user_name.unwrap_or_default();
+        let user_name = request.user_name();
         if let Some(attempted) = attempted(proof) {
             let claimed = claimed_by_rows(user_name, user);
-            self.note_attempt(facts, nas, Some(claimed), attempted, now);
+            self.note_attempt(request, Some(claimed), attempted);
         }
-        let asked = access_request(nas, facts, proof, RequestingDevice::new(None));
+        let asked = access_request(request, proof, RequestingDevice::new(None));
         let profile = RowProfile {
             steps: &login.steps,
             outcome: login.outcome,
         };
         let decision = match login.session_limit() {
             Some(_) => {
-                let admission = self.context.sessions.admit(
-                    Login {
-                        subscriber: id_of(user_name),
-                        nas: nas.nas.id,
-                        device: facts.calling_station.map(Device::from_calling_station),
-                    },
-                    now,
-                );
+                let admission = self.admission(request, id_of(user_name));
                 let decision = rows::decide(&profile, asked, admission.presence(), now.timestamp);
                 if decision.verdict.is_ok() {
                     admission.accept(0, &self.context.metrics);
@@ -200,7 +169,7 @@ impl Engine {
                 (written, AuthOutcome::Accepted)
             }
             Err(reason) => (
-                self.reject_rows(packet, facts, reason),
+                self.reject_rows(request, reason),
                 AuthOutcome::Rejected(reason),
             ),
         };
@@ -211,19 +180,26 @@ impl Engine {
             subscriber: None,
             trace: &decision.trace,
         };
-        self.finish(ticket, facts, nas, &concluded, now);
+        self.finish(request, &concluded);
     }
 
     /// Refuses in the words of the provider, as far as rows say how an account stands.
     fn reject_rows(
         &mut self,
-        packet: &Packet<'_>,
-        facts: &AccessFacts<'_>,
+        request: &LoginRequest<'_>,
         reason: RejectReason,
     ) -> Result<Unsigned, WriteError> {
-        let message = self.row_message(facts, reason);
+        let message = self.row_message(request.facts, reason);
         let message = message.as_ref().map(|text| text.as_str());
-        let message = message.unwrap_or_else(|| reason.reply_message());
-        self.write_reject(packet, facts, reason, message)
+        self.write_reject(request, reason, message)
     }
+}
+
+/// User-Password in clear.
+fn password_of(request: &LoginRequest<'_>) -> Option<PapPassword> {
+    let LoginRequest {
+        packet, facts, nas, ..
+    } = *request;
+    facts.user_password?;
+    proof::decrypt_pap(packet, facts, nas.nas.secret.expose())
 }
