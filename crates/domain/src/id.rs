@@ -32,6 +32,10 @@ pub enum GardenKind {}
 pub enum NasGroupKind {}
 /// One authentication; travels to the router and back in Class.
 pub enum AuthKind {}
+/// Something that is asked of a router about a session.
+pub enum SessionCommandKind {}
+/// Work that is to be done once, beside the transaction that wants it.
+pub enum JobKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -41,6 +45,8 @@ pub type SessionId = Id<SessionKind>;
 pub type AuthId = Id<AuthKind>;
 pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
+pub type SessionCommandId = Id<SessionCommandKind>;
+pub type JobId = Id<JobKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.
