@@ -24,6 +24,7 @@ mod partitions;
 mod recovery;
 mod resources;
 mod retention;
+mod round_trips;
 mod rows;
 mod sealing;
 mod session_news;

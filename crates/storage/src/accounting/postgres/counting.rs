@@ -1,6 +1,6 @@
 //! The counters of limits: loaded and locked, added to, and written back.
 
-use domain::id::SubscriberId;
+use domain::id::{Id, SubscriberId};
 use domain::limit::{Counter, LimitNews, PeriodCounted, Span};
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
@@ -64,14 +64,17 @@ pub(super) async fn count(
         // Somebody else may have begun one in the meantime.
         load(connection, &mut places).await?;
     }
+    let base = |place: &Place<'_>| place.count.base(place.stored);
+    let unknown = places.iter().filter(|place| base(place) == Base::Unknown);
+    let mut sums = sums(connection, unknown).await?.into_iter();
     let mut counted = Vec::with_capacity(places.len());
     for place in &places {
-        let base = match place.count.base(place.stored) {
-            Base::Known(used) => used,
-            Base::Passed => continue,
-            Base::Unknown => sum(connection, place).await?,
+        let base = match base(place) {
+            Base::Known(used) => Some(used),
+            Base::Passed => None,
+            Base::Unknown => sums.next(),
         };
-        counted.push((place, place.count.onto(base)));
+        counted.extend(base.map(|base| (place, place.count.onto(base))));
     }
     write(connection, &counted, at).await?;
     let news = counted
@@ -85,13 +88,14 @@ async fn load(connection: &mut PgConnection, places: &mut [Place<'_>]) -> Result
     let (subscribers, kinds) = keys(places.iter().filter(|place| place.stored.is_none()));
     let rows = sqlx::query(SELECT).bind(subscribers).bind(kinds);
     for row in rows.fetch_all(connection).await? {
-        let subscriber: Uuid = row.try_get(0)?;
-        let kind: &str = row.try_get(1)?;
-        let is_its = |place: &&mut Place<'_>| {
-            place.subscriber.as_uuid() == subscriber && place.period.as_str() == kind
+        let subscriber = Id::from_uuid(row.try_get(0)?);
+        let Some(period) = PeriodCounted::find(row.try_get(1)?) else {
+            continue;
         };
-        if let Some(place) = places.iter_mut().find(is_its) {
-            place.stored = Some(counter(&row)?);
+        // They are in the order of their keys.
+        let key = |place: &Place<'_>| (place.subscriber, place.period);
+        if let Ok(found) = places.binary_search_by_key(&(subscriber, period), key) {
+            places[found].stored = Some(counter(&row)?);
         }
     }
     Ok(())
@@ -117,17 +121,34 @@ async fn lock_missing(
     Ok(())
 }
 
-/// What the hours say about a period that nobody has counted.
-async fn sum(connection: &mut PgConnection, place: &Place<'_>) -> Result<UsageAmount, StoreError> {
-    let sql = limit::sums_sql(Dialect::Postgres, ["$1", "$2", "$3"]);
-    let from = limit::counted_from(place.subscriber, place.count.span);
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .bind(place.count.tenant.as_uuid())
-        .bind(place.count.username.as_str())
-        .bind(from.as_micros())
-        .fetch_one(connection)
+/// What the hours say about periods that nobody has counted, in their order. At midnight these are
+/// those of a whole batch, so one statement asks for all of them.
+async fn sums<'a>(
+    connection: &mut PgConnection,
+    places: impl Iterator<Item = &'a Place<'a>>,
+) -> Result<Vec<UsageAmount>, StoreError> {
+    let (mut tenants, mut usernames, mut since) = (Vec::new(), Vec::new(), Vec::new());
+    for place in places {
+        tenants.push(place.count.tenant.as_uuid());
+        usernames.push(place.count.username.to_string());
+        since.push(limit::counted_from(place.subscriber, place.count.span).as_micros());
+    }
+    if tenants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sum = limit::sums_sql(Dialect::Postgres, ["n.tenant", "n.username", "n.since"]);
+    let sql = format!(
+        "SELECT used.* FROM unnest($1::UUID[], $2::TEXT[], $3::BIGINT[]) \
+         WITH ORDINALITY AS n (tenant, username, since, number) \
+         CROSS JOIN LATERAL ({sum}) AS used (upload, download, seconds) ORDER BY n.number"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(tenants)
+        .bind(usernames)
+        .bind(since)
+        .fetch_all(connection)
         .await?;
-    amount(&row, 0)
+    rows.iter().map(|row| amount(row, 0)).collect()
 }
 
 async fn write(
