@@ -198,6 +198,11 @@ impl DatabaseError {
             .is_some_and(|code| matches!(&*code, "53100" | "13" | "4874"))
     }
 
+    /// Whether a row is not what a constraint of PostgreSQL says (SQLSTATE 23514).
+    pub(crate) fn is_check_violated(&self) -> bool {
+        self.code().is_some_and(|code| code == "23514")
+    }
+
     /// Whether SQLite found its file damaged (11), or no database at all (26).
     pub(crate) fn is_file_damaged(&self) -> bool {
         self.code()

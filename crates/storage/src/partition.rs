@@ -1,21 +1,15 @@
 //! Monthly partitions of history on PostgreSQL: made ahead, filled with what is theirs, dropped.
 //!
-//! What no month covers is in the default partition, so storing never fails for want of one. When a
-//! month is made, the rows that it covers move there in the same transaction.
+//! What no month covers is in the default partition, so storing never fails for want of one.
 
 use domain::month::Month;
-use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, Value};
 
-use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::write::Write;
 
-/// Months after the present one that are made ahead, so that nothing stops when a node is away.
-const MONTHS_AHEAD: u16 = 3;
-/// Months that one call makes; a history that is older than that takes several.
-const MADE_MAX: usize = 24;
+mod making;
 
 /// Names our lock among the advisory locks: one node at a time changes partitions.
 const PARTITION_LOCK: i64 = 0x6c61_7374_7061_7274;
@@ -50,6 +44,9 @@ pub struct PartitionReport {
     pub moved: u64,
     /// Another node is at it, or somebody reads the table for long: the rest is for another time.
     pub is_postponed: bool,
+    /// Those that were not made, because accounting would wait for so many rows: they stay in the
+    /// default partition until they are too old to be kept.
+    pub left: Vec<String>,
 }
 
 /// A partition with a month of its own.
@@ -60,29 +57,6 @@ pub(crate) struct Partition {
 }
 
 impl Store {
-    /// Makes the partitions of this month and the next three, and those of earlier months that have
-    /// rows in the default partition. On SQLite there are none.
-    pub async fn partition_prepare(&self) -> Result<PartitionReport, StoreError> {
-        let mut report = PartitionReport::default();
-        if self.dialect() == Dialect::Sqlite {
-            return Ok(report);
-        }
-        for table in PARTITIONED {
-            for month in self.missing_months(table).await? {
-                match self.partition_make(table, month).await {
-                    Ok(Some(moved)) => {
-                        report.made.push(table.partition(month));
-                        report.moved += moved;
-                    }
-                    Ok(None) => report.is_postponed = true,
-                    Err(error) if error.is_lock_refused() => report.is_postponed = true,
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(report)
-    }
-
     /// The partitions that cover a month, oldest first.
     pub(crate) async fn partition_list(
         &self,
@@ -135,90 +109,6 @@ impl Store {
             result => result,
         }
     }
-
-    /// Months that should have a partition and have none, oldest first.
-    async fn missing_months(&self, table: Partitioned) -> Result<Vec<Month>, StoreError> {
-        let Some(present) = Month::containing(self.now()) else {
-            return Ok(Vec::new());
-        };
-        let made: Vec<Month> = self
-            .partition_list(table)
-            .await?
-            .into_iter()
-            .map(|partition| partition.month)
-            .collect();
-        let ahead: Vec<Month> = (0..=MONTHS_AHEAD)
-            .filter_map(|months| present.plus(months))
-            .collect();
-        let mut wanted = self.stray_months(table, present.start()).await?;
-        wanted.extend(ahead);
-        wanted.retain(|month| !made.contains(month));
-        wanted.sort_unstable();
-        wanted.dedup();
-        // The latest are those that are written to.
-        wanted.drain(..wanted.len().saturating_sub(MADE_MAX));
-        Ok(wanted)
-    }
-
-    /// Months before an instant that have rows in the default partition.
-    async fn stray_months(
-        &self,
-        table: Partitioned,
-        before: Timestamp,
-    ) -> Result<Vec<Month>, StoreError> {
-        let (fallback, moment) = (table.fallback(), table.moment);
-        let select = format!(
-            "SELECT DISTINCT EXTRACT(EPOCH FROM date_trunc('month', \
-             to_timestamp({moment} / 1000000) AT TIME ZONE 'UTC'))::BIGINT \
-             FROM {fallback} WHERE 0 <= {moment} AND {moment} < $1"
-        );
-        let values = [before.as_micros().into()];
-        let statement = self.dialect().statement(select, values);
-        let rows = self.reader().query_all_raw(statement).await?;
-        let mut months = Vec::with_capacity(rows.len());
-        for row in rows {
-            let seconds = row.try_get_by_index(0)?;
-            months.extend(Month::containing(Timestamp::from_seconds(seconds)));
-        }
-        Ok(months)
-    }
-
-    /// Makes the partition of a month and says how many rows moved there; nothing when another node
-    /// is changing partitions.
-    async fn partition_make(
-        &self,
-        table: Partitioned,
-        month: Month,
-    ) -> Result<Option<u64>, StoreError> {
-        let write = self.write().await?;
-        if !is_locked(&write).await? {
-            return Ok(None);
-        }
-        let partition = table.partition(month);
-        if exists(&write, &partition).await? {
-            return Ok(Some(0));
-        }
-        let connection = write.connection();
-        let (parent, fallback, moment) = (table.table, table.fallback(), table.moment);
-        let (start, end) = (month.start().as_micros(), month.end().as_micros());
-        let parameters = storage_parameters(&write, &fallback).await?;
-        // Attached when it is filled, so that others wait for the last step only.
-        let create = format!("CREATE TABLE {partition} (LIKE {parent} INCLUDING ALL){parameters}");
-        connection.execute_unprepared(&create).await?;
-        let lock = format!("LOCK TABLE {fallback} IN SHARE ROW EXCLUSIVE MODE");
-        connection.execute_unprepared(&lock).await?;
-        let fill = format!(
-            "WITH moved AS (DELETE FROM {fallback} WHERE {start} <= {moment} AND {moment} < {end} \
-             RETURNING *) INSERT INTO {partition} SELECT * FROM moved"
-        );
-        let moved = connection.execute_unprepared(&fill).await?.rows_affected();
-        let attach = format!(
-            "ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})"
-        );
-        connection.execute_unprepared(&attach).await?;
-        write.commit().await?;
-        Ok(Some(moved))
-    }
 }
 
 impl Partitioned {
@@ -259,17 +149,6 @@ async fn exists(write: &Write, table: &str) -> Result<bool, DbErr> {
     let select = "SELECT 1 WHERE to_regclass($1) IS NOT NULL";
     let statement = write.dialect().statement(select, [Value::from(table)]);
     Ok(write.connection().query_one_raw(statement).await?.is_some())
-}
-
-/// `LIKE` leaves the storage parameters of a table out, and a partitioned table has none.
-async fn storage_parameters(write: &Write, table: &str) -> Result<String, DbErr> {
-    let select = "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = $1::regclass";
-    let statement = write.dialect().statement(select, [Value::from(table)]);
-    let found: Option<String> = match write.connection().query_one_raw(statement).await? {
-        Some(row) => row.try_get_by_index(0)?,
-        None => None,
-    };
-    Ok(found.map_or_else(String::new, |list| format!(" WITH ({list})")))
 }
 
 #[cfg(test)]

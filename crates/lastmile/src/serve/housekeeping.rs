@@ -108,10 +108,15 @@ impl House {
     async fn prepare_partitions(&self) {
         match self.store.partition_prepare().await {
             Ok(report) if report.made.is_empty() => {
-                debug!(report.is_postponed, "Made no partitions");
+                debug!(
+                    report.is_postponed,
+                    partitions.left = report.left.join(","),
+                    "Made no partitions"
+                );
             }
             Ok(report) => info!(
                 partitions = report.made.join(","),
+                partitions.left = report.left.join(","),
                 rows.moved = report.moved,
                 "Made {} partitions and moved {} rows there",
                 report.made.len(),

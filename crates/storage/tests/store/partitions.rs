@@ -196,6 +196,87 @@ async fn nodes_that_make_months_at_once_do_not_clash() {
     assert_eq!(months(&database, "session_closed").await.len(), 4 + 3 + 1);
 }
 
+/// How many rows are in each partition, beside the months to come.
+async fn filled(database: &Database) -> Vec<String> {
+    let counted = "SELECT tableoid::regclass::TEXT || ' ' || COUNT(*) FROM usage_hourly \
+                   GROUP BY tableoid ORDER BY 1";
+    column(database, counted).await
+}
+
+/// That many hours, one of each user, all in one month.
+async fn fill_hour(database: &Database, at: &str, rows: u32) {
+    let at: Timestamp = at.parse().unwrap();
+    database
+        .execute(&format!(
+            "INSERT INTO usage_hourly (tenant, username, starts_at, upload_bytes, download_bytes, \
+             session_seconds) SELECT '{}', 'user' || number, {}, 1, 2, 3 \
+             FROM generate_series(1, {rows}) AS number",
+            TENANT.as_uuid(),
+            at.as_micros(),
+        ))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_with_very_many_rows_stays_where_it_is() {
+    let database = Database::migrated(DatabaseKind::Postgres).await;
+    let store = database.store().await;
+    fill_hour(&database, "2026-11-01", 2).await;
+    fill_hour(&database, "2026-12-01", 50_001).await;
+    fill_hour(&database, "2027-01-02", 50_000).await;
+    let report = store.partition_prepare().await.unwrap();
+    let ahead = ["2027_01", "2027_02", "2027_03", "2027_04"];
+    let names = |table: &str, months: &[&str]| -> Vec<String> {
+        let month = |month: &&str| format!("{table}_{month}");
+        months.iter().map(month).collect()
+    };
+    let mut expected = names("session_closed", &ahead);
+    expected.extend(names("usage_hourly", &ahead));
+    // The present one and those ahead come first.
+    expected.push("usage_hourly_2026_11".to_owned());
+    assert_eq!(report.made, expected);
+    assert_eq!(report.left, ["usage_hourly_2026_12"]);
+    assert_eq!((report.moved, report.is_postponed), (50_002, false));
+    let expected = [
+        "usage_hourly_2026_11 2",
+        "usage_hourly_2027_01 50000",
+        "usage_hourly_default 50001",
+    ];
+    assert_eq!(filled(&database).await, expected);
+}
+
+/// A default partition that nobody may be kept from while it is read gets its months ahead, and
+/// keeps what it has, also what is ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vast_default_partition_is_not_read_while_others_wait() {
+    let database = Database::migrated(DatabaseKind::Postgres).await;
+    let store = database.store().await;
+    fill_hour(&database, "2026-12-01", 500_001).await;
+    fill_hour(&database, "2027-03-05", 1).await;
+    let report = store.partition_prepare().await.unwrap();
+    assert_eq!(
+        report.made[4..],
+        ["usage_hourly_2027_02", "usage_hourly_2027_04"]
+    );
+    assert_eq!(
+        report.left,
+        ["usage_hourly_2027_01", "usage_hourly_2027_03"]
+    );
+    assert_eq!((report.moved, report.is_postponed), (0, false));
+    // Nothing is refused.
+    for at in ["2026-12-02", "2027-01-02", "2027-02-02", "2027-03-02"] {
+        fill_hour(&database, at, 1).await;
+    }
+    let expected = ["usage_hourly_2027_02 1", "usage_hourly_default 500005"];
+    assert_eq!(filled(&database).await, expected);
+    // Within a week of its beginning no month is kept out of the default partition.
+    database
+        .clock()
+        .advance_seconds((16 + 28 + 31 + 24) * 86_400);
+    let report = store.partition_prepare().await.unwrap();
+    assert_eq!(report.left, ["usage_hourly_2027_05"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_month_in_use_is_dropped_later() {
     let database = Database::migrated(DatabaseKind::Postgres).await;
