@@ -165,7 +165,7 @@ fn readable<Model, T>(
 }
 
 /// The value, or nothing when it cannot be read and that was logged.
-fn readable_or_told<T>(read: Result<T, StoreError>) -> Option<T> {
+pub(crate) fn readable_or_told<T>(read: Result<T, StoreError>) -> Option<T> {
     read.inspect_err(|damage| {
         let source = std::error::Error::source(damage).map(ToString::to_string);
         error!(source, "Left out of the directory: {damage}");

@@ -8,10 +8,10 @@ use domain::message::{Language, MessageTemplate, StateMessage};
 use domain::subscriber::state::AccessState;
 use domain::tenant::TenantPolicy;
 use sea_orm::{ConnectionTrait, EntityTrait, QueryResult};
-use tracing::error;
 use uuid::Uuid;
 
 use crate::column::RowName;
+use crate::directory::readable_or_told;
 use crate::entity::garden as garden_entity;
 use crate::error::{Resource, StoreError};
 use crate::garden;
@@ -30,15 +30,11 @@ impl Store {
             policies.insert(policy.tenant, policy);
         }
         for model in garden_entity::Entity::find().all(self.reader()).await? {
-            let garden = garden::garden(&model);
             // A damaged one is as if it were not there: nobody gets more by that.
-            match garden {
-                Ok(garden) => {
-                    if let Some(policy) = policies.get_mut(&garden.tenant) {
-                        policy.gardens.push(garden);
-                    }
-                }
-                Err(damage) => error!("Left out of the directory: {damage}"),
+            if let Some(garden) = readable_or_told(garden::garden(&model))
+                && let Some(policy) = policies.get_mut(&garden.tenant)
+            {
+                policy.gardens.push(garden);
             }
         }
         let sql = "SELECT tenant, state, language, template FROM state_message \
@@ -46,22 +42,19 @@ impl Store {
         let messages = self.dialect().statement(sql, []);
         for row in self.reader().query_all_raw(messages).await? {
             let tenant = Id::from_uuid(row.try_get("", "tenant")?);
-            match (message(&row), policies.get_mut(&tenant)) {
-                (Ok(message), Some(policy)) => policy.messages.push(message),
-                (Ok(_), None) => {}
-                (Err(damage), _) => error!("Left out of the directory: {damage}"),
+            if let Some(message) = readable_or_told(message(&row))
+                && let Some(policy) = policies.get_mut(&tenant)
+            {
+                policy.messages.push(message);
             }
         }
         let sql = "SELECT name, tenant, handling FROM realm ORDER BY name";
         let realms = self.dialect().statement(sql, []);
         for row in self.reader().query_all_raw(realms).await? {
-            match realm::realm(&row) {
-                Ok(realm) => {
-                    if let Some(policy) = policies.get_mut(&realm.tenant) {
-                        policy.realms.push(realm);
-                    }
-                }
-                Err(damage) => error!("Left out of the directory: {damage}"),
+            if let Some(realm) = readable_or_told(realm::realm(&row))
+                && let Some(policy) = policies.get_mut(&realm.tenant)
+            {
+                policy.realms.push(realm);
             }
         }
         Ok(policies.into_values().collect())
@@ -141,6 +134,7 @@ impl Store {
     }
 }
 
+/// A language that cannot be read is told, and the default one holds.
 fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
     let id: Uuid = row.try_get("", "id")?;
     let language: String = row.try_get("", "language")?;
@@ -150,7 +144,7 @@ fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
         id,
     };
     Ok(TenantPolicy {
-        language: name.parse("language", &language)?,
+        language: readable_or_told(name.parse("language", &language)).unwrap_or_default(),
         garden: garden.map(Id::from_uuid),
         ..TenantPolicy::new(Id::from_uuid(id))
     })

@@ -4,10 +4,10 @@ use domain::accounting::{
     AccountingRecord, NasRestart, Origin, SessionEvent, SessionKey, SessionPlace, SessionRecord,
     SourceId,
 };
-use domain::id::{NasId, SubscriberId};
+use domain::id::{NasId, SubscriberId, TenantId};
 use domain::limit::{
     AtLimit, Counter, LimitFact, LimitNews, Limits, Meter, PeriodCounted, Span, Validity,
-    ValidityStart,
+    ValidityStart, Zone,
 };
 use domain::plan::PlanTerms;
 use domain::time::Timestamp;
@@ -18,7 +18,7 @@ use storage::plan::limits::LimitsPatch;
 use storage::plan::{NewPlan, PlanPatch};
 use storage::store::Store;
 use storage::usage::UsageGrain;
-use testkit::database::{Database, TestClock};
+use testkit::database::{Database, DatabaseKind, TestClock};
 use tokio::task::JoinSet;
 
 use crate::fixture::{TENANT, any_plan, name, new_plan, new_subscriber, username};
@@ -27,6 +27,7 @@ testkit::test_on_both_databases!(
     limits_of_a_plan_survive,
     a_plan_at_the_limit_of_others_stays,
     a_tenant_has_a_time_zone,
+    a_damaged_tenant_keeps_nobody_out,
     usage_is_counted_once_in_each_period,
     a_period_that_nobody_counted_begins_with_its_hours,
     a_later_period_is_not_disturbed_by_the_one_before,
@@ -143,6 +144,38 @@ async fn a_tenant_has_a_time_zone(database: Database) {
         .as_ref()
         .map(|limits| limits.zone.clone());
     assert_eq!(zone, Some(kolkata));
+}
+
+/// A zone that only another version of the time zone database knows, and a language that is none.
+async fn a_damaged_tenant_keeps_nobody_out(database: Database) {
+    let store = database.store().await;
+    store.plan_insert(limited("Fair", limits())).await.unwrap();
+    let other = TenantId::new(START, [3; 10]);
+    let id = match database.kind() {
+        DatabaseKind::Sqlite => format!("X'{}'", other.as_uuid().simple()),
+        DatabaseKind::Postgres => format!("'{other}'"),
+    };
+    let sql = format!(
+        "INSERT INTO tenant (id, name, name_key, created_at) VALUES ({id}, 'other', 'other', 0); \
+         UPDATE tenant SET time_zone = 'Europe/Atlantis', language = '?' WHERE name = 'default'; \
+         UPDATE tenant SET language = 'sw' WHERE name = 'other'"
+    );
+    database.execute(&sql).await;
+    let plans = store.directory_plan_all().await.unwrap();
+    let zone = plans[0].terms.limits.as_ref().map(|limits| &limits.zone);
+    assert_eq!(zone, Some(&Zone::default()));
+    let found = store.plan_find(TENANT, &name("fair")).await.unwrap();
+    assert!(found.is_some());
+    let policies = store.tenant_policy_all().await.unwrap();
+    let languages: Vec<_> = policies
+        .iter()
+        .map(|policy| (policy.tenant, policy.language.as_str()))
+        .collect();
+    assert_eq!(languages, [(TENANT, "en"), (other, "sw")]);
+    let shown = store.tenant_find(TENANT).await.unwrap().unwrap();
+    assert_eq!(shown.time_zone, Zone::default());
+    let zone = "Asia/Kolkata".parse().unwrap();
+    store.tenant_set_zone(TENANT, &zone).await.unwrap();
 }
 
 fn subscriber() -> SubscriberId {
