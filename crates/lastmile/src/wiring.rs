@@ -46,7 +46,8 @@ pub struct NodeStore {
 
 /// How news of sessions are read.
 enum News {
-    /// Not yet. With a store that comes late, everything is loaded when it has come.
+    /// Not yet. What a snapshot said is not what the database says, so after a start from one
+    /// everything is loaded.
     Unopened {
         is_late: bool,
     },
@@ -367,7 +368,7 @@ pub fn ports(
         store: store.clone(),
         accounting_lanes,
         news: Arc::new(Mutex::new(News::Unopened {
-            is_late: store.find().is_none(),
+            is_late: feed.feed.is_none(),
         })),
     });
     aaa::node::Ports {
@@ -433,4 +434,48 @@ fn fail(doing: &str, error: StoreError) -> PortError {
 
 fn fail_spool(doing: &str, error: SpoolError) -> PortError {
     PortError::outage(doing, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::session_news::SessionNews;
+    use storage::spool::SpoolLimits;
+    use testkit::database::{Database, DatabaseKind};
+
+    use super::*;
+
+    /// The first news after a start, if there are any at once.
+    async fn check_first_news(kind: DatabaseKind) {
+        let database = Database::migrated(kind).await;
+        let clock = database.clock();
+        let spool =
+            storage::spool::Spool::open(database.data_dir(), SpoolLimits::DEFAULT, clock.now());
+        let spool = Arc::new(spool.await.expect("the directory is writable"));
+        let store = database.store().await;
+        let feed = store.change_feed().await.expect("the database answers");
+        let late = LateStore::present(store);
+        // The store is there, and what the node has loaded is of the snapshot all the same.
+        for (feed, expected) in [
+            (NodeFeed::late(&late), Some(vec![SessionNews::Everything])),
+            (NodeFeed::opened(&late, feed), None),
+        ] {
+            let board = ports(&late, &spool, feed, &clock.lend(), 1).registry;
+            let first = tokio::time::timeout(Duration::from_millis(20), board.session_news());
+            let first = first.await.ok().map(|news| news.expect("it is read"));
+            assert_eq!(first, expected);
+        }
+        late.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_from_a_snapshot_loads_the_sessions_of_sqlite() {
+        check_first_news(DatabaseKind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_from_a_snapshot_loads_the_sessions_of_postgres() {
+        check_first_news(DatabaseKind::Postgres).await;
+    }
 }
