@@ -13,6 +13,7 @@ use crate::error::StoreError;
 /// What to change of a plan's limits; `None` leaves a field as it is, `Some(None)` removes a limit.
 #[derive(Clone, Debug, Default)]
 pub struct LimitsPatch {
+    /// Without quotas there are no resets either, and nothing happens at a limit.
     pub quotas: Option<Option<Quotas>>,
     pub windows: Option<Option<Windows>>,
     pub validity: Option<Option<Validity>>,
@@ -33,7 +34,12 @@ impl LimitsPatch {
         }
     }
 
-    pub(super) fn apply(self, row: &mut ActiveModel) {
+    pub(super) fn apply(mut self, row: &mut ActiveModel) {
+        if let Some(None) = self.quotas {
+            // Without quotas they say nothing, and would keep another plan from being removed.
+            self.resets = Some(Resets::default());
+            self.at_limit = Some(AtLimit::Block);
+        }
         if let Some(quotas) = self.quotas {
             row.quotas = Set(quotas.map(|quotas| quotas.to_string()));
         }

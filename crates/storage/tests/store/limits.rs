@@ -26,6 +26,7 @@ use crate::fixture::{TENANT, any_plan, name, new_plan, new_subscriber, username}
 testkit::test_on_both_databases!(
     limits_of_a_plan_survive,
     a_plan_at_the_limit_of_others_stays,
+    without_quotas_nothing_is_left_of_what_they_led_to,
     a_tenant_has_a_time_zone,
     a_damaged_tenant_keeps_nobody_out,
     usage_is_counted_once_in_each_period,
@@ -144,6 +145,47 @@ async fn a_tenant_has_a_time_zone(database: Database) {
         .as_ref()
         .map(|limits| limits.zone.clone());
     assert_eq!(zone, Some(kolkata));
+}
+
+async fn without_quotas_nothing_is_left_of_what_they_led_to(database: Database) {
+    let store = database.store().await;
+    let small = store.plan_insert(new_plan("Small")).await.unwrap();
+    let moves = Limits {
+        at_limit: AtLimit::Plan(small.id),
+        ..limits()
+    };
+    store.plan_insert(limited("Fair", moves)).await.unwrap();
+    let none = PlanPatch {
+        limits: LimitsPatch {
+            quotas: Some(None),
+            ..LimitsPatch::default()
+        },
+        ..PlanPatch::default()
+    };
+    let fair = name("fair");
+    let expected = Limits {
+        windows: limits().windows,
+        validity: limits().validity,
+        ..Limits::default()
+    };
+    let updated = store.plan_update(TENANT, &fair, none).await.unwrap();
+    assert_eq!(updated.plan_at_limit, None);
+    assert_eq!(updated.terms.limits.as_deref(), Some(&expected));
+    store.plan_delete(TENANT, &name("small")).await.unwrap();
+    // Quotas that come later begin with nothing either.
+    let some = PlanPatch {
+        limits: LimitsPatch {
+            quotas: Some(Some("1G/day".parse().unwrap())),
+            ..LimitsPatch::default()
+        },
+        ..PlanPatch::default()
+    };
+    let updated = store.plan_update(TENANT, &fair, some).await.unwrap();
+    let expected = Limits {
+        quotas: "1G/day".parse().unwrap(),
+        ..expected
+    };
+    assert_eq!(updated.terms.limits.as_deref(), Some(&expected));
 }
 
 /// A zone that only another version of the time zone database knows, and a language that is none.
