@@ -128,10 +128,11 @@ pub enum Count {
     LimitFailure,
     DeviceBound,
     DeviceFailure,
+    SnapshotRowsLeftOut,
 }
 
 impl Count {
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -182,6 +183,7 @@ impl Count {
         Self::LimitFailure,
         Self::DeviceBound,
         Self::DeviceFailure,
+        Self::SnapshotRowsLeftOut,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -237,6 +239,7 @@ impl Count {
             Self::LimitFailure => "limit_failures",
             Self::DeviceBound => "devices_bound",
             Self::DeviceFailure => "device_failures",
+            Self::SnapshotRowsLeftOut => "snapshot_rows_left_out",
         }
     }
 
@@ -318,6 +321,9 @@ impl Count {
             Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
             Self::DeviceBound => "New devices bound at a login",
             Self::DeviceFailure => "New devices refused because they could not be stored",
+            Self::SnapshotRowsLeftOut => {
+                "Users and groups whose rows were too long for a directory snapshot"
+            }
         }
     }
 }

@@ -319,6 +319,14 @@ pub trait SnapshotStore: Send + Sync + 'static {
     fn begin(&self, as_of: Timestamp) -> Result<Self::Draft, PortError>;
 }
 
+/// What became of the rows that FreeRADIUS' tables have for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsAdded {
+    Whole,
+    /// There is no room for so many, and nobody gets more because they are not there.
+    TooLong,
+}
+
 /// A copy that is being written by a thread that may wait for the disk: NAS first, then plans,
 /// policies, subscribers, groups and users of FreeRADIUS' tables, and sessions. Dropped before its
 /// end, it leaves nothing.
@@ -327,8 +335,8 @@ pub trait SnapshotDraft {
     fn add_plan(&mut self, plan: &Plan) -> Result<(), PortError>;
     fn add_policy(&mut self, policy: &TenantPolicy) -> Result<(), PortError>;
     fn add_subscriber(&mut self, subscriber: &Subscriber) -> Result<(), PortError>;
-    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError>;
-    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError>;
+    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<RowsAdded, PortError>;
+    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<RowsAdded, PortError>;
     fn add_session(
         &mut self,
         subscriber: SubscriberId,

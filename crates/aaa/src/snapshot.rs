@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use crate::directory::Directory;
 use crate::metrics::{Count, Metrics};
-use crate::port::{Clock, PortError, SnapshotDraft, SnapshotStore};
+use crate::port::{Clock, PortError, RowsAdded, SnapshotDraft, SnapshotStore};
 use crate::session_table::SessionTable;
 
 /// A change of the directory is in the copy after so long at the latest.
@@ -19,6 +19,9 @@ const SESSIONS_EVERY: Duration = Duration::from_secs(600);
 
 /// An old copy says that it is old, so one of a directory that never changes is written anew.
 const ANYWAY_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
+/// As many letters of a name are told; it may be of any length.
+const NAME_TOLD_MAX: usize = 64;
 
 /// What is copied, and where to.
 pub struct SnapshotKeeper<S> {
@@ -39,6 +42,14 @@ pub struct Progress {
     copied: Version,
     copied_at: Option<Instant>,
     is_failing: bool,
+    left_out: LeftOut,
+}
+
+/// Names whose rows are not in a copy, because they are too long.
+#[derive(Debug, Default)]
+struct LeftOut {
+    count: u64,
+    first: Option<String>,
 }
 
 /// Counts what happened to the directory and to the sessions.
@@ -92,8 +103,10 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
             return;
         }
         match self.write() {
-            Ok(()) => {
+            Ok(left_out) => {
                 self.metrics.count(Count::SnapshotWritten);
+                self.metrics.add(Count::SnapshotRowsLeftOut, left_out.count);
+                left_out.tell(&progress.left_out);
                 if progress.is_failing {
                     info!("The directory snapshot is written again");
                 }
@@ -101,6 +114,7 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
                     copied: version,
                     copied_at: Some(now),
                     is_failing: false,
+                    left_out,
                 };
             }
             Err(problem) => {
@@ -116,7 +130,7 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
         }
     }
 
-    fn write(&self) -> Result<(), PortError> {
+    fn write(&self) -> Result<LeftOut, PortError> {
         let as_of = if self.metrics.value(Count::DirectoryReload) == 0 {
             self.loaded_as_of
         } else {
@@ -135,11 +149,21 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
         self.directory
             .try_for_each_subscriber(|subscriber| draft.add_subscriber(subscriber))?;
         let rows = self.directory.rows();
-        rows.try_for_each_group(|group| draft.add_row_group(group))?;
-        rows.try_for_each_user(|user| draft.add_row_user(user))?;
+        let mut left_out = LeftOut::default();
+        rows.try_for_each_group(|group| {
+            let name = group.name.clone();
+            left_out.note(draft.add_row_group(group)?, name);
+            Ok::<_, PortError>(())
+        })?;
+        rows.try_for_each_user(|user| {
+            let name = user.name.clone();
+            left_out.note(draft.add_row_user(user)?, name);
+            Ok::<_, PortError>(())
+        })?;
         self.sessions
             .try_for_each(|subscriber, session| draft.add_session(subscriber, session))?;
-        draft.finish()
+        draft.finish()?;
+        Ok(left_out)
     }
 
     fn version(&self) -> Version {
@@ -157,6 +181,32 @@ impl<S: SnapshotStore> SnapshotKeeper<S> {
     fn progress(&self) -> MutexGuard<'_, Progress> {
         // A panic leaves it as it was after the copy before.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LeftOut {
+    fn note(&mut self, added: RowsAdded, name: String) {
+        match added {
+            RowsAdded::Whole => {}
+            RowsAdded::TooLong => {
+                self.count += 1;
+                self.first.get_or_insert(name);
+            }
+        }
+    }
+
+    /// Says it once, until there are more or fewer.
+    fn tell(&self, before: &Self) {
+        let count = self.count;
+        if let Some(first) = &self.first
+            && count != before.count
+        {
+            let first: String = first.chars().take(NAME_TOLD_MAX).collect();
+            error!(
+                count,
+                "The rows of {count} users and groups, {first} for one, are too long for the directory snapshot; a start without the database refuses them"
+            );
+        }
     }
 }
 
@@ -198,7 +248,7 @@ mod tests {
         let progress = Progress {
             copied: self::version(5, 7),
             copied_at: Some(begin),
-            is_failing: false,
+            ..Progress::default()
         };
         let is_due = progress.is_due(version, begin + after, occasion);
         assert_eq!(

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use aaa::directory::Directory;
 use aaa::metrics::{Count, Metrics};
-use aaa::port::{Clock, Named, PortError, SnapshotDraft, SnapshotStore};
+use aaa::port::{Clock, Named, PortError, RowsAdded, SnapshotDraft, SnapshotStore};
 use aaa::session_table::{OpenSession, SessionTable};
 use aaa::snapshot::SnapshotKeeper;
 use domain::accounting::{SessionKey, SessionPlace};
@@ -24,6 +24,8 @@ use tokio::task::JoinSet;
 
 use crate::registry::{MemoryRegistry, NOW, SECRET, address, nas, plan, plan_id, subscriber};
 
+/// A user with more rows than a copy has room for.
+const LONG: &str = "long";
 const LOADED_AS_OF: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
 /// Copies that were finished, and whether there is room for another.
@@ -95,14 +97,17 @@ impl SnapshotDraft for Draft {
         Ok(())
     }
 
-    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError> {
+    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<RowsAdded, PortError> {
         self.copy.rows.push(group.name);
-        Ok(())
+        Ok(RowsAdded::Whole)
     }
 
-    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError> {
+    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<RowsAdded, PortError> {
+        if user.name == LONG {
+            return Ok(RowsAdded::TooLong);
+        }
         self.copy.rows.push(user.name);
-        Ok(())
+        Ok(RowsAdded::Whole)
     }
 
     fn add_session(
@@ -159,7 +164,7 @@ impl Fixture {
         });
         let rows = registry.row_users.lock();
         rows.expect("nobody panicked")
-            .insert("Bob".to_owned(), UserRows::default());
+            .extend(["Bob", LONG].map(|name| (name.to_owned(), UserRows::default())));
         let rows = registry.row_groups.lock();
         rows.expect("nobody panicked")
             .insert("gold".to_owned(), GroupRows::default());
@@ -227,6 +232,8 @@ async fn a_copy_has_everything_that_answers_come_from() {
     // There is nothing new to copy.
     fixture.finish().await;
     assert_eq!(fixture.counts(), (1, 0));
+    let left_out = fixture.keeper.metrics.value(Count::SnapshotRowsLeftOut);
+    assert_eq!(left_out, 1);
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 
 use crate::key_ring::{KeyRing, KeyRingError};
-use crate::rows::{GroupRows, UserRows};
+use crate::rows::{AttributeRow, GroupRows, UserRows};
 use crate::snapshot::entry::Unreadable;
-use crate::snapshot::sealed::{SealedReader, SealedWriter};
+use crate::snapshot::sealed::{SealedReader, SealedWriter, Unwritten};
 
 mod entry;
 mod sealed;
@@ -66,6 +66,15 @@ pub struct SnapshotSession {
     pub started_at: Timestamp,
     /// Another session took its place, and it has to end.
     pub is_replaced: bool,
+}
+
+/// What became of the rows of a name, of which anybody may have written any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsAdded {
+    Whole,
+    /// They are too long for an entry. A user is left out, and so is unknown; of a group there is
+    /// only that it refuses its members.
+    TooLong,
 }
 
 /// When a snapshot was true.
@@ -113,6 +122,8 @@ pub enum SnapshotError {
         path.display()
     )]
     Damaged { path: PathBuf },
+    #[error("an entry is too long for the directory snapshot {}", path.display())]
+    EntryTooLong { path: PathBuf },
     #[error("the directory snapshot {} cannot be read or written", path.display())]
     Io {
         path: PathBuf,
@@ -225,12 +236,28 @@ impl SnapshotWriter {
         self.write(&entry::Entry::from(subscriber))
     }
 
-    pub fn add_row_group(&mut self, rows: &GroupRows) -> Result<(), SnapshotError> {
-        self.write(&entry::Entry::RowGroup(rows.into()))
+    pub fn add_row_group(&mut self, rows: &GroupRows) -> Result<RowsAdded, SnapshotError> {
+        let added = self.write_rows(&entry::Entry::RowGroup(rows.into()))?;
+        if added == RowsAdded::TooLong {
+            // Without its rows its members would get more than they should.
+            let refusing = GroupRows {
+                name: rows.name.clone(),
+                check: vec![AttributeRow {
+                    id: 0,
+                    attribute: "Auth-Type".to_owned(),
+                    op: ":=".to_owned(),
+                    value: "Reject".to_owned(),
+                }],
+                reply: Vec::new(),
+            };
+            // Whoever is in a group whose very name is too long is left out with it.
+            self.write_rows(&entry::Entry::RowGroup((&refusing).into()))?;
+        }
+        Ok(added)
     }
 
-    pub fn add_row_user(&mut self, rows: &UserRows) -> Result<(), SnapshotError> {
-        self.write(&entry::Entry::RowUser(rows.into()))
+    pub fn add_row_user(&mut self, rows: &UserRows) -> Result<RowsAdded, SnapshotError> {
+        self.write_rows(&entry::Entry::RowUser(rows.into()))
     }
 
     pub fn add_session(&mut self, session: &SnapshotSession) -> Result<(), SnapshotError> {
@@ -249,8 +276,20 @@ impl SnapshotWriter {
     }
 
     fn write(&mut self, entry: &entry::Entry<'_>) -> Result<(), SnapshotError> {
-        let written = self.sealed.write(entry);
-        written.map_err(|source| self.file.failed(source))
+        match self.write_rows(entry)? {
+            RowsAdded::Whole => Ok(()),
+            RowsAdded::TooLong => Err(SnapshotError::EntryTooLong {
+                path: self.file.path.clone(),
+            }),
+        }
+    }
+
+    fn write_rows(&mut self, entry: &entry::Entry<'_>) -> Result<RowsAdded, SnapshotError> {
+        match self.sealed.write(entry) {
+            Ok(()) => Ok(RowsAdded::Whole),
+            Err(Unwritten::TooLong) => Ok(RowsAdded::TooLong),
+            Err(Unwritten::Io(source)) => Err(self.file.failed(source)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::Mutex;
 
 use ::rows::row::{GroupRows, UserRows};
-use aaa::port::{Named, PortError, Registry, SnapshotDraft, SnapshotStore};
+use aaa::port::{Named, PortError, Registry, RowsAdded, SnapshotDraft, SnapshotStore};
 use aaa::session_table::OpenSession;
 use domain::accounting::SessionPlace;
 use domain::id::{PlanId, SessionId, SubscriberId};
@@ -63,14 +63,14 @@ impl SnapshotDraft for NodeDraft {
         self.0.add_subscriber(subscriber).map_err(fail_to_write)
     }
 
-    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<(), PortError> {
+    fn add_row_group(&mut self, group: Named<GroupRows>) -> Result<RowsAdded, PortError> {
         let rows = rows::stored_group(group);
-        self.0.add_row_group(&rows).map_err(fail_to_write)
+        added(self.0.add_row_group(&rows))
     }
 
-    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<(), PortError> {
+    fn add_row_user(&mut self, user: Named<UserRows>) -> Result<RowsAdded, PortError> {
         let rows = rows::stored_user(user);
-        self.0.add_row_user(&rows).map_err(fail_to_write)
+        added(self.0.add_row_user(&rows))
     }
 
     fn add_session(
@@ -386,6 +386,15 @@ fn session(entry: SnapshotEntry) -> Option<LiveSession> {
     Some(LiveSession {
         session,
         is_replaced,
+    })
+}
+
+fn added(
+    added: Result<storage::snapshot::RowsAdded, SnapshotError>,
+) -> Result<RowsAdded, PortError> {
+    Ok(match added.map_err(fail_to_write)? {
+        storage::snapshot::RowsAdded::Whole => RowsAdded::Whole,
+        storage::snapshot::RowsAdded::TooLong => RowsAdded::TooLong,
     })
 }
 

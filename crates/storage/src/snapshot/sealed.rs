@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::Serialize;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::key_ring::{KeyId, KeyRing, KeyRingError};
 
@@ -26,6 +26,8 @@ const TAG_LEN: usize = 16;
 const CHUNK_LEN: usize = 64 << 10;
 /// No chunk of ours is longer.
 const CHUNK_LEN_MAX: usize = 1 << 20;
+/// What fits into a chunk in any case.
+const ENTRY_LEN_MAX: usize = CHUNK_LEN_MAX - CHUNK_LEN - TAG_LEN;
 const LAST: u32 = 1 << 31;
 
 /// Why the octets were refused.
@@ -34,6 +36,13 @@ pub(super) enum Refusal {
     Version(u32),
     KeyRing(KeyRingError),
     Damaged,
+    Io(io::Error),
+}
+
+/// Why an entry was not taken.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    TooLong,
     Io(io::Error),
 }
 
@@ -85,11 +94,19 @@ impl<W: Write> SealedWriter<W> {
         }
     }
 
-    /// Adds an entry; no entry is cut between two chunks.
-    pub(super) fn write(&mut self, entry: &impl Serialize) -> io::Result<()> {
-        postcard::to_io(entry, &mut *self.chunk).map_err(io::Error::other)?;
+    /// Adds an entry; no entry is cut between two chunks. After one that is too long, others can be
+    /// added.
+    pub(super) fn write(&mut self, entry: &impl Serialize) -> Result<(), Unwritten> {
+        let begin = self.chunk.len();
+        let encoded = postcard::to_io(entry, &mut *self.chunk);
+        encoded.map_err(|problem| Unwritten::Io(io::Error::other(problem)))?;
+        if ENTRY_LEN_MAX < self.chunk.len() - begin {
+            self.chunk[begin..].zeroize();
+            self.chunk.truncate(begin);
+            return Err(Unwritten::TooLong);
+        }
         if CHUNK_LEN <= self.chunk.len() {
-            self.seal_chunk(false)?;
+            self.seal_chunk(false).map_err(Unwritten::Io)?;
         }
         Ok(())
     }
@@ -106,9 +123,6 @@ impl<W: Write> SealedWriter<W> {
         let Seal { cipher, head, .. } = &self.seal;
         let sealed = cipher.encrypt_in_place(&nonce, head, &mut *self.chunk);
         sealed.map_err(io::Error::other)?;
-        if CHUNK_LEN_MAX < self.chunk.len() {
-            return Err(io::Error::other("an entry is too long"));
-        }
         let len = u32::try_from(self.chunk.len()).map_err(io::Error::other)?;
         let mark = if is_last { LAST } else { 0 };
         if is_first {

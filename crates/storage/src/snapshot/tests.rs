@@ -257,10 +257,14 @@ fn add(writer: &mut SnapshotWriter, entry: &SnapshotEntry) -> Result<(), Snapsho
         SnapshotEntry::Plan(plan) => writer.add_plan(plan),
         SnapshotEntry::Policy(policy) => writer.add_policy(policy),
         SnapshotEntry::Subscriber(subscriber) => writer.add_subscriber(subscriber),
-        SnapshotEntry::RowGroup(rows) => writer.add_row_group(rows),
-        SnapshotEntry::RowUser(rows) => writer.add_row_user(rows),
+        SnapshotEntry::RowGroup(rows) => add_whole(writer.add_row_group(rows)),
+        SnapshotEntry::RowUser(rows) => add_whole(writer.add_row_user(rows)),
         SnapshotEntry::Session(session) => writer.add_session(session),
     }
+}
+
+fn add_whole(added: Result<RowsAdded, SnapshotError>) -> Result<(), SnapshotError> {
+    added.map(|added| assert_eq!(added, RowsAdded::Whole))
 }
 
 fn write(file: &SnapshotFile, entries: &[SnapshotEntry]) {
@@ -293,6 +297,52 @@ fn a_snapshot_comes_back_as_it_was() {
     assert_eq!((counts, summary.sessions), ((2, 2, 2), 2));
     assert_eq!((summary.row_groups, summary.row_users), (1, 1));
     assert_eq!(summary.about, ABOUT);
+}
+
+/// Anybody may write rows of any length; everybody else is in the snapshot all the same.
+#[test]
+fn rows_that_are_too_long_are_left_out() {
+    let (_directory, file) = place();
+    let mut writer = file.create(ABOUT).expect("the directory is writable");
+    let long = "x".repeat(960 << 10);
+    let user = |name: &str, value: &str| UserRows {
+        name: name.to_owned(),
+        check: vec![attribute_row(1, "Cleartext-Password", value)],
+        ..row_user()
+    };
+    let group = |name: &str| GroupRows {
+        name: name.to_owned(),
+        reply: vec![attribute_row(1, "Class", &long)],
+        ..row_group()
+    };
+    // What is long without being too long comes back.
+    let almost = user("almost", &long[..950 << 10]);
+    add_whole(writer.add_row_group(&row_group())).expect("there is room");
+    for name in ["silver", &long] {
+        let added = writer.add_row_group(&group(name)).expect("there is room");
+        assert_eq!(added, RowsAdded::TooLong);
+    }
+    for _ in 0..2 {
+        let added = writer.add_row_user(&user("long", &long));
+        assert_eq!(added.expect("there is room"), RowsAdded::TooLong);
+        add_whole(writer.add_row_user(&almost)).expect("there is room");
+    }
+    add_whole(writer.add_row_user(&row_user())).expect("there is room");
+    writer.finish().expect("there is room");
+    // Nobody gets more because the checks of a group are not there.
+    let refusing = GroupRows {
+        name: "silver".to_owned(),
+        check: vec![attribute_row(0, "Auth-Type", "Reject")],
+        reply: Vec::new(),
+    };
+    let expected = [
+        SnapshotEntry::RowGroup(row_group()),
+        SnapshotEntry::RowGroup(refusing),
+        SnapshotEntry::RowUser(almost.clone()),
+        SnapshotEntry::RowUser(almost),
+        SnapshotEntry::RowUser(row_user()),
+    ];
+    assert_eq!(read(&file).expect("it was just written"), expected);
 }
 
 #[test]
