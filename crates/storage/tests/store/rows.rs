@@ -122,6 +122,47 @@ async fn rows_are_read_by_name_and_in_pages(database: Database) {
     assert_eq!((extent.users, extent.groups, extent.nas), (5, 2, 0));
 }
 
+/// SQLite removes what a `REPLACE` replaces without the triggers for removal.
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_rows_that_are_replaced_tell_whose_they_were() {
+    let database = Database::migrated(DatabaseKind::Sqlite).await;
+    let store = database.store().await;
+    for (table, column, told) in [
+        ("radcheck", "username", user as fn(&str) -> String),
+        ("radreply", "username", user),
+        ("radusergroup", "username", user),
+        ("radgroupcheck", "groupname", group),
+        ("radgroupreply", "groupname", group),
+    ] {
+        let values = |id: u8, name: &str| format!("(id, {column}) VALUES ({id}, '{name}')");
+        let insert = format!(
+            "INSERT INTO {table} {}; INSERT INTO {table} {}",
+            values(1, "ana"),
+            values(2, "bob")
+        );
+        database.execute(&insert).await;
+        for (sql, names) in [
+            (
+                format!("REPLACE INTO {table} {}", values(1, "cy")),
+                ["ana", "cy"],
+            ),
+            (
+                format!("INSERT OR REPLACE INTO {table} {}", values(1, "dee")),
+                ["cy", "dee"],
+            ),
+            (
+                format!("UPDATE OR REPLACE {table} SET id = 1 WHERE id = 2"),
+                ["bob", "dee"],
+            ),
+        ] {
+            let mut feed = store.change_feed().await.unwrap();
+            database.execute(&sql).await;
+            let expected: BTreeSet<String> = names.iter().map(|name| told(name)).collect();
+            assert_eq!(next(&mut feed).await, expected, "{sql}");
+        }
+    }
+}
+
 /// What daloRADIUS sends, with its spellings of names and its quotes around numbers.
 async fn the_statements_of_a_panel_are_taken(database: Database) {
     let id = match database.kind() {
