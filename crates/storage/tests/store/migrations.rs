@@ -7,15 +7,22 @@ use domain::access::{Method, RejectReason, TraceStep};
 use domain::auth_log::shorthand::Logged;
 use domain::credential::HashScheme;
 use domain::id::AuthId;
+use domain::plan::PlanTerms;
+use domain::session::SessionState;
+use domain::subscriber::SubscriberStatus;
+use domain::time::Timestamp;
 use storage::auth_log::list::AuthLogFilter;
 use storage::error::OpenError;
 use storage::migration::{migrate, migrate_through, schema_status};
 use storage::page::Page;
+use storage::session::SessionFilter;
 use storage::store::{OpenOptions, Store, StoreOptions};
+use storage::subscriber::SubscriberFilter;
+use storage::usage::UsageGrain;
 use testkit::database::{Database, DatabaseKind, TestClock};
 use tokio::task::JoinSet;
 
-use crate::fixture::{TENANT, username};
+use crate::fixture::{TENANT, name, username};
 
 async fn check_first_and_second(kind: DatabaseKind) {
     let database = Database::empty(kind).await;
@@ -177,15 +184,11 @@ async fn check_old_log_rows(kind: DatabaseKind) {
     let database = Database::empty(kind).await;
     let options = database.open_options();
     migrate_through(&options, 5).await.unwrap();
-    let literal = |id: &uuid::Uuid| match kind {
-        DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
-        DatabaseKind::Postgres => format!("'{id}'"),
-    };
-    let tenant = literal(&TENANT.as_uuid());
+    let tenant = literal(kind, &TENANT.as_uuid());
     for (number, (reason, trace)) in (0..).zip(OLD_LOG_ROWS) {
         let at = TestClock::START.plus_seconds(number);
         let octet = u8::try_from(number).unwrap();
-        let id = literal(&AuthId::new(at, [octet; 10]).as_uuid());
+        let id = literal(kind, &AuthId::new(at, [octet; 10]).as_uuid());
         let reason = reason.map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'"));
         let at = at.as_micros();
         database
@@ -228,6 +231,117 @@ async fn sqlite_log_of_an_earlier_version_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_log_of_an_earlier_version_is_kept() {
     check_old_log_rows(DatabaseKind::Postgres).await;
+}
+
+/// One row of each table that the seventh migration touches, as the version before wrote them.
+async fn check_history_before_the_journal(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let options = database.open_options();
+    migrate_through(&options, 6).await.unwrap();
+    let tenant = literal(kind, &TENANT.as_uuid());
+    let one = literal(kind, &uuid::Uuid::from_u128(1));
+    let session = "(id, key, tenant, nas, username, started_at, updated_at, upload_bytes, \
+                   download_bytes, session_seconds, acct_session_id";
+    let values = format!("({one}, {one}, {tenant}, {one}, 'ana', 1, 2, 3, 4, 5, '81000001'");
+    let rows = format!(
+        "INSERT INTO session_open {session}) VALUES {values}); \
+         INSERT INTO session_closed {session}, stopped_at) VALUES {values}, 6); \
+         INSERT INTO usage_hourly VALUES ({tenant}, 'ana', 0, 3, 4, 5); \
+         INSERT INTO usage_daily VALUES ({tenant}, 'ana', 0, 3, 4, 5)"
+    );
+    database.execute(&rows).await;
+    migrate(&options).await.unwrap();
+    let store = database.store().await;
+    let filter = SessionFilter::default();
+    let page = Page::first(10);
+    let sessions = store.session_list(TENANT, &filter, &page).await.unwrap();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].session_id, "81000001");
+    let filter = SessionFilter {
+        state: Some(SessionState::Open),
+        ..SessionFilter::default()
+    };
+    let open = store.session_list(TENANT, &filter, &page).await.unwrap();
+    assert_eq!(open.len(), 1);
+    // A day is the sum of its hours, which are there.
+    let (from, until) = (Timestamp::default(), Timestamp::from_seconds(86_400));
+    for grain in [UsageGrain::Hour, UsageGrain::Day] {
+        let ana = username("ana");
+        let usage = store.usage_list(TENANT, &ana, grain, from, until, 10);
+        let usage = usage.await.unwrap();
+        assert_eq!(usage.len(), 1, "{grain:?}");
+        assert_eq!(usage[0].amount.upload_bytes, 3, "{grain:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_history_of_an_earlier_version_is_kept() {
+    check_history_before_the_journal(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_history_of_an_earlier_version_is_kept() {
+    check_history_before_the_journal(DatabaseKind::Postgres).await;
+}
+
+/// A plan and its subscribers, as the version before access states wrote them.
+async fn check_subscribers_before_access_states(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let options = database.open_options();
+    migrate_through(&options, 11).await.unwrap();
+    let tenant = literal(kind, &TENANT.as_uuid());
+    let [one, two] = [1, 2].map(|number| literal(kind, &uuid::Uuid::from_u128(number)));
+    let octets = match kind {
+        DatabaseKind::Sqlite => "X'00'",
+        DatabaseKind::Postgres => "'\\x00'::BYTEA",
+    };
+    let rows = format!(
+        "INSERT INTO plan (id, tenant, name, name_key, interim_seconds, created_at, updated_at) \
+         VALUES ({one}, {tenant}, 'Home', 'home', 300, 1, 1); \
+         INSERT INTO subscriber (id, tenant, username, credential_kind, credential, plan, status, \
+         created_at, updated_at) \
+         VALUES ({one}, {tenant}, 'ana', 'cleartext', {octets}, {one}, 'active', 1, 1), \
+         ({two}, {tenant}, 'fay', 'cleartext', {octets}, {one}, 'disabled', 1, 1)"
+    );
+    database.execute(&rows).await;
+    migrate(&options).await.unwrap();
+    let store = database.store().await;
+    let plan = store.plan_find(TENANT, &name("home")).await.unwrap();
+    assert_eq!(plan.unwrap().terms, PlanTerms::default());
+    let filter = SubscriberFilter::default();
+    let page = Page::first(10);
+    let subscribers = store.subscriber_list(TENANT, &filter, &page);
+    let found: Vec<_> = subscribers
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|subscriber| (subscriber.username.to_string(), subscriber.status))
+        .collect();
+    let expected = [
+        ("ana".to_owned(), SubscriberStatus::Active),
+        ("fay".to_owned(), SubscriberStatus::Disabled),
+    ];
+    assert_eq!(found, expected);
+    let policy = store.tenant_policy(TENANT).await.unwrap();
+    assert_eq!(policy.language.as_str(), "en");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_subscribers_of_an_earlier_version_are_kept() {
+    check_subscribers_before_access_states(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_subscribers_of_an_earlier_version_are_kept() {
+    check_subscribers_before_access_states(DatabaseKind::Postgres).await;
+}
+
+/// An id as SQL has it.
+fn literal(kind: DatabaseKind, id: &uuid::Uuid) -> String {
+    match kind {
+        DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
+        DatabaseKind::Postgres => format!("'{id}'"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
