@@ -27,6 +27,9 @@ use sqlite::SqliteFeed;
 const BATCH_MAX: usize = 1_024;
 /// Entries that are told apart; beyond it, loading everything is cheaper.
 pub(crate) const ENTRIES_MAX: usize = 1 << 17;
+/// Tells one run of one PostgreSQL server from every other, in microseconds.
+pub(crate) const SERVER: &str =
+    "(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000)::BIGINT";
 /// How long a change of another process may go unnoticed when nothing wakes the reader.
 const FALLBACK_POLL: Duration = Duration::from_secs(1);
 

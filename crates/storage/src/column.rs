@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub(crate) const MICROS_PER_DAY: i64 = 86_400_000_000;
+
 /// Names a row, so that a value that cannot be read can be found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowName {

@@ -9,7 +9,7 @@ use domain::nas::{
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use ipnet::IpNet;
-use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait, QueryResult};
 use serde::Serialize;
 
 use crate::bulk::Insert;
@@ -108,6 +108,20 @@ impl Store {
         let select = KEYED.page(tenant, after, page.limit());
         let models = select.all(self.reader()).await?;
         models.iter().map(summary).collect()
+    }
+
+    /// The routers that have or had a name.
+    pub(crate) async fn nas_ids_named(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Vec<NasId>, StoreError> {
+        let sql = "SELECT nas FROM nas_name WHERE tenant = $1 AND name_key = $2";
+        let values = [tenant.as_uuid().into(), name.key().into()];
+        let statement = self.dialect().statement(sql, values);
+        let rows = self.reader().query_all_raw(statement).await?;
+        let id = |row: &QueryResult| Ok(Id::from_uuid(row.try_get_by_index(0)?));
+        rows.iter().map(id).collect()
     }
 
     /// The router of this name.

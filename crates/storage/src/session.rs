@@ -14,11 +14,11 @@ use domain::session::{
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use ipnet::Ipv6Net;
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::column::{Row, stored_text};
+use crate::column::{MICROS_PER_DAY, Row, stored_text};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::page::Page;
@@ -26,7 +26,6 @@ use crate::query::Query;
 use crate::store::Store;
 
 const LOADED_MAX: u32 = 20_000;
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// The columns of an open session `s`, and whether it has to end. A later session may have its key.
 pub(crate) const LIVE_COLUMNS: &str = "s.*, (SELECT COUNT(*) FROM session_ending e \
     WHERE e.key = s.key AND s.started_at <= e.at) AS endings";
@@ -89,7 +88,10 @@ impl Store {
             .into_iter()
             .filter(|state| filter.state.is_none_or(|wanted| wanted == *state));
         let routers = match &filter.nas {
-            Some(name) => self.routers_named(tenant, name).await?,
+            Some(name) => {
+                let ids = self.nas_ids_named(tenant, name).await?;
+                ids.into_iter().map(Some).collect()
+            }
             None => vec![None],
         };
         let mut sessions = Vec::new();
@@ -150,20 +152,6 @@ impl Store {
         query.end(&format!("ORDER BY s.id LIMIT {limit}"));
         let rows = query.all(self.reader()).await?;
         rows.iter().map(read_live).collect()
-    }
-
-    /// The routers that have or had a name.
-    async fn routers_named(
-        &self,
-        tenant: TenantId,
-        name: &Name,
-    ) -> Result<Vec<Option<NasId>>, StoreError> {
-        let select = "SELECT nas FROM nas_name WHERE tenant = $1 AND name_key = $2";
-        let values: [Value; 2] = [tenant.as_uuid().into(), name.key().into()];
-        let statement = self.dialect().statement(select, values);
-        let rows = self.reader().query_all_raw(statement).await?;
-        let id = |row: &QueryResult| Ok(Some(NasId::from_uuid(row.try_get_by_index(0)?)));
-        rows.iter().map(id).collect()
     }
 
     /// One page of the sessions in one state, and on one router if there is one. Each query has one

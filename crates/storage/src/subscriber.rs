@@ -22,7 +22,7 @@ use sea_orm::{
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::column::RowName;
+use crate::column::{MICROS_PER_DAY, RowName};
 use crate::entity::plan;
 use crate::entity::subscriber::{ActiveModel, Column, Entity, Model};
 use crate::error::{Resource, StoreError};
@@ -32,8 +32,6 @@ use crate::page::Page;
 use crate::plan::stored_limit;
 use crate::seal::SUBSCRIBER_CREDENTIAL;
 use crate::store::Store;
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 pub(crate) const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Subscriber,

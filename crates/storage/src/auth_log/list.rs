@@ -7,7 +7,6 @@ use domain::id::{AuthId, NasId, SubscriberId, TenantId};
 use domain::name::{Name, Username};
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
-use uuid::Uuid;
 
 use crate::column::Row;
 use crate::dialect::Dialect;
@@ -66,7 +65,7 @@ pub struct AuthLogRow {
 struct Conditions {
     tenant: TenantId,
     username: Option<Username>,
-    nas: Option<Vec<Uuid>>,
+    nas: Option<Vec<NasId>>,
     is_accepted: Option<bool>,
     since: Option<Timestamp>,
     /// Below it there is nothing.
@@ -90,7 +89,7 @@ impl Store {
             tenant,
             username: filter.username.clone(),
             nas: match &filter.nas {
-                Some(name) => Some(self.nas_ids(tenant, name).await?),
+                Some(name) => Some(self.nas_ids_named(tenant, name).await?),
                 None => None,
             },
             is_accepted: filter.is_accepted,
@@ -174,19 +173,6 @@ impl Store {
         let number: Option<Option<i64>> = row.map(|row| row.try_get_by_index(0)).transpose()?;
         Ok(number.flatten())
     }
-
-    /// The routers that have or had a name.
-    async fn nas_ids(&self, tenant: TenantId, name: &Name) -> Result<Vec<Uuid>, StoreError> {
-        let sql = "SELECT nas FROM nas_name WHERE tenant = $1 AND name_key = $2";
-        let values = [tenant.as_uuid().into(), name.key().into()];
-        let statement = self.dialect().statement(sql, values);
-        let rows = self.reader().query_all_raw(statement).await?;
-        let mut ids = Vec::with_capacity(rows.len());
-        for row in &rows {
-            ids.push(row.try_get_by_index(0)?);
-        }
-        Ok(ids)
-    }
 }
 
 impl Conditions {
@@ -213,7 +199,10 @@ impl Conditions {
         }
         query.and("l.tenant = ?", [self.tenant.as_uuid().into()]);
         if let Some(nas) = &self.nas {
-            let ids: Vec<_> = nas.iter().map(|id| dialect.id_literal(*id)).collect();
+            let ids: Vec<_> = nas
+                .iter()
+                .map(|id| dialect.id_literal(id.as_uuid()))
+                .collect();
             query.and(&format!("l.nas IN ({})", ids.join(", ")), []);
         }
         match self.is_accepted {

@@ -13,14 +13,12 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 use sqlx::postgres::PgListener;
 use tracing::warn;
 
-use super::{ENTRIES_MAX, FALLBACK_POLL, read_change};
+use super::{ENTRIES_MAX, FALLBACK_POLL, SERVER, read_change};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
 
 const CHANNEL: &str = "lastmile_change";
-/// Tells one run of one server from every other, in microseconds.
-const SERVER: &str = "(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000)::BIGINT";
 /// How far entries were pruned, unless another server counted.
 pub(super) const FLOOR: &str = "CASE WHEN \
     position < pg_snapshot_xmax(pg_current_snapshot())::TEXT::BIGINT THEN position ELSE 0 END";

@@ -8,9 +8,9 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use uuid::Uuid;
 
 use crate::bulk::Insert;
+use crate::column::MICROS_PER_DAY;
 use crate::dialect::Dialect;
 
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 const COUNTERS: [&str; 3] = ["upload_bytes", "download_bytes", "session_seconds"];
 const COLUMNS: [&str; 6] = [
     "tenant",

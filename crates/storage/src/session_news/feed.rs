@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{CHANGED, ENDING_KIND, RESERVED};
+use crate::change_feed::SERVER;
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -42,9 +43,6 @@ const NEWS_MAX: usize = 20_000;
 
 /// The microseconds of the server's clock, which all nodes share.
 const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT";
-
-/// Tells one run of one server from every other, in microseconds.
-const SERVER: &str = "(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000)::BIGINT";
 
 /// A reader of what other nodes tell.
 #[derive(Debug)]
