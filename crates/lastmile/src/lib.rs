@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod disk;
 pub mod exit;
 pub mod late_store;
 mod output;

@@ -15,14 +15,13 @@ use tracing::{error, info};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
+use crate::disk::Disk;
 use crate::late_store::LateStore;
-use crate::serve::disk::Disk;
 use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
 
-mod disk;
 mod health;
 mod housekeeping;
 mod http;

@@ -1,8 +1,5 @@
 //! `lastmile subscriber device`: the devices that a subscriber is bound to.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-
 use domain::access::Claim;
 use domain::id::TenantId;
 use domain::mac::Mac;
@@ -208,10 +205,7 @@ async fn forget(
 
 /// Who runs this command, for the record.
 fn actor() -> String {
-    match fs::metadata("/proc/self") {
-        Ok(process) => format!("command line, user {}", process.uid()),
-        Err(_) => "command line".to_owned(),
-    }
+    format!("command line, user {}", nix::unistd::getuid())
 }
 
 fn not_there(error: StoreError, username: &Username) -> CliError {

@@ -10,9 +10,9 @@ use aaa::session_table::SessionTable;
 use aaa::spooling::SpoolState;
 use serde::Serialize;
 
-use super::disk::Disk;
 use super::housekeeping::Removed;
 use super::http::Traffic;
+use crate::disk::Disk;
 use crate::late_store::LateStore;
 use crate::supervisor::Restarts;
 

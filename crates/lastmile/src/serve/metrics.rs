@@ -13,9 +13,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use storage::retention::History;
 
-use super::disk::Room;
 use super::health::{NodeView, ProcessView};
 use super::housekeeping::Removed;
+use crate::disk::Room;
 
 /// OpenMetrics 1.0, which Prometheus reads.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

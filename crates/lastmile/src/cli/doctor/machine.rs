@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use domain::time::Timestamp;
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -15,11 +14,9 @@ use storage::snapshot::{SnapshotError, SnapshotSummary};
 
 use super::Check;
 use crate::app::{App, SNAPSHOT_STALE_SECONDS};
+use crate::disk::Room;
 use crate::exit::ErrorChain;
 
-/// Below this the database cannot grow for long.
-const FREE_OCTETS_FAIL: u64 = 100 << 20;
-const FREE_OCTETS_WARN: u64 = 1 << 30;
 /// What the kernel calls enough (`random(4)`).
 const ENTROPY_BITS_MIN: u32 = 128;
 
@@ -30,7 +27,7 @@ pub(super) fn check(app: &App, checks: &mut Vec<Check>) {
     match std::fs::metadata(data_dir) {
         Ok(metadata) => {
             checks.push(directory(data_dir, &metadata));
-            checks.push(disk(data_dir));
+            checks.push(disk(Room::of(data_dir)));
             checks.push(key_ring(app));
             checks.extend(snapshot(app));
         }
@@ -121,19 +118,18 @@ fn directory(path: &Path, metadata: &Metadata) -> Check {
     Check::ok(NAME, format!("{shown} is private and writable"))
 }
 
-fn disk(path: &Path) -> Check {
+/// By the floors that `/readyz` goes by.
+fn disk(room: Result<Room, String>) -> Check {
     const NAME: &str = "disk space";
     const REMEDY: &str = "free some space, or move data_dir to a larger disk";
-    let free = match statvfs(path) {
-        Ok(system) => system
-            .blocks_available()
-            .saturating_mul(system.fragment_size()),
-        Err(error) => return Check::warn(NAME, format!("it cannot be read: {error}"), REMEDY),
+    let room = match room {
+        Ok(room) => room,
+        Err(problem) => return Check::warn(NAME, format!("it cannot be read: {problem}"), REMEDY),
     };
-    let found = format!("{} MiB free", free >> 20);
-    if free < FREE_OCTETS_FAIL {
+    let found = format!("{} MiB free", room.free_bytes >> 20);
+    if room.is_short() {
         Check::fail(NAME, found, REMEDY)
-    } else if free < FREE_OCTETS_WARN {
+    } else if room.is_low() {
         Check::warn(NAME, found, REMEDY)
     } else {
         Check::ok(NAME, found)
@@ -198,6 +194,22 @@ mod tests {
         assert_eq!(clock(early, Some(late)).status, Health::Fail);
         assert_eq!(clock(late, Some(early)).status, Health::Ok);
         assert_eq!(clock(early, None).status, Health::Ok);
+    }
+
+    #[test]
+    fn a_disk_that_makes_the_server_unready_has_failed() {
+        let check = |free_bytes, expected| {
+            let room = Room {
+                free_bytes,
+                total_bytes: 1 << 40,
+            };
+            assert_eq!(disk(Ok(room)).status, expected, "{free_bytes}");
+        };
+        check(63 << 20, Health::Fail);
+        check(64 << 20, Health::Warn);
+        check(1 << 30, Health::Ok);
+        let unknown = disk(Err("it does not answer".to_owned()));
+        assert_eq!(unknown.status, Health::Warn);
     }
 
     #[test]
