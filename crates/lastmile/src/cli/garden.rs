@@ -269,7 +269,12 @@ async fn set_default(
         verb: "made",
         details: " the default".to_owned(),
     };
-    Ok(context.report(dry_run, &deed, &GardenRecord::from(garden))?)
+    let record = GardenRecord {
+        // In a dry run it is not yet.
+        is_default: true,
+        ..GardenRecord::from(garden)
+    };
+    Ok(context.report(dry_run, &deed, &record)?)
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {

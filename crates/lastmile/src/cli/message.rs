@@ -3,6 +3,7 @@
 use domain::id::TenantId;
 use domain::message::{Language, MessageTemplate, default_template};
 use domain::subscriber::state::AccessState;
+use domain::tenant::TenantPolicy;
 use serde::Serialize;
 use storage::error::{Resource, StoreError};
 
@@ -149,8 +150,8 @@ async fn clear(
     dry_run: DryRun,
 ) -> Result<(), CliError> {
     let store = dry_run.store(&context.app).await?;
-    let in_use = store.tenant_policy(TENANT).await?.language;
-    let language = language.unwrap_or(in_use);
+    let policy = store.tenant_policy(TENANT).await?;
+    let language = language.unwrap_or_else(|| policy.language.clone());
     let done = store.message_clear(TENANT, state, &language).await;
     done.map_err(not_there)?;
     let deed = Deed {
@@ -158,7 +159,8 @@ async fn clear(
         verb: "removed",
         details: String::new(),
     };
-    Ok(context.report(dry_run, &deed, &built_in(state))?)
+    let told = told_without(&policy, state, &language);
+    Ok(context.report(dry_run, &deed, &told)?)
 }
 
 async fn choose(
@@ -213,6 +215,23 @@ fn check_told(state: AccessState) -> Result<(), CliError> {
         });
     }
     Ok(())
+}
+
+/// What is told in a state when the text in one language is gone.
+fn told_without(policy: &TenantPolicy, state: AccessState, gone: &Language) -> MessageRecord {
+    let left = policy.messages.iter().find(|message| {
+        message.state == state && message.language == policy.language && message.language != *gone
+    });
+    left.map_or_else(
+        || built_in(state),
+        |message| MessageRecord {
+            state,
+            language: message.language.to_string(),
+            text: message.template.to_string(),
+            is_in_use: true,
+            is_built_in: false,
+        },
+    )
 }
 
 fn built_in(state: AccessState) -> MessageRecord {

@@ -71,6 +71,9 @@ fn a_garden_is_added_changed_chosen_and_removed() {
     assert_eq!(shown["is_default"], true);
     assert_eq!(shown["session_timeout_seconds"], 300);
     assert_eq!(shown["redirect"], "https://pay.example.net");
+    let dry = place.json("garden default closed --dry-run");
+    assert_eq!(dry["is_default"], true);
+    assert_eq!(place.json("garden show closed")["is_default"], false);
     place.done("garden default closed");
     assert_eq!(place.json("garden show closed")["is_default"], true);
     place.done("garden set unpaid --clear-redirect --pool walled --rename late");
@@ -115,7 +118,15 @@ fn messages_are_set_by_state_and_language() {
     place.done("message set expired Imeisha --language sw");
     place.done("message language sw");
     assert!(texts().contains(&(json!("expired"), json!("Imeisha"))));
-    place.done("message clear expired");
+    // What is told in the language that is in use stays.
+    let left = place.json("message clear expired --language en --dry-run");
+    assert_eq!(
+        (&left["text"], &left["is_built_in"], &left["is_in_use"]),
+        (&json!("Imeisha"), &json!(false), &json!(true))
+    );
+    place.done("message clear expired --language en");
+    let left = place.json("message clear expired");
+    assert_eq!(left["is_built_in"], true);
     assert!(texts().contains(&(json!("expired"), json!("Your account has expired"))));
     place.check_refused(
         "message set expired {password}",
