@@ -3,6 +3,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod dry_run;
 pub mod exit;
 pub mod late_store;
 mod output;

@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
     let LogCommand::Auth(args) = command;
     let store = context.app.store_read().await?;
     let filter = AuthLogFilter {
-        username: args.user,
+        usernames: args.user.iter().map(ToString::to_string).collect(),
         nas: args.nas,
         is_accepted: match (args.rejected, args.accepted) {
             (true, _) => Some(false),
@@ -102,6 +102,7 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
             (false, false) => None,
         },
         since: args.since,
+        until: None,
     };
     let key = |row: &AuthLogRow| row.place;
     let load = async |page: &Page<AuthLogPlace>| store.auth_log_list(TENANT, &filter, page).await;

@@ -14,7 +14,7 @@ use storage::page::Page;
 use storage::store::Store;
 use testkit::database::{Database, TestClock};
 
-use crate::fixture::{TENANT, name, new_nas, username};
+use crate::fixture::{TENANT, name, new_nas};
 
 testkit::test_on_both_databases!(
     entries_are_listed_as_they_were_appended,
@@ -123,7 +123,7 @@ async fn entries_are_filtered_and_paged(database: Database) {
     ];
     append(&store, &entries).await;
     let ana = AuthLogFilter {
-        username: Some(username("ANA")),
+        usernames: vec!["ANA".to_owned()],
         ..AuthLogFilter::default()
     };
     let second = AuthLogFilter {
@@ -245,7 +245,7 @@ async fn a_user_is_found_however_many_rows_there_are(database: Database) {
         ))
         .await;
     let filter = AuthLogFilter {
-        username: Some(username("ana")),
+        usernames: vec!["ana".to_owned()],
         ..AuthLogFilter::default()
     };
     for limit in [1, 3, 100] {
