@@ -51,6 +51,7 @@ mod terminal;
 mod test_auth;
 mod usage;
 mod value;
+mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
 const COMMAND_LOG_LEVEL: &str = "warn";
@@ -148,6 +149,8 @@ enum Command {
     /// What was decided, and why
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Why somebody cannot get on, is slow, or was cut off
+    Why(why::WhyArgs),
     /// What a router would be answered, and why, without asking
     Explain(explain::ExplainArgs),
     /// Who is kept from guessing passwords
@@ -273,6 +276,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
         Command::Log(command) => log::run(&mut context, command).await,
+        Command::Why(args) => why::run(&mut context, args).await,
         Command::Explain(args) => explain::run(&mut context, args).await,
         Command::Guard(command) => guard::run(&mut context, command).await,
         Command::Retention(command) => retention::run(&mut context, command).await,

@@ -85,6 +85,11 @@ impl<'s> Stage<'s> {
         &self.circle
     }
 
+    /// Who is kept from guessing.
+    pub(crate) fn locks(&self) -> &[GuardLock] {
+        &self.locks
+    }
+
     /// Decides about a login that comes from an address.
     pub(crate) async fn ask(
         &self,

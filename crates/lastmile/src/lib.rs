@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 mod dry_run;
 pub mod exit;
+mod inquiry;
 pub mod late_store;
 mod output;
 mod priority;

@@ -44,19 +44,19 @@ pub(crate) struct AuthArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct AuthRecord {
+pub(super) struct AuthRecord {
     at: Timestamp,
     /// Of the last decision, when there are several.
-    last_at: Timestamp,
-    count: u64,
+    pub(super) last_at: Timestamp,
+    pub(super) count: u64,
     /// Absent when it stands for several users.
     user_name: Option<String>,
-    nas: String,
+    pub(super) nas: String,
     method: String,
-    outcome: &'static str,
+    pub(super) outcome: &'static str,
     reason: Option<String>,
-    explanation: String,
-    trace: Vec<String>,
+    pub(super) explanation: String,
+    pub(super) trace: Vec<String>,
     calling_station: Option<String>,
     called_station: Option<String>,
     id: String,

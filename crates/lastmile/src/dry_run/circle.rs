@@ -6,7 +6,7 @@ use aaa::port::{Named, PortError, Registry};
 use domain::id::{PlanId, SessionId, SubscriberId};
 use domain::mac::Mac;
 use domain::name::Username;
-use domain::nas::Nas;
+use domain::nas::{MacAuthentication, Nas};
 use domain::plan::Plan;
 use domain::realm;
 use domain::session::LiveSession;
@@ -140,8 +140,11 @@ impl Circle {
             names.push(format!("{realm}/{name}"));
             names.push(format!("{realm}\\{name}"));
         }
-        let devices = subscriber.bindings.devices.iter();
-        names.extend(devices.flat_map(notations));
+        let is_asked = |nas: &Nas| nas.settings.mac_authentication == MacAuthentication::On;
+        if self.nas.iter().any(is_asked) {
+            let devices = subscriber.bindings.devices.iter();
+            names.extend(devices.flat_map(notations));
+        }
         names
     }
 }
