@@ -10,7 +10,7 @@ use crate::accounting::TerminateCause;
 use crate::auth_log::Knock;
 use crate::auth_log::shorthand::Logged;
 use crate::guard::GuardLock;
-use crate::limit::{AtLimit, Zone};
+use crate::limit::{AtLimit, Quota, Zone};
 use crate::time::Timestamp;
 use cause::{Causes, Weight};
 use near::NearName;
@@ -69,8 +69,16 @@ pub struct Account {
     pub plan_at_limit: Option<String>,
     /// Since when the account has had its status, if that is known.
     pub status_since: Option<Timestamp>,
-    /// In which hour the quota was reached that is used up, if that is known.
-    pub quota_reached_at: Option<Timestamp>,
+    /// The quota that is used up.
+    pub crossed: Option<CrossedQuota>,
+}
+
+/// A quota that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrossedQuota {
+    pub quota: Quota,
+    /// In which hour it was reached, if that is known.
+    pub reached_at: Option<Timestamp>,
 }
 
 /// What would be decided.

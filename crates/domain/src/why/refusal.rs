@@ -91,7 +91,9 @@ impl Facts<'_> {
         resets_at: ResetAt,
         granted: Option<&GrantedTerms>,
     ) -> Cause {
-        let used_up = self.used_up(&quota_name(measure, period), resets_at);
+        let crossed = self.account().and_then(|account| account.crossed);
+        let amount = crossed.map(|crossed| crossed.quota.amount());
+        let used_up = self.used_up((measure, period), amount, resets_at);
         let rate = granted.and_then(|granted| granted.rate.as_ref());
         let rate = rate.map_or_else(String::new, |rate| format!(" ({rate})"));
         let applies = match self
@@ -105,7 +107,7 @@ impl Facts<'_> {
             }
         };
         Cause {
-            since: self.account().and_then(|account| account.quota_reached_at),
+            since: crossed.and_then(|crossed| crossed.reached_at),
             until: resets_at.find(),
             remedy: Some(self.quota_remedy(resets_at)),
             ..Cause::new(code, Weight::Hinders, format!("{used_up}; {applies}"))
@@ -152,10 +154,9 @@ impl Facts<'_> {
                     period,
                     resets_at,
                 } = crossing;
-                let name = quota_name(measure, period);
-                let name = format!("{name} of {}", amount_of(measure, amount));
-                let used_up = self.used_up(&name, resets_at);
-                let reached = self.account().and_then(|account| account.quota_reached_at);
+                let used_up = self.used_up((measure, period), Some(amount), resets_at);
+                let crossed = self.account().and_then(|account| account.crossed);
+                let reached = crossed.and_then(|crossed| crossed.reached_at);
                 let sentence = format!("{used_up}; nobody is let in with it");
                 (sentence, reached, resets_at.find())
             }
@@ -216,14 +217,27 @@ impl Facts<'_> {
         (sentence, since, None)
     }
 
-    fn used_up(&self, quota: &str, resets_at: ResetAt) -> String {
-        let reached = self.account().and_then(|account| account.quota_reached_at);
+    fn used_up(
+        &self,
+        (measure, period): (Measure, Period),
+        amount: Option<u64>,
+        resets_at: ResetAt,
+    ) -> String {
+        let quota = quota_name(measure, period);
+        let amount = amount.map_or_else(String::new, |amount| {
+            format!(" of {}", amount_of(measure, amount))
+        });
+        let crossed = self.account().and_then(|account| account.crossed);
+        let reached = crossed.and_then(|crossed| crossed.reached_at);
         let reached = reached.map_or_else(String::new, |hour| {
             format!(" in the hour from {}", self.zone.show(hour))
         });
         match resets_at.find() {
-            Some(reset) => format!("{quota} used up{reached}; resets {}", self.zone.show(reset)),
-            None => format!("{quota} used up{reached}; it never resets"),
+            Some(reset) => format!(
+                "{quota}{amount} used up{reached}; resets {}",
+                self.zone.show(reset)
+            ),
+            None => format!("{quota}{amount} used up{reached}; it never resets"),
         }
     }
 

@@ -38,7 +38,7 @@ impl Case {
                 at_limit: AtLimit::Block,
                 plan_at_limit: None,
                 status_since: Some(ago(86_400)),
-                quota_reached_at: None,
+                crossed: None,
             },
             verdict: Some(Verdict {
                 nas: "pop".into(),
@@ -152,6 +152,13 @@ impl Case {
     }
 }
 
+fn crossed(reached_at: Option<Timestamp>) -> CrossedQuota {
+    CrossedQuota {
+        quota: "50G/month".parse().expect("a quota"),
+        reached_at,
+    }
+}
+
 fn quota(reached_at: Option<Timestamp>) -> Case {
     let mut case = Case::refusing(RejectReason::QuotaUsedUp(Crossing {
         amount: 50_000_000_000,
@@ -159,7 +166,7 @@ fn quota(reached_at: Option<Timestamp>) -> Case {
         period: Period::Month,
         resets_at: ResetAt::at(Timestamp::from_seconds(1_796_072_400)),
     }));
-    case.account.quota_reached_at = reached_at;
+    case.account.crossed = Some(crossed(reached_at));
     case
 }
 
@@ -217,10 +224,10 @@ fn a_throttle_says_to_what() {
     };
     let mut case = Case::reducing(step).session(600, None);
     case.account.at_limit = AtLimit::Throttle("1M/1M".parse().expect("a rate"));
-    case.account.quota_reached_at = Some(Timestamp::from_seconds(1_794_679_200));
+    case.account.crossed = Some(crossed(Some(Timestamp::from_seconds(1_794_679_200))));
     case.check(&[("throttled", Weight::Hinders), ("online", Weight::Remark)]);
     case.check_first(
-        "the data quota for a month used up in the hour from 14 Nov 2026 21:00 EAT; \
+        "the data quota for a month of 50GB used up in the hour from 14 Nov 2026 21:00 EAT; \
          resets 1 Dec 2026 00:00 EAT; throttle to 1M/1M applies",
         "wait for the reset, or `lastmile subscriber set ana --plan PLAN`",
     );

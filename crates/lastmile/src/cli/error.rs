@@ -164,7 +164,9 @@ impl CliError {
             ExitStatus::Usage
         } else if matches!(
             self,
-            Self::NotFound { .. } | Self::Store(StoreError::NotFound { .. })
+            Self::NotFound { .. }
+                | Self::Store(StoreError::NotFound { .. })
+                | Self::DryRun(DryRunError::NasUnknown { .. })
         ) {
             ExitStatus::NotFound
         } else if is_denied(self) && !self.is_wrong_place() {

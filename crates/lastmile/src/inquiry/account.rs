@@ -5,9 +5,8 @@ use domain::auth_log::AuthOutcome;
 use domain::auth_log::shorthand::Logged;
 use domain::limit::{AtLimit, Limits, Measure, Period, Span};
 use domain::subscriber::Subscriber;
-use domain::time::Timestamp;
-use domain::why::Account;
 use domain::why::usage::reached_at;
+use domain::why::{Account, CrossedQuota};
 use storage::error::StoreError;
 use storage::subscriber::SubscriberSummary;
 use storage::usage::UsageGrain;
@@ -41,22 +40,20 @@ impl Desk<'_> {
             at_limit,
             plan_at_limit: other.map(|plan| plan.name.as_str().to_owned()),
             status_since: summary.status_at,
-            quota_reached_at: match (limits, crossed) {
-                (Some(limits), Some(quota)) => {
-                    self.quota_reached_at(subscriber, limits, quota).await?
-                }
+            crossed: match (limits, crossed) {
+                (Some(limits), Some(crossed)) => self.crossed(subscriber, limits, crossed).await?,
                 (Some(_) | None, _) => None,
             },
         })
     }
 
-    /// The hour in which a quota was used up.
-    async fn quota_reached_at(
+    /// The quota that is used up, and the hour in which it was reached.
+    async fn crossed(
         &self,
         subscriber: &Subscriber,
         limits: &Limits,
         (measure, period): (Measure, Period),
-    ) -> Result<Option<Timestamp>, StoreError> {
+    ) -> Result<Option<CrossedQuota>, StoreError> {
         let mut quotas = limits.quotas.iter();
         let quota = quotas.find(|quota| (quota.measure, quota.period) == (measure, period));
         let span = limits.resets.span(period, &limits.zone, self.at);
@@ -74,7 +71,10 @@ impl Desk<'_> {
             .usage_list(tenant, name, grain, from, to, HOURS_MAX);
         let mut hours = hours.await?;
         hours.reverse();
-        Ok(reached_at(&hours, span, measure, quota.amount()))
+        Ok(Some(CrossedQuota {
+            quota,
+            reached_at: reached_at(&hours, span, measure, quota.amount()),
+        }))
     }
 }
 
