@@ -32,8 +32,6 @@ const JUST_NOW_SECONDS: i64 = 3_600;
 pub struct Facts<'a> {
     /// As it was asked.
     pub user_name: &'a str,
-    /// The moment that is asked about.
-    pub at: Timestamp,
     /// In which times are told.
     pub zone: &'a Zone,
     pub whom: Whom<'a>,

@@ -144,7 +144,6 @@ impl Desk<'_> {
         let locks = self.locks(&names, last.as_ref());
         let facts = Facts {
             user_name: self.user_name,
-            at,
             zone: &zone,
             whom: match (&account, &known) {
                 (Some(account), _) => Whom::Subscriber(account),

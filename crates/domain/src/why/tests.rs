@@ -117,7 +117,6 @@ impl Case {
         let zone: Zone = "Africa/Nairobi".parse().expect("a zone");
         causes(&Facts {
             user_name: "ana",
-            at: NOW,
             zone: &zone,
             whom: match self.is_known {
                 true => Whom::Subscriber(&self.account),
