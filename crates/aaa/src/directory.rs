@@ -191,9 +191,16 @@ impl Directory {
             .count()
     }
 
+    /// Loads everything, and tells the log whose rows are not asked.
+    pub async fn load<R: Registry>(&self, registry: &R) -> Result<(), PortError> {
+        self.read(registry).await?;
+        self.tell_namesakes();
+        Ok(())
+    }
+
     /// Loads everything. Answers go on from what was there before, until each entry is replaced;
     /// what no longer exists goes last.
-    pub async fn load<R: Registry>(&self, registry: &R) -> Result<(), PortError> {
+    pub(crate) async fn read<R: Registry>(&self, registry: &R) -> Result<(), PortError> {
         self.set_nas_all(registry.nas_all().await?);
         let plans = registry.plan_all().await?;
         self.forget_plans_except(&plans);
@@ -210,7 +217,6 @@ impl Directory {
         self.subscribers.finish_load(load);
         self.rows.load(registry).await?;
         self.prune_devices();
-        self.tell_namesakes();
         Ok(())
     }
 
@@ -284,7 +290,7 @@ impl Directory {
         subscriber.is_some_and(|name| self.find_subscriber(TENANT, name.as_str()).is_some())
     }
 
-    fn tell_namesakes(&self) {
+    pub(crate) fn tell_namesakes(&self) {
         if self.subscriber_count() == 0 {
             return;
         }

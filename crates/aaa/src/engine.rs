@@ -44,6 +44,7 @@ use crate::tally::Tally;
 use crate::verifier::{Question, RowQuestion};
 use claim::Claiming;
 use login::KeptLogin;
+use rehearsal::Rehearsal;
 
 mod access;
 mod account;
@@ -54,7 +55,10 @@ mod guarding;
 mod login;
 mod mac_login;
 mod message;
+mod rehearsal;
 mod rows;
+
+pub use rehearsal::Belief;
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +194,8 @@ pub struct Engine {
     signing: Signing,
     scratch: Vec<u8>,
     random: StdRng,
+    /// Absent but for decisions that are only tried out.
+    rehearsal: Option<Box<Rehearsal>>,
 }
 
 impl Engine {
@@ -212,6 +218,7 @@ impl Engine {
             signing: Signing::default(),
             scratch: Vec::new(),
             random: StdRng::from_seed(seed),
+            rehearsal: None,
         }
     }
 

@@ -116,6 +116,8 @@ pub struct Guard {
     /// Until when anybody is locked, in milliseconds of this guard.
     locked_until: AtomicU64,
     familiar: Familiar,
+    /// Whom other guards have locked, in a guard that is asked about one attempt.
+    held: Vec<GuardKey>,
 }
 
 /// Somebody with failed attempts.
@@ -161,7 +163,22 @@ impl Guard {
             } else {
                 Familiar::new()
             },
+            held: Vec::new(),
         }
+    }
+
+    /// The same with those whom other guards show as locked at a moment.
+    #[must_use]
+    pub(crate) fn holding(mut self, locks: &[GuardLock], now: Moment) -> Self {
+        let at = now.timestamp;
+        let locks = locks
+            .iter()
+            .filter(|lock| lock.since <= at && at < lock.until);
+        self.held = locks.map(|lock| lock.key.clone()).collect();
+        if !self.held.is_empty() {
+            self.locked_until = AtomicU64::new(u64::MAX);
+        }
+        self
     }
 
     /// Whether anybody is locked; if not, nobody need be looked for.
@@ -202,7 +219,10 @@ impl Guard {
             subject.is_some_and(|subject| now < subject.locked_until.load(Relaxed))
         };
         let mut subjects = subjects.iter().copied();
-        subjects.find(|subject| self.fingerprint(*subject, attempt).is_some_and(is_locked))
+        subjects.find(|subject| {
+            self.fingerprint(*subject, attempt).is_some_and(is_locked)
+                || self.is_held(*subject, attempt)
+        })
     }
 
     /// An attempt was compared and failed.
@@ -273,6 +293,10 @@ impl Guard {
         locks.sort_by(|a, b| a.key.cmp(&b.key).then(b.until.cmp(&a.until)));
         locks.dedup_by(|later, earlier| later.key == earlier.key);
         locks
+    }
+
+    fn is_held(&self, subject: GuardSubject, attempt: &Attempt<'_>) -> bool {
+        !self.held.is_empty() && self.held.contains(&key_of(subject, attempt))
     }
 
     fn is_familiar(&self, attempt: &Attempt<'_>) -> bool {

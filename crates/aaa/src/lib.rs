@@ -13,6 +13,7 @@ pub mod directory;
 pub mod duplicate;
 pub mod encode;
 pub mod engine;
+pub mod explain;
 pub mod follow;
 pub mod guard;
 pub mod inbox;

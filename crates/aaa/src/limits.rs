@@ -92,6 +92,11 @@ impl LimitTable {
         usage
     }
 
+    /// The questions that wait for the database.
+    pub(crate) fn take_questions(&self) -> Vec<LimitQuestion> {
+        self.wishes.take().questions
+    }
+
     /// Notes that the subscriber was let in: validity may begin with the first time.
     pub(crate) fn note_use(&self, subscriber: SubscriberId, limits: &Limits, at: Timestamp) {
         let begins_now = limits

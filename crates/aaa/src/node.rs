@@ -445,7 +445,25 @@ async fn load<R: Registry>(
     registry: &R,
     now: Timestamp,
 ) -> Result<(), PortError> {
-    context.directory.load(registry).await?;
+    fill(context, registry, now).await?;
+    context.directory.tell_namesakes();
+    info!(
+        subscribers = context.directory.subscriber_count(),
+        row_users = context.directory.rows().user_count(),
+        nas = context.directory.nas_count(),
+        sessions = context.sessions.len(),
+        "Loaded the directory"
+    );
+    Ok(())
+}
+
+/// Brings the directory and the open sessions up to the registry.
+pub(crate) async fn fill<R: Registry>(
+    context: &Context,
+    registry: &R,
+    now: Timestamp,
+) -> Result<(), PortError> {
+    context.directory.read(registry).await?;
     let follow = context.follow();
     let mut after = None;
     loop {
@@ -456,13 +474,6 @@ async fn load<R: Registry>(
             follow.loaded(session, now);
         }
     }
-    info!(
-        subscribers = context.directory.subscriber_count(),
-        row_users = context.directory.rows().user_count(),
-        nas = context.directory.nas_count(),
-        sessions = context.sessions.len(),
-        "Loaded the directory"
-    );
     Ok(())
 }
 

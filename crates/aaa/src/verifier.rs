@@ -95,7 +95,8 @@ fn run(receiver: &Mutex<Receiver<Job>>) {
     }
 }
 
-fn answer(question: &Question) -> bool {
+/// Compares now.
+pub(crate) fn answer(question: &Question) -> bool {
     match question {
         Question::Subscriber { entry, password } => {
             let password = password.expose();

@@ -23,6 +23,7 @@ mod request;
 pub mod rows;
 mod sessions;
 mod state;
+mod terms;
 mod trace;
 
 use state::Standing;
@@ -31,6 +32,7 @@ pub use binding::{Claim, RequestingDevice, RequestingNas};
 pub use reason::RejectReason;
 pub use request::{AccessRequest, Method, NasIdentifierCheck, Presence, Proof};
 pub use state::may_be_walled;
+pub use terms::GrantedTerms;
 pub use trace::{Trace, TraceStep};
 
 /// Everything stored that bears on the decision.

@@ -31,3 +31,4 @@ pub mod tenant;
 pub mod terms;
 pub mod time;
 pub mod usage;
+pub mod why;

@@ -148,7 +148,7 @@ impl Expectation<'_> {
 }
 
 /// The attributes of a believed reply in words.
-pub(crate) fn describe(
+pub fn describe(
     dictionary: &Dictionary,
     reply: &Packet<'_>,
     request_authenticator: &[u8; 16],

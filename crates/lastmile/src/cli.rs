@@ -25,6 +25,7 @@ mod context;
 mod directory;
 mod doctor;
 mod error;
+mod explain;
 mod garden;
 mod guard;
 mod import;
@@ -50,6 +51,7 @@ mod terminal;
 mod test_auth;
 mod usage;
 mod value;
+mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
 const COMMAND_LOG_LEVEL: &str = "warn";
@@ -147,6 +149,10 @@ enum Command {
     /// What was decided, and why
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Why somebody cannot get on, is slow, or was cut off
+    Why(why::WhyArgs),
+    /// What a router would be answered, and why, without asking
+    Explain(explain::ExplainArgs),
     /// Who is kept from guessing passwords
     #[command(subcommand)]
     Guard(guard::GuardCommand),
@@ -270,6 +276,8 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
         Command::Log(command) => log::run(&mut context, command).await,
+        Command::Why(args) => why::run(&mut context, args).await,
+        Command::Explain(args) => explain::run(&mut context, args).await,
         Command::Guard(command) => guard::run(&mut context, command).await,
         Command::Retention(command) => retention::run(&mut context, command).await,
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,

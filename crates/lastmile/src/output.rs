@@ -51,6 +51,11 @@ impl Output {
         Self { format, stdout }
     }
 
+    /// Writes one JSON document from now on.
+    pub(crate) fn use_json(&mut self) {
+        self.format = OutputFormat::Json;
+    }
+
     /// Whether a program reads this rather than a person.
     pub(crate) fn is_for_programs(&self) -> bool {
         self.format != OutputFormat::Table

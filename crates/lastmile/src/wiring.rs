@@ -394,7 +394,7 @@ fn limit_row(row: storage::limit::LimitRow) -> LimitRow {
     LimitRow { news, updated_at }
 }
 
-fn limit_question(question: &LimitQuestion) -> storage::limit::LimitQuestion {
+pub(crate) fn limit_question(question: &LimitQuestion) -> storage::limit::LimitQuestion {
     let LimitQuestion {
         tenant,
         username,

@@ -18,6 +18,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::write::{ATTEMPTS_MAX, Write};
 
+mod last;
 pub mod list;
 mod sqlite;
 
@@ -70,7 +71,8 @@ impl Store {
         }
     }
 
-    /// Removes entries from before an instant, at most `limit`; says how many.
+    /// Removes entries from before an instant, at most `limit`; says how many. The last ones of each
+    /// user are kept beside the log.
     pub async fn auth_log_prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         let write = self.write().await?;
         // Ids grow with time, so their index finds the old entries.
@@ -78,8 +80,9 @@ impl Store {
             "DELETE FROM auth_log WHERE number IN \
              (SELECT number FROM auth_log WHERE id < $1 ORDER BY id LIMIT {limit})"
         );
-        let values = [AuthId::new(before, [0; 10]).as_uuid().into()];
-        let statement = write.dialect().statement(sql, values);
+        let before: Value = AuthId::new(before, [0; 10]).as_uuid().into();
+        write.keep_last(before.clone(), limit).await?;
+        let statement = write.dialect().statement(sql, [before]);
         let result = write.connection().execute_raw(statement).await?;
         write.commit().await?;
         Ok(result.rows_affected())

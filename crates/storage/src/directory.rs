@@ -22,6 +22,7 @@ use bound::Bound;
 use reading::{COLUMNS, Reading};
 
 mod bound;
+mod named;
 mod reading;
 
 /// Plans in one query.

@@ -11,7 +11,7 @@ use domain::usage::UsageAmount;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
 use uuid::Uuid;
 
-use crate::bulk::Insert;
+use crate::bulk::{Insert, select_in};
 use crate::column::{RowName, loaded_count, stored_text};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
@@ -71,6 +71,14 @@ impl Store {
             limit.clamp(1, ROWS_MAX)
         );
         self.limit_rows(sql, [since.as_micros().into()]).await
+    }
+
+    /// The facts of some subscribers.
+    pub async fn limit_list_of(&self, ids: &[SubscriberId]) -> Result<Vec<LimitRow>, StoreError> {
+        let head = format!("SELECT {COLUMNS} FROM limit_state WHERE subscriber IN");
+        let keys: Vec<Value> = ids.iter().map(|id| id.as_uuid().into()).collect();
+        let rows = select_in(self.reader(), &head, &keys, "").await?;
+        rows.iter().map(read).collect()
     }
 
     async fn limit_rows(

@@ -44,6 +44,13 @@ impl Query {
         self.push(condition, values);
     }
 
+    /// Adds the condition that something is one of these texts, of which there are few.
+    pub(crate) fn and_in(&mut self, what: &str, texts: &[String]) {
+        let places = vec!["?"; texts.len()].join(", ");
+        self.and(&format!("{what} IN ({places})"), []);
+        self.values.extend(texts.iter().map(Value::from));
+    }
+
     fn push<const COUNT: usize>(&mut self, text: &str, values: [Value; COUNT]) {
         let mut number = self.values.len();
         for letter in text.chars() {

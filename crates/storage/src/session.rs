@@ -1,7 +1,7 @@
 //! Sessions: reading them, and how they are laid out in their tables.
 
 use std::cmp::Reverse;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
@@ -55,6 +55,9 @@ pub struct SessionRow {
     /// Name of the router, or its id when nothing else is known of it.
     pub nas: String,
     pub nas_id: NasId,
+    /// Where its records come from; lists do not show it.
+    #[serde(skip)]
+    pub nas_address: Option<IpAddr>,
     /// Acct-Session-Id (RFC 2866 §5.5).
     pub session_id: CompactString,
     pub state: SessionState,
@@ -346,6 +349,7 @@ fn read_row(state: SessionState, result: &QueryResult) -> Result<SessionRow, Sto
         user_name: session.username,
         nas: nas.unwrap_or_else(|| session.nas.to_string()),
         nas_id: session.nas,
+        nas_address: place.nas_address,
         session_id: place.acct_session_id,
         state,
         ending: match state {

@@ -17,11 +17,12 @@ use ipnet::Ipv6Net;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, Condition, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, Select, SelectTwo, SqlErr,
+    QueryFilter, Select, SelectTwo, SqlErr, Value,
 };
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::bulk::select_in;
 use crate::column::{MICROS_PER_DAY, RowName};
 use crate::entity::plan;
 use crate::entity::subscriber::{ActiveModel, Column, Entity, Model};
@@ -91,6 +92,8 @@ pub struct SubscriberSummary {
     pub plan: Name,
     pub plan_id: PlanId,
     pub status: SubscriberStatus,
+    /// Since when it has this status, if that is known.
+    pub status_at: Option<Timestamp>,
     /// What the status and the time make of the account now.
     pub state: AccessState,
     pub expires_at: Option<Timestamp>,
@@ -194,6 +197,24 @@ impl Store {
         row.as_ref().map(|row| summary(row, self.now())).transpose()
     }
 
+    /// Those of these names that are subscribers', all of them folded.
+    pub async fn subscriber_names_among(
+        &self,
+        tenant: TenantId,
+        names: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let tenant = self.dialect().id_literal(tenant.as_uuid());
+        let head =
+            format!("SELECT username FROM subscriber WHERE tenant = {tenant} AND username IN");
+        let keys: Vec<Value> = names.iter().map(Value::from).collect();
+        let rows = select_in(self.reader(), &head, &keys, "").await?;
+        let found: Result<Vec<String>, DbErr> =
+            rows.iter().map(|row| row.try_get_by_index(0)).collect();
+        let mut found = found?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// Changes the subscriber of this name.
     pub async fn subscriber_update(
         &self,
@@ -245,6 +266,7 @@ impl Store {
         }
         let mut changed = ActiveModel::from(model);
         changed.status = ActiveValue::Set(status.as_str().into());
+        changed.status_at = ActiveValue::Set(Some(write.at().as_micros()));
         changed.updated_at = ActiveValue::Set(write.at().as_micros());
         changed.update(write.connection()).await?;
         let row = find()
@@ -316,6 +338,7 @@ pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -
         session_policy: subscriber.sessions.session_policy.map(stored_policy),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
+        status_at: Some(now.as_micros()),
     }
 }
 
@@ -539,6 +562,7 @@ fn summary(
         plan: row.parse("plan", &plan.name)?,
         plan_id: Id::from_uuid(model.plan),
         status,
+        status_at: model.status_at.map(Timestamp::from_micros),
         state: AccessState::at(status, expires_at, grace, now),
         expires_at,
         addresses: stored.addresses()?,

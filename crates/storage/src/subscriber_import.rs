@@ -39,6 +39,7 @@ const INSERT: Insert<'static> = Insert {
         "session_policy",
         "created_at",
         "updated_at",
+        "status_at",
     ],
     on_conflict: "",
 };
@@ -228,7 +229,7 @@ fn chunk_refusal(error: DbErr, chunk: &[Subscriber]) -> StoreError {
     refusal(error, &chunk[0].username, plan)
 }
 
-fn values(row: Model) -> [Value; 15] {
+fn values(row: Model) -> [Value; 16] {
     [
         row.id.into(),
         row.tenant.into(),
@@ -245,6 +246,7 @@ fn values(row: Model) -> [Value; 15] {
         row.session_policy.into(),
         row.created_at.into(),
         row.updated_at.into(),
+        row.status_at.into(),
     ]
 }
 

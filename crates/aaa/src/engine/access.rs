@@ -251,7 +251,8 @@ impl Engine {
         proven: Proven<'_>,
         claim: Claim,
     ) {
-        let Proven { proof, ms_chap } = proven;
+        let ms_chap = proven.ms_chap;
+        let proof = self.believe(proven.proof);
         let LoginRequest { facts, now, .. } = request;
         let subscriber = Some(&**entry);
         if let Some(attempted) = attempted(proof) {
@@ -356,6 +357,7 @@ impl Engine {
         let message = message.as_ref().map(|text| text.as_str());
         let (written, outcome) = match &decision.verdict {
             Verdict::Accept(grants) => {
+                self.show_grants(grants);
                 let salts = self.draw_salts();
                 let accept = Accept {
                     terms: Terms::Grants(grants),

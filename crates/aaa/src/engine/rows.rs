@@ -120,7 +120,8 @@ impl Engine {
         login: &RowLogin,
         proven: Proven<'_>,
     ) {
-        let Proven { proof, ms_chap } = proven;
+        let ms_chap = proven.ms_chap;
+        let proof = self.believe(proven.proof);
         let LoginRequest {
             packet,
             facts,

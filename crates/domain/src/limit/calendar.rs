@@ -78,6 +78,12 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// An instant for people, in this zone, to the minute.
+    pub fn show(&self, at: Timestamp) -> String {
+        let local = jiff_timestamp(at).to_zoned(self.0.clone());
+        local.strftime("%-d %b %Y %H:%M %Z").to_string()
+    }
+
     pub(super) const fn time_zone(&self) -> &TimeZone {
         &self.0
     }

@@ -13,6 +13,7 @@ use super::lab::users::UsersError;
 use super::value::{PasswordError, ReadSecretError};
 use crate::app::StartError;
 use crate::config::ConfigError;
+use crate::dry_run::DryRunError;
 use crate::exit::{ExitStatus, is_denied};
 use crate::serve::ServeError;
 
@@ -70,6 +71,14 @@ pub(crate) enum CliError {
         option: &'static str,
         reason: &'static str,
     },
+    #[error("{option}")]
+    Attribute {
+        option: &'static str,
+        #[source]
+        source: radius::avp::ParseError,
+    },
+    #[error(transparent)]
+    DryRun(#[from] DryRunError),
     #[error("there is no {what} '{name}': {remedy}")]
     NotFound {
         what: Resource,
@@ -155,7 +164,9 @@ impl CliError {
             ExitStatus::Usage
         } else if matches!(
             self,
-            Self::NotFound { .. } | Self::Store(StoreError::NotFound { .. })
+            Self::NotFound { .. }
+                | Self::Store(StoreError::NotFound { .. })
+                | Self::DryRun(DryRunError::NasUnknown { .. })
         ) {
             ExitStatus::NotFound
         } else if is_denied(self) && !self.is_wrong_place() {
@@ -172,6 +183,8 @@ impl CliError {
         matches!(
             self,
             Self::Usage { .. }
+                | Self::Attribute { .. }
+                | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
                 | Self::Password { .. }
                 | Self::Credentials { .. }

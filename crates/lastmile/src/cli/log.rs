@@ -44,19 +44,19 @@ pub(crate) struct AuthArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct AuthRecord {
+pub(super) struct AuthRecord {
     at: Timestamp,
     /// Of the last decision, when there are several.
-    last_at: Timestamp,
-    count: u64,
+    pub(super) last_at: Timestamp,
+    pub(super) count: u64,
     /// Absent when it stands for several users.
     user_name: Option<String>,
-    nas: String,
+    pub(super) nas: String,
     method: String,
-    outcome: &'static str,
+    pub(super) outcome: &'static str,
     reason: Option<String>,
-    explanation: String,
-    trace: Vec<String>,
+    pub(super) explanation: String,
+    pub(super) trace: Vec<String>,
     calling_station: Option<String>,
     called_station: Option<String>,
     id: String,
@@ -94,7 +94,7 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
     let LogCommand::Auth(args) = command;
     let store = context.app.store_read().await?;
     let filter = AuthLogFilter {
-        username: args.user,
+        usernames: args.user.iter().map(ToString::to_string).collect(),
         nas: args.nas,
         is_accepted: match (args.rejected, args.accepted) {
             (true, _) => Some(false),
@@ -102,6 +102,7 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
             (false, false) => None,
         },
         since: args.since,
+        until: None,
     };
     let key = |row: &AuthLogRow| row.place;
     let load = async |page: &Page<AuthLogPlace>| store.auth_log_list(TENANT, &filter, page).await;

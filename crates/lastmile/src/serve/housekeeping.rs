@@ -23,6 +23,9 @@ const CHANGE_RETENTION_SECONDS: i64 = 24 * 3_600;
 /// Older than any spool that may still be drained.
 const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 
+/// How long the last decisions about users are kept that the log has forgotten.
+const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
+
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
 
@@ -62,6 +65,7 @@ pub(super) async fn run(house: House) {
         for history in History::ALL {
             house.sweep(history).await;
         }
+        house.forget_last().await;
     }
 }
 
@@ -101,6 +105,17 @@ impl House {
             Err(problem) => warn!(
                 error = &problem as &dyn Error,
                 "The list of sessions that have to end could not be pruned"
+            ),
+        }
+    }
+
+    async fn forget_last(&self) {
+        let before = (self.clock)().plus_seconds(-LAST_RETENTION_SECONDS);
+        match self.store.auth_last_prune(before).await {
+            Ok(count) => debug!(count, "Pruned the last decisions of users"),
+            Err(problem) => warn!(
+                error = &problem as &dyn Error,
+                "The last decisions of users could not be pruned"
             ),
         }
     }

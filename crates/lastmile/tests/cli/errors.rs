@@ -274,3 +274,66 @@ fn a_closed_pipe_is_no_error() {
     assert!(outcome.status.success(), "{outcome:?}");
     assert!(outcome.stderr.is_empty(), "{outcome:?}");
 }
+
+#[test]
+fn a_bad_question_is_told_by_its_option() {
+    let place = Place::with_subscriber();
+    place.done("nas add wide --address 10.0.0.0/16 --secret 0123456789abcdef");
+    place.done("nas add narrow --address 10.0.0.0/24 --secret 0123456789abcdef");
+    let explain = |rest: &str| format!("explain --user ana {rest}");
+    place.check_refused(
+        &explain("--nas nowhere"),
+        3,
+        "there is no NAS 'nowhere': `lastmile nas list` shows them; an address may be given too",
+    );
+    place.check_refused(
+        &explain("--nas 192.0.2.9"),
+        3,
+        "no NAS covers 192.0.2.9: requests from there are not answered",
+    );
+    place.check_refused(
+        &explain("--nas wide"),
+        2,
+        "--nas: another NAS has the first address of this prefix: give the address of the router",
+    );
+    place.check_refused(
+        &explain("--nas narrow --attr Bogus=1"),
+        2,
+        "--attr: unknown attribute `Bogus`: use a name of the dictionary, or Attr- and its number, such as Attr-26.14988.8",
+    );
+    place.check_refused(
+        &explain("--nas narrow --attr User-Name=eva"),
+        2,
+        "--attr: User-Name is what --user says: leave it out here",
+    );
+    place.check_refused(
+        &explain("--nas narrow --password x --attr CHAP-Password=0x00"),
+        2,
+        "--password: --attr has a credential already: give one of them",
+    );
+    let outcome = place.run(&explain("--nas 10.0.7.1 --at tomorrow"));
+    assert_eq!(outcome.code, Some(2), "{outcome:?}");
+    let asked = place.json(&explain("--nas 10.0.7.1 --attr Called-Station-Id=x"));
+    assert_eq!(
+        (&asked["nas"], &asked["outcome"]),
+        (&"wide".into(), &"accepted".into())
+    );
+}
+
+#[test]
+fn why_answers_also_where_there_is_no_router_yet() {
+    let place = Place::with_subscriber();
+    let why = place.json("why ana");
+    assert_eq!(
+        (&why["known"], &why["verdict"]),
+        (&"subscriber".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(why["causes"][0]["code"], "no_attempt");
+    let flag = place.done("why ana --json");
+    assert!(flag.starts_with("{\n"), "{flag}");
+    place.check_refused(
+        "why ana --at yesterday",
+        2,
+        "--at: 'yesterday' is not a time: write a date (2026-12-31) or a date and time with zone (2026-12-31T18:00:00Z)",
+    );
+}

@@ -32,5 +32,6 @@ mod storm;
 mod together;
 mod traffic;
 mod web;
+mod why;
 mod wire;
 mod workers;

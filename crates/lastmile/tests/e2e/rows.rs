@@ -34,7 +34,7 @@ const RETRY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A user with a password, replies of their own and a group.
-const BOB: &str = "
+pub(crate) const BOB: &str = "
     INSERT INTO radcheck (username, attribute, op, value)
         VALUES ('Bob', 'Cleartext-Password', ':=', 'bob-pass-word-1');
     INSERT INTO radreply (username, attribute, op, value)
@@ -45,7 +45,7 @@ const BOB: &str = "
 
 /// Writes to the database as another program does.
 #[track_caller]
-fn write(site: &Site, sql: &str) {
+pub(crate) fn write(site: &Site, sql: &str) {
     match site.database.kind() {
         DatabaseKind::Sqlite => {
             sqlite3::run(&site.program.data_dir().join("lastmile.db"), sql);

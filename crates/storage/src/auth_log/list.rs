@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use domain::access::{Method, RejectReason, TraceStep};
 use domain::auth_log::shorthand::{Logged, TraceText};
 use domain::id::{AuthId, NasId, SubscriberId, TenantId};
-use domain::name::{Name, Username};
+use domain::name::Name;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
@@ -26,10 +26,12 @@ const BLOCKS_MAX: i64 = 512;
 /// Which entries to list; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct AuthLogFilter {
-    pub username: Option<Username>,
+    /// Any of these names as they were sent, in any case; all when it is empty.
+    pub usernames: Vec<String>,
     pub nas: Option<Name>,
     pub is_accepted: Option<bool>,
     pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 /// The place of a row in the order in which rows were stored.
@@ -64,10 +66,11 @@ pub struct AuthLogRow {
 /// The conditions of one list, with names found and times turned into places.
 struct Conditions {
     tenant: TenantId,
-    username: Option<Username>,
+    usernames: Vec<String>,
     nas: Option<Vec<NasId>>,
     is_accepted: Option<bool>,
     since: Option<Timestamp>,
+    until: Option<Timestamp>,
     /// Below it there is nothing.
     floor: i64,
     /// At it and above there is nothing that is wanted.
@@ -87,20 +90,25 @@ impl Store {
         };
         let conditions = Conditions {
             tenant,
-            username: filter.username.clone(),
+            usernames: filter
+                .usernames
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
             nas: match &filter.nas {
                 Some(name) => Some(self.nas_ids_named(tenant, name).await?),
                 None => None,
             },
             is_accepted: filter.is_accepted,
             since: filter.since,
+            until: filter.until,
             floor,
             ceiling: page.after.map(|place| place.0),
         };
         if conditions.nas.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Vec::new());
         }
-        if conditions.username.is_some() {
+        if !conditions.usernames.is_empty() {
             return self.auth_log_search(&conditions, page.limit()).await;
         }
         let query = conditions.query(self.dialect(), None, page.limit());
@@ -194,8 +202,8 @@ impl Conditions {
         if let Some(blocks) = blocks {
             query.and(&format!("l.number >> {BLOCK_BITS} IN ({blocks})"), []);
         }
-        if let Some(username) = &self.username {
-            query.and("lower(l.username) = ?", [username.as_str().into()]);
+        if !self.usernames.is_empty() {
+            query.and_in("lower(l.username)", &self.usernames);
         }
         query.and("l.tenant = ?", [self.tenant.as_uuid().into()]);
         if let Some(nas) = &self.nas {
@@ -213,6 +221,9 @@ impl Conditions {
         if let Some(since) = self.since {
             query.and("l.at >= ?", [since.as_micros().into()]);
         }
+        if let Some(until) = self.until {
+            query.and("l.at <= ?", [until.as_micros().into()]);
+        }
         // A sum is in no index: PostgreSQL would go through all rows in their order rather than
         // sort the few that the index by user finds.
         let order = if blocks.is_some() {
@@ -225,7 +236,7 @@ impl Conditions {
     }
 }
 
-fn read_row(result: &QueryResult) -> Result<AuthLogRow, StoreError> {
+pub(super) fn read_row(result: &QueryResult) -> Result<AuthLogRow, StoreError> {
     let row = Row::new("auth_log", result)?;
     let nas_id: NasId = row.id_of("nas")?;
     let nas: Option<String> = row.raw("nas_name")?;

@@ -21,6 +21,7 @@ use crate::fixture::{TENANT, any_plan, name, new_nas, new_plan, new_subscriber, 
 
 testkit::test_on_both_databases!(
     a_status_changes_as_its_state_allows,
+    it_is_known_since_when_an_account_stands_so,
     a_list_of_a_state_has_who_is_in_it_now,
     a_garden_is_kept_changed_and_not_removed_while_it_is_used,
     messages_are_kept_by_state_and_language,
@@ -58,6 +59,48 @@ async fn a_status_changes_as_its_state_allows(database: Database) {
     let loaded = store.directory_subscriber_page(None, 10).await.unwrap();
     let statuses: Vec<_> = loaded.iter().map(|one| one.status).collect();
     assert_eq!(statuses, [SubscriberStatus::Disabled]);
+}
+
+async fn it_is_known_since_when_an_account_stands_so(database: Database) {
+    let store = database.store().await;
+    let plan = any_plan(&store).await;
+    let ana = new_subscriber("ana", plan);
+    let ana = store.subscriber_insert(ana).await.unwrap().username;
+    let since = async || {
+        let found = store.subscriber_find(TENANT, &ana).await.unwrap();
+        found
+            .unwrap()
+            .status_at
+            .unwrap()
+            .seconds_since(TestClock::START)
+    };
+    assert_eq!(since().await, 0);
+    database.clock().advance_seconds(60);
+    let patch = SubscriberPatch {
+        expires_at: Some(Some(TestClock::START)),
+        ..SubscriberPatch::default()
+    };
+    store.subscriber_update(TENANT, &ana, patch).await.unwrap();
+    assert_eq!(since().await, 0, "the expiry is no status");
+    for (seconds, change) in [
+        (60, StateChange::SuspendHard),
+        (90, StateChange::SuspendHard),
+    ] {
+        store
+            .subscriber_transition(TENANT, &ana, change, Cause::Operator)
+            .await
+            .unwrap();
+        assert_eq!(since().await, 60, "{seconds}");
+        database.clock().advance_seconds(30);
+    }
+    let rows = vec![new_subscriber("eva", plan)];
+    store.subscriber_import(TENANT, rows, |_| {}).await.unwrap();
+    let eva = store
+        .subscriber_find(TENANT, &username("eva"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(eva.status_at, Some(eva.created_at));
 }
 
 async fn a_list_of_a_state_has_who_is_in_it_now(database: Database) {

@@ -6,7 +6,7 @@ use domain::access::{Method, RejectReason, Trace, TraceStep};
 use domain::auth_log::shorthand::{Logged, TraceText};
 use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
 use domain::credential::HashScheme;
-use domain::id::{AuthId, NasId};
+use domain::id::{AuthId, NasId, SubscriberId};
 use domain::time::Timestamp;
 use storage::auth_log::list::{AuthLogFilter, AuthLogRow};
 use storage::nas::NasPatch;
@@ -14,7 +14,7 @@ use storage::page::Page;
 use storage::store::Store;
 use testkit::database::{Database, TestClock};
 
-use crate::fixture::{TENANT, name, new_nas, username};
+use crate::fixture::{TENANT, name, new_nas};
 
 testkit::test_on_both_databases!(
     entries_are_listed_as_they_were_appended,
@@ -23,6 +23,8 @@ testkit::test_on_both_databases!(
     an_entry_for_several_decisions_keeps_their_count,
     a_row_of_a_later_version_can_be_read,
     a_user_is_found_however_many_rows_there_are,
+    a_log_ends_at_an_instant_and_has_several_names,
+    what_the_log_forgets_leaves_the_last_decisions,
     knocks_add_up_and_are_bounded,
     a_registered_router_does_not_knock,
 );
@@ -123,7 +125,7 @@ async fn entries_are_filtered_and_paged(database: Database) {
     ];
     append(&store, &entries).await;
     let ana = AuthLogFilter {
-        username: Some(username("ANA")),
+        usernames: vec!["ANA".to_owned()],
         ..AuthLogFilter::default()
     };
     let second = AuthLogFilter {
@@ -245,7 +247,7 @@ async fn a_user_is_found_however_many_rows_there_are(database: Database) {
         ))
         .await;
     let filter = AuthLogFilter {
-        username: Some(username("ana")),
+        usernames: vec!["ana".to_owned()],
         ..AuthLogFilter::default()
     };
     for limit in [1, 3, 100] {
@@ -269,6 +271,122 @@ async fn a_user_is_found_however_many_rows_there_are(database: Database) {
         ..AuthLogFilter::default()
     };
     assert!(list(&store, &future).await.is_empty());
+}
+
+async fn a_log_ends_at_an_instant_and_has_several_names(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let names = ["ana", "Ana@isp", "eva", "ana ", "ana"];
+    let entries: Vec<AuthLogEntry> = (1..)
+        .zip(names)
+        .map(|(number, name)| entry(number, name, nas, AuthOutcome::Accepted))
+        .collect();
+    append(&store, &entries).await;
+    let seconds = async |names: &[&str], until: Option<i64>| {
+        let filter = AuthLogFilter {
+            usernames: names.iter().map(|name| (*name).to_owned()).collect(),
+            until: until.map(|seconds| START.plus_seconds(seconds)),
+            ..AuthLogFilter::default()
+        };
+        let rows = list(&store, &filter).await;
+        let seconds = rows.iter().map(|row| row.at.seconds_since(START));
+        seconds.collect::<Vec<_>>()
+    };
+    assert_eq!(seconds(&["ana", "ana@ISP"], None).await, [5, 2, 1]);
+    assert_eq!(seconds(&["ana", "ana@isp"], Some(4)).await, [2, 1]);
+    assert_eq!(seconds(&["ana "], None).await, [4]);
+    assert_eq!(seconds(&[], Some(3)).await, [3, 2, 1]);
+    assert_eq!(seconds(&["ana"], Some(0)).await, [0; 0]);
+}
+
+async fn what_the_log_forgets_leaves_the_last_decisions(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let subscriber = Some(SubscriberId::new(START, [7; 10]));
+    let wrong = AuthOutcome::Rejected(RejectReason::WrongPassword {
+        method: Method::MsChapV2,
+    });
+    let differs = AuthOutcome::Rejected(RejectReason::RowsDoNotMatch);
+    let unknown = AuthOutcome::Rejected(RejectReason::UnknownUser);
+    let of_ana = |number, outcome| AuthLogEntry {
+        subscriber,
+        ..entry(number, "Ana", nas, outcome)
+    };
+    let mut of_rows = Trace::new();
+    of_rows.push(TraceStep::RowsFound);
+    let entries = [
+        of_ana(1, AuthOutcome::Accepted),
+        of_ana(2, wrong),
+        of_ana(3, AuthOutcome::Accepted),
+        AuthLogEntry {
+            trace: TraceText::of(&of_rows),
+            ..entry(4, "rob", nas, differs)
+        },
+        entry(5, "stranger", nas, unknown),
+        entry(6, "rob", nas, AuthOutcome::Accepted),
+        AuthLogEntry {
+            username: None,
+            ..entry(7, "", nas, AuthOutcome::Accepted)
+        },
+        of_ana(8, wrong),
+        of_ana(9, AuthOutcome::Accepted),
+    ];
+    append(&store, &entries).await;
+    let names = ["ANA", "rob", "stranger", ""].map(str::to_owned);
+    let kept = async || {
+        let rows = store.auth_last_list(TENANT, &names).await.unwrap();
+        let shown = rows.iter().map(|row| {
+            let name = row.username.clone().unwrap_or_default();
+            (name, row.at.seconds_since(START), row.reason.is_none())
+        });
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(kept().await, []);
+    // Piece by piece, as retention does it, and the last one of each stays.
+    while 0 < store
+        .auth_log_prune(START.plus_seconds(9), 2)
+        .await
+        .unwrap()
+    {}
+    let expected = [
+        ("ana", 8, false),
+        ("rob", 6, true),
+        ("rob", 4, false),
+        ("ana", 3, true),
+    ];
+    assert_eq!(
+        kept().await,
+        expected.map(|(name, at, is)| (name.to_owned(), at, is))
+    );
+    let rows = store.auth_last_list(TENANT, &names).await.unwrap();
+    assert_eq!(rows[0].id, entries[7].id);
+    assert_eq!(rows[0].trace.len(), 2, "the trace with its reason");
+    assert_eq!(rows[0].calling_station, entries[7].calling_station);
+    // What is removed later is newer, unless a clock was set back.
+    assert_eq!(
+        store
+            .auth_log_prune(START.plus_seconds(10), 9)
+            .await
+            .unwrap(),
+        1
+    );
+    let old = of_ana(2, AuthOutcome::Accepted);
+    append(
+        &store,
+        &[AuthLogEntry {
+            id: AuthId::new(old.at, [99; 10]),
+            ..old
+        }],
+    )
+    .await;
+    store
+        .auth_log_prune(START.plus_seconds(10), 9)
+        .await
+        .unwrap();
+    assert_eq!(kept().await[0], ("ana".to_owned(), 9, true));
+    let gone = store.auth_last_prune(START.plus_seconds(8)).await.unwrap();
+    assert_eq!(gone, 2);
+    assert_eq!(kept().await.len(), 2);
 }
 
 fn knock(number: u32, seconds: i64, packets: u64) -> Knock {

@@ -1,8 +1,11 @@
 //! What nodes load: how much it is, and loading it anew.
 
 use domain::change::Change;
+use domain::limit::LimitFact;
+use domain::mac::Mac;
+use domain::subscriber::Subscriber;
 use storage::directory::DirectoryExtent;
-use testkit::database::Database;
+use testkit::database::{Database, TestClock};
 
 use crate::fixture::{TENANT, any_plan, new_nas, new_subscriber, username};
 
@@ -10,6 +13,7 @@ testkit::test_on_both_databases!(
     the_extent_counts_what_a_node_loads,
     a_reload_tells_every_reader_once,
     a_page_has_many_subscribers_in_order_and_whole,
+    one_name_is_looked_up_with_all_that_belongs_to_it,
 );
 
 async fn the_extent_counts_what_a_node_loads(database: Database) {
@@ -70,4 +74,48 @@ async fn a_page_has_many_subscribers_in_order_and_whole(database: Database) {
     let last = page.last().map(|one| one.id);
     let page = store.directory_subscriber_page(last, 4_500).await.unwrap();
     assert_eq!(page, []);
+}
+
+async fn one_name_is_looked_up_with_all_that_belongs_to_it(database: Database) {
+    let store = database.store().await;
+    let plan = any_plan(&store).await;
+    let mut ids = Vec::new();
+    for user in ["ana", "ana@isp", "eva"] {
+        let new = new_subscriber(user, plan);
+        ids.push(store.subscriber_insert(new).await.unwrap().id);
+    }
+    let names =
+        |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+    let usernames = |found: &[Subscriber]| {
+        let mut names: Vec<String> = found.iter().map(|one| one.username.to_string()).collect();
+        names.sort_unstable();
+        names
+    };
+    let asked = names(&["ana", "ana@isp", "nobody"]);
+    let found = store.directory_subscribers_named(&asked).await.unwrap();
+    assert_eq!(usernames(&found), ["ana", "ana@isp"]);
+    let among = store.subscriber_names_among(TENANT, &asked).await.unwrap();
+    assert_eq!(among, ["ana", "ana@isp"]);
+    assert_eq!(store.directory_subscribers_named(&[]).await.unwrap(), []);
+
+    let mac = Mac::from_bytes([2, 0, 0, 0, 0, 7]);
+    for id in &ids[1..] {
+        store
+            .device_claim(*id, mac, "login at pop-1")
+            .await
+            .unwrap();
+    }
+    let owners = store.directory_device_owners(mac).await.unwrap();
+    assert_eq!(usernames(&owners), ["ana@isp", "eva"]);
+    assert_eq!(owners[0].bindings.devices.len(), 1);
+
+    let at = TestClock::START;
+    let uses = [(ids[0], at), (ids[2], at)];
+    store.limit_note_first_use(&uses).await.unwrap();
+    let rows = store.limit_list_of(&ids[..2]).await.unwrap();
+    let facts: Vec<_> = rows
+        .iter()
+        .map(|row| (row.news.subscriber, row.news.fact))
+        .collect();
+    assert_eq!(facts, [(ids[0], LimitFact::FirstUse(at))]);
 }

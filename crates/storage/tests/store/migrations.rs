@@ -203,7 +203,7 @@ async fn check_old_log_rows(kind: DatabaseKind) {
     migrate(&options).await.unwrap();
     let store = database.store().await;
     let filter = AuthLogFilter {
-        username: Some(username("ana")),
+        usernames: vec!["ana".to_owned()],
         ..AuthLogFilter::default()
     };
     let page = Page::first(100);
@@ -221,6 +221,58 @@ async fn check_old_log_rows(kind: DatabaseKind) {
         let trace: Vec<_> = trace.into_iter().map(Logged::Known).collect();
         assert_eq!(row.trace, trace);
     }
+}
+
+/// Of an account that nobody has changed it is known since when it stands so.
+async fn check_old_subscribers(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let options = database.open_options();
+    migrate_through(&options, 12).await.unwrap();
+    let literal = |number: u128| {
+        let id = uuid::Uuid::from_u128(number);
+        match kind {
+            DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
+            DatabaseKind::Postgres => format!("'{id}'"),
+        }
+    };
+    let (tenant, octets) = match kind {
+        DatabaseKind::Sqlite => (format!("X'{}'", TENANT.as_uuid().simple()), "X'00'"),
+        DatabaseKind::Postgres => (format!("'{}'", TENANT.as_uuid()), "'\\x00'"),
+    };
+    let plan = literal(1);
+    let mut sql = format!(
+        "INSERT INTO plan (id, tenant, name, name_key, interim_seconds, created_at, updated_at) \
+         VALUES ({plan}, {tenant}, 'Home', 'home', 300, 1, 1);"
+    );
+    for (id, name, updated_at) in [(2, "ana", 5), (3, "fay", 6)] {
+        let id = literal(id);
+        sql.push_str(&format!(
+            "INSERT INTO subscriber (id, tenant, username, credential_kind, credential, plan, \
+             status, created_at, updated_at) VALUES ({id}, {tenant}, '{name}', 'cleartext', \
+             {octets}, {plan}, 'active', 5, {updated_at});"
+        ));
+    }
+    database.execute(&sql).await;
+    migrate(&options).await.unwrap();
+    let store = database.store().await;
+    for (name, expected) in [("ana", Some(5)), ("fay", None)] {
+        let found = store
+            .subscriber_find(TENANT, &username(name))
+            .await
+            .unwrap();
+        let since = found.unwrap().status_at;
+        assert_eq!(since.map(|at| at.as_micros()), expected, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_subscribers_of_an_earlier_version_are_kept() {
+    check_old_subscribers(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_subscribers_of_an_earlier_version_are_kept() {
+    check_old_subscribers(DatabaseKind::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

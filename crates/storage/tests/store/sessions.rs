@@ -19,6 +19,7 @@ testkit::test_on_both_databases!(
     sessions_are_filtered,
     pages_have_every_session_once,
     a_session_is_found_by_either_id,
+    open_sessions_are_found_by_name,
 );
 
 const START: Timestamp = TestClock::START;
@@ -179,4 +180,13 @@ async fn a_session_is_found_by_either_id(database: Database) {
     for absent in ["", "8100", "\0", "01900000-0000-7000-8000-000000000000"] {
         assert_eq!(store.session_find(TENANT, absent).await.unwrap(), None);
     }
+}
+
+async fn open_sessions_are_found_by_name(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let names = ["ana".to_owned(), "nobody".to_owned()];
+    let found = store.directory_sessions_named(&names).await.unwrap();
+    let keys: Vec<_> = found.iter().map(|live| live.session.key).collect();
+    assert_eq!(keys, [SessionKey([5; 16])]);
 }

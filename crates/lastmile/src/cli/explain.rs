@@ -1,0 +1,257 @@
+//! `lastmile explain`: what a router would be answered, and why, without asking.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use domain::access::GrantedTerms;
+use domain::auth_log::AuthOutcome;
+use domain::auth_log::shorthand::Logged;
+use domain::nas::Nas;
+use domain::time::Timestamp;
+use lab::reply::ReplyAttribute;
+use radius::avp::{Avp, parse};
+use radius::dictionary::Dictionary;
+use serde::Serialize;
+use storage::error::Resource;
+
+use super::context::Context;
+use super::error::CliError;
+use super::value::HiddenArg;
+use crate::dry_run::request::{Asked, has, has_credential};
+use crate::dry_run::{Rehearsed, Stage};
+
+const OPTION: &str = "--attr";
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Nothing is sent and nothing is changed. The password is taken as given unless one is named.
+
+Examples:
+  lastmile explain --user ana --nas pop-1
+  lastmile explain --user ana --nas 192.0.2.1 --attr Calling-Station-Id=02-00-00-00-00-01
+  lastmile explain --user ana --nas pop-1 --at 2026-12-24T20:00:00+03:00 --output json
+  lastmile explain --user ana --nas pop-1 --password -        # from standard input, and checked"
+)]
+pub(crate) struct ExplainArgs {
+    /// The user name, as the router would send it
+    #[arg(long, value_name = "USER")]
+    user: String,
+    /// The router that would ask, by its name or by the address of its packets
+    #[arg(long, value_name = "NAS")]
+    nas: String,
+    /// An attribute of the request; repeat it for more
+    #[arg(long, value_name = "NAME=VALUE")]
+    attr: Vec<String>,
+    /// A password that is to be compared; `-` reads it from standard input
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<HiddenArg>,
+    /// When the router would ask, with what is stored now [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+}
+
+/// What would be answered.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    pub(super) user_name: String,
+    nas: String,
+    nas_address: IpAddr,
+    at: Timestamp,
+    pub(super) outcome: Outcome,
+    /// The code of the reason; absent when it would be accepted.
+    pub(super) reason: Option<&'static str>,
+    pub(super) explanation: String,
+    password: Password,
+    trace: Vec<String>,
+    /// What a plan or a garden grants; rows of FreeRADIUS' tables grant their attributes alone.
+    pub(super) grants: Option<GrantedTerms>,
+    terms: Vec<String>,
+    /// The address of a device that would be bound.
+    binds_device: Option<String>,
+    request: Vec<ReplyAttribute>,
+    reply: Reply,
+}
+
+/// How a decision comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Accepted,
+    Rejected,
+}
+
+/// What the password counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Password {
+    Compared,
+    TakenAsGiven,
+}
+
+/// The reply as it would be sent.
+#[derive(Debug, Serialize)]
+struct Reply {
+    code: String,
+    attributes: Vec<ReplyAttribute>,
+}
+
+pub(crate) async fn run(context: &mut Context, args: ExplainArgs) -> Result<(), CliError> {
+    let dictionary = Dictionary::builtin();
+    let attributes = read_attributes(&dictionary, &args)?;
+    let password = args
+        .password
+        .as_ref()
+        .map(|password| password.resolve("--password"))
+        .transpose()?;
+    let store = context.app.store_read().await?;
+    let stage = Stage::load(&context.app, &store, &args.user).await?;
+    let source = find_source(&stage.circle().nas, &args.nas)?;
+    let asked = Asked {
+        user_name: &args.user,
+        password: password.as_ref().map(|text| text.as_str()),
+        attributes: &attributes,
+    };
+    let at = args.at.unwrap_or_else(|| context.app.now());
+    let rehearsed = stage.ask(source, asked, at).await?;
+    let is_compared = password.is_some() || has_credential(&dictionary, &attributes);
+    let mut explanation = Explanation::new(rehearsed, source, at);
+    explanation.user_name.clone_from(&args.user);
+    explanation.password = match is_compared {
+        true => Password::Compared,
+        false => Password::TakenAsGiven,
+    };
+    Ok(context.output.document(&explanation)?)
+}
+
+fn read_attributes(dictionary: &Dictionary, args: &ExplainArgs) -> Result<Vec<Avp>, CliError> {
+    let read = |text: &String| {
+        parse(dictionary, text).map_err(|source| CliError::Attribute {
+            option: OPTION,
+            source,
+        })
+    };
+    let attributes: Vec<Avp> = args.attr.iter().map(read).collect::<Result<_, _>>()?;
+    if has(dictionary, &attributes, &["User-Name"]) {
+        return Err(CliError::Usage {
+            option: OPTION,
+            reason: "User-Name is what --user says: leave it out here",
+        });
+    }
+    if args.password.is_some() && has_credential(dictionary, &attributes) {
+        return Err(CliError::Usage {
+            option: "--password",
+            reason: "--attr has a credential already: give one of them",
+        });
+    }
+    Ok(attributes)
+}
+
+/// The address from which a router asks. Of a prefix it is the first one.
+pub(super) fn find_source(all: &[Nas], text: &str) -> Result<IpAddr, CliError> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.to_canonical());
+    }
+    let named = all
+        .iter()
+        .find(|nas| nas.name.as_str().eq_ignore_ascii_case(text));
+    let nas = named.ok_or_else(|| CliError::NotFound {
+        what: Resource::Nas,
+        name: text.to_owned(),
+        remedy: "`lastmile nas list` shows them; an address may be given too",
+    })?;
+    let address = nas.source.network();
+    let is_covered = all.iter().any(|other| {
+        nas.source.prefix_len() < other.source.prefix_len() && other.source.contains(&address)
+    });
+    if is_covered {
+        return Err(CliError::Usage {
+            option: "--nas",
+            reason: "another NAS has the first address of this prefix: give the address of the router",
+        });
+    }
+    Ok(address)
+}
+
+impl Explanation {
+    pub(super) fn new(rehearsed: Rehearsed, source: IpAddr, at: Timestamp) -> Self {
+        let Rehearsed {
+            answer,
+            nas,
+            request,
+            code,
+            reply,
+        } = rehearsed;
+        let entry = answer.entry;
+        let (outcome, reason) = match entry.outcome {
+            AuthOutcome::Accepted => (Outcome::Accepted, None),
+            AuthOutcome::Rejected(reason) => (Outcome::Rejected, Some(reason)),
+        };
+        let logged = reason.map(Logged::Known);
+        let steps = entry.trace.steps(logged.as_ref());
+        let granted = answer.granted;
+        Self {
+            user_name: entry.username.unwrap_or_default().into(),
+            nas: nas.name.as_str().to_owned(),
+            nas_address: source,
+            at,
+            outcome,
+            reason: reason.map(|reason| reason.code()),
+            explanation: reason.map_or_else(|| "granted".to_owned(), |reason| reason.to_string()),
+            password: Password::TakenAsGiven,
+            trace: steps.iter().map(ToString::to_string).collect(),
+            terms: granted
+                .as_ref()
+                .map(GrantedTerms::sentences)
+                .unwrap_or_default(),
+            grants: granted,
+            binds_device: answer.binds.map(|mac| mac.to_string()),
+            request,
+            reply: Reply {
+                code: code.to_string(),
+                attributes: reply,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.outcome {
+            Outcome::Accepted => "would be accepted",
+            Outcome::Rejected => "would be rejected",
+        };
+        write!(
+            formatter,
+            "{} {outcome} at NAS {} ({}), {}: {}",
+            self.user_name, self.nas, self.nas_address, self.at, self.explanation
+        )?;
+        match self.password {
+            Password::Compared => {}
+            Password::TakenAsGiven => {
+                write!(formatter, "\nThe password was taken as given.")?;
+            }
+        }
+        write_lines(formatter, "Why", &self.trace)?;
+        if !self.terms.is_empty() {
+            write_lines(formatter, "What is granted", &self.terms)?;
+        }
+        if let Some(device) = &self.binds_device {
+            write!(formatter, "\nThe device {device} would be bound.")?;
+        }
+        let lines = |attributes: &[ReplyAttribute]| -> Vec<String> {
+            attributes.iter().map(ToString::to_string).collect()
+        };
+        write_lines(formatter, "The request", &lines(&self.request))?;
+        let Reply { code, attributes } = &self.reply;
+        let title = format!("The reply, {code}");
+        write_lines(formatter, &title, &lines(attributes))
+    }
+}
+
+fn write_lines(formatter: &mut fmt::Formatter<'_>, title: &str, lines: &[String]) -> fmt::Result {
+    write!(formatter, "\n{title}:")?;
+    for line in lines {
+        write!(formatter, "\n  {line}")?;
+    }
+    Ok(())
+}
