@@ -224,20 +224,15 @@ async fn check_old_log_rows(kind: DatabaseKind) {
 }
 
 /// Of an account that nobody has changed it is known since when it stands so.
-async fn check_old_subscribers(kind: DatabaseKind) {
+async fn check_beginnings_of_states(kind: DatabaseKind) {
     let database = Database::empty(kind).await;
     let options = database.open_options();
     migrate_through(&options, 12).await.unwrap();
-    let literal = |number: u128| {
-        let id = uuid::Uuid::from_u128(number);
-        match kind {
-            DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
-            DatabaseKind::Postgres => format!("'{id}'"),
-        }
-    };
-    let (tenant, octets) = match kind {
-        DatabaseKind::Sqlite => (format!("X'{}'", TENANT.as_uuid().simple()), "X'00'"),
-        DatabaseKind::Postgres => (format!("'{}'", TENANT.as_uuid()), "'\\x00'"),
+    let literal = |number: u128| literal(kind, &uuid::Uuid::from_u128(number));
+    let tenant = self::literal(kind, &TENANT.as_uuid());
+    let octets = match kind {
+        DatabaseKind::Sqlite => "X'00'",
+        DatabaseKind::Postgres => "'\\x00'",
     };
     let plan = literal(1);
     let mut sql = format!(
@@ -266,13 +261,13 @@ async fn check_old_subscribers(kind: DatabaseKind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sqlite_subscribers_of_an_earlier_version_are_kept() {
-    check_old_subscribers(DatabaseKind::Sqlite).await;
+async fn sqlite_states_of_an_earlier_version_have_a_beginning() {
+    check_beginnings_of_states(DatabaseKind::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn postgres_subscribers_of_an_earlier_version_are_kept() {
-    check_old_subscribers(DatabaseKind::Postgres).await;
+async fn postgres_states_of_an_earlier_version_have_a_beginning() {
+    check_beginnings_of_states(DatabaseKind::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
