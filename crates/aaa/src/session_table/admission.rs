@@ -59,6 +59,7 @@ impl SessionTable {
             };
             Some(known.iter().map(mark).collect())
         });
+        self.notices.look_at(subscriber);
     }
 }
 
