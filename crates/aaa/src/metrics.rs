@@ -129,10 +129,13 @@ pub enum Count {
     DeviceBound,
     DeviceFailure,
     SnapshotRowsLeftOut,
+    RightsAsked,
+    RightsFailure,
+    RightsForgotten,
 }
 
 impl Count {
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 54] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -184,6 +187,9 @@ impl Count {
         Self::DeviceBound,
         Self::DeviceFailure,
         Self::SnapshotRowsLeftOut,
+        Self::RightsAsked,
+        Self::RightsFailure,
+        Self::RightsForgotten,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -240,6 +246,9 @@ impl Count {
             Self::DeviceBound => "devices_bound",
             Self::DeviceFailure => "device_failures",
             Self::SnapshotRowsLeftOut => "snapshot_rows_left_out",
+            Self::RightsAsked => "rights_commands",
+            Self::RightsFailure => "rights_failures",
+            Self::RightsForgotten => "rights_forgotten",
         }
     }
 
@@ -324,6 +333,11 @@ impl Count {
             Self::SnapshotRowsLeftOut => {
                 "Users and groups whose rows were too long for a directory snapshot"
             }
+            Self::RightsAsked => "Sessions to be ended or changed because rights changed",
+            Self::RightsFailure => {
+                "Failures to find out or to store what is to be done about sessions"
+            }
+            Self::RightsForgotten => "Sessions of which was not remembered what was asked",
         }
     }
 }

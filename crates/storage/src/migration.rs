@@ -27,10 +27,11 @@ mod m0010_live_sessions;
 mod m0011_limits;
 mod m0012_access;
 mod m0013_explaining;
+mod m0018_terms;
 mod m0019_row_replace;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 14] = [
+const MIGRATIONS: [Migration; 15] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -44,6 +45,7 @@ const MIGRATIONS: [Migration; 14] = [
     m0011_limits::MIGRATION,
     m0012_access::MIGRATION,
     m0013_explaining::MIGRATION,
+    m0018_terms::MIGRATION,
     m0019_row_replace::MIGRATION,
 ];
 

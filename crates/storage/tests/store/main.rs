@@ -30,3 +30,4 @@ mod sealing;
 mod session_news;
 mod sessions;
 mod spool;
+mod terms;
