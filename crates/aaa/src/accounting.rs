@@ -7,7 +7,7 @@ use domain::accounting::{
     AccountingRecord, NasRestart, SessionEvent, SessionKey, SessionPlace, SessionRecord,
     TerminateCause,
 };
-use domain::id::{NasId, SubscriberId};
+use domain::id::{NasId, SubscriberId, TenantId};
 use domain::name::Username;
 use domain::nas::{Nas, OctetView};
 use domain::time::Timestamp;
@@ -61,14 +61,23 @@ struct Facts<'a> {
     called_station: Option<&'a [u8]>,
 }
 
-/// Reads a request from `nas` whose authenticator has been verified. `find_subscriber` names the
+/// Whose a session is.
+#[derive(Clone, Debug)]
+pub struct Accounted {
+    pub tenant: TenantId,
+    pub subscriber: SubscriberId,
+    /// The name of the account, when it is not the name that was sent.
+    pub username: Option<CompactString>,
+}
+
+/// Reads a request from `nas` whose authenticator has been verified. `find_account` names the
 /// owner of a canonical user name.
 pub fn read_record(
     packet: &Packet<'_>,
     nas: &Nas,
     source: IpAddr,
     received_at: Timestamp,
-    find_subscriber: impl FnOnce(&str) -> Option<SubscriberId>,
+    find_account: impl FnOnce(&str) -> Option<Accounted>,
 ) -> Result<AccountingRecord, Unrecordable> {
     let facts = Facts::read(packet);
     let at = received_at.plus_seconds(-i64::from(facts.delay_seconds.min(DELAY_SECONDS_MAX)));
@@ -88,22 +97,32 @@ pub fn read_record(
     };
     let session_id = facts.session_id.filter(|id| !id.is_empty());
     let session_id = session_id.ok_or(Unrecordable::Incomplete)?;
-    let username = canonical_username(facts.user_name.unwrap_or_default());
+    let sent = facts.user_name.unwrap_or_default();
+    let canonical = canonical_username(sent);
+    let key = session_key(nas.id, session_id, &canonical);
+    let account = find_account(&canonical);
+    let subscriber = account.as_ref().map(|account| account.subscriber);
+    let tenant = account
+        .as_ref()
+        .map_or(nas.tenant, |account| account.tenant);
+    let username = account.and_then(|account| account.username);
+    let username = username.unwrap_or(canonical);
+    let user_name = (sent != username.as_bytes()).then(|| printable(sent));
     Ok(AccountingRecord::Session(SessionRecord {
         event,
-        tenant: nas.tenant,
+        tenant,
         nas: nas.id,
-        key: session_key(nas.id, session_id, &username),
+        key,
         auth: facts.class.map(|class| class.auth),
         terms: facts.class.and_then(|class| class.terms),
-        subscriber: find_subscriber(&username),
+        subscriber,
         at,
         total: facts.total(nas.settings.octet_view),
         terminate_cause: match event {
             SessionEvent::Stop => facts.terminate_cause.map(TerminateCause::Reported),
             SessionEvent::Start | SessionEvent::Interim | SessionEvent::Silence => None,
         },
-        place: facts.place(session_id, source),
+        place: facts.place(session_id, user_name, source),
         username,
     }))
 }
@@ -153,9 +172,15 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn place(&self, session_id: &[u8], source: IpAddr) -> SessionPlace {
+    fn place(
+        &self,
+        session_id: &[u8],
+        user_name: Option<CompactString>,
+        source: IpAddr,
+    ) -> SessionPlace {
         SessionPlace {
             acct_session_id: printable(session_id),
+            user_name: user_name.filter(|name| !name.is_empty()),
             nas_address: Some(source),
             nas_port: match self.nas_port_id {
                 Some(port) if !port.is_empty() => Some(printable(port)),

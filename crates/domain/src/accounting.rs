@@ -36,7 +36,8 @@ pub struct SessionRecord {
     /// What the session was accepted on, from the same Class.
     pub terms: Option<TermsMark>,
     pub subscriber: Option<SubscriberId>,
-    /// Canonical when it can be, otherwise made printable.
+    /// That of the account, in the tenant that it is of. Of nobody's account the name that was
+    /// sent, canonical when it can be, otherwise made printable, in the tenant of the NAS.
     pub username: CompactString,
     /// When it happened: receipt less Acct-Delay-Time (RFC 2866 §5.2). Event-Timestamp is not
     /// used, because access routers without a battery often count from 1970.
@@ -85,6 +86,9 @@ pub struct NasRestart {
 pub struct SessionPlace {
     /// Acct-Session-Id as the NAS wrote it, made printable.
     pub acct_session_id: CompactString,
+    /// User-Name as the NAS wrote it, when that is not the name of the account: it has a realm, is
+    /// a device's address, or is in capitals. Not kept of closed sessions.
+    pub user_name: Option<CompactString>,
     pub nas_address: Option<IpAddr>,
     pub nas_port: Option<CompactString>,
     pub framed_ipv4: Option<Ipv4Addr>,
@@ -102,6 +106,7 @@ impl SessionPlace {
                 *known = Some(value.clone());
             }
         }
+        keep(&mut self.user_name, &newer.user_name);
         keep(&mut self.nas_address, &newer.nas_address);
         keep(&mut self.nas_port, &newer.nas_port);
         keep(&mut self.framed_ipv4, &newer.framed_ipv4);

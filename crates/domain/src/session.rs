@@ -280,6 +280,11 @@ impl SessionSlot {
 }
 
 impl Session {
+    /// User-Name as the router knows it.
+    pub fn sent_user_name(&self) -> &str {
+        self.place.user_name.as_deref().unwrap_or(&self.username)
+    }
+
     fn absorb(&mut self, record: &SessionRecord) {
         self.total = self.total.max(total_of(record, self.started_at));
         self.started_at = self.started_at.min(record.started_at());

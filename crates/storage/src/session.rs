@@ -260,12 +260,12 @@ pub(crate) fn read_live(result: &QueryResult) -> Result<LiveSession, StoreError>
     let row = Row::new("session_open", result)?;
     let endings: i64 = row.raw("endings")?;
     let terms: Option<Vec<u8>> = row.raw("terms")?;
+    let mut session = read_session(&row)?;
+    // Those of another version are not known.
+    session.terms = terms.as_deref().and_then(TermsMark::from_octets);
+    session.place.user_name = row.raw::<Option<String>>("user_name")?.map(Into::into);
     Ok(LiveSession {
-        session: Session {
-            // Those of another version are not known.
-            terms: terms.as_deref().and_then(TermsMark::from_octets),
-            ..read_session(&row)?
-        },
+        session,
         is_replaced: endings != 0,
     })
 }
@@ -321,6 +321,7 @@ fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
         },
         place: SessionPlace {
             acct_session_id: row.raw::<String>("acct_session_id")?.into(),
+            user_name: None,
             nas_address: row.find_parsed("nas_address")?,
             nas_port: text("nas_port")?,
             framed_ipv4: row.find_parsed("framed_ipv4")?,

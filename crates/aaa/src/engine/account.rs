@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use domain::access::RejectReason;
-use domain::id::SubscriberId;
 use domain::mac::Mac;
 use domain::nas::{MacAuthentication, NasSharing};
 use domain::realm;
 
 use super::Engine;
+use crate::accounting::Accounted;
 use crate::directory::SubscriberEntry;
 use crate::nas_table::NasEntry;
 
@@ -25,6 +25,14 @@ pub(super) enum Account {
     /// No subscriber is meant, for a reason of its own.
     Stranger(RejectReason),
     Unknown,
+}
+
+fn accounted(entry: &SubscriberEntry) -> Accounted {
+    Accounted {
+        tenant: entry.subscriber.tenant,
+        subscriber: entry.subscriber.id,
+        username: Some(entry.subscriber.username.as_str().into()),
+    }
 }
 
 impl Engine {
@@ -54,12 +62,12 @@ impl Engine {
         }
     }
 
-    /// The subscriber that accounting is about, told as for a login.
-    pub(super) fn find_accounted(&self, nas: &NasEntry, username: &str) -> Option<SubscriberId> {
+    /// The account that accounting is about, told as for a login.
+    pub(super) fn find_accounted(&self, nas: &NasEntry, username: &str) -> Option<Accounted> {
         match self.find_account(nas, username) {
-            Account::Subscriber(entry) => Some(entry.subscriber.id),
+            Account::Subscriber(entry) => Some(accounted(&entry)),
             Account::Device { owners, .. } => match owners.as_slice() {
-                [entry] => Some(entry.subscriber.id),
+                [entry] => Some(accounted(entry)),
                 [] | [_, _, ..] => None,
             },
             Account::Refused(_) | Account::Stranger(_) | Account::Unknown => None,

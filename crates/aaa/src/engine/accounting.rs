@@ -8,7 +8,7 @@ use radius::packet::Packet;
 use radius::verifier::Authenticity;
 
 use super::{Effect, Engine, Moment, Received, complain};
-use crate::accounting::{self, Unrecordable};
+use crate::accounting::{self, Accounted, Unrecordable};
 use crate::duplicate::Ticket;
 use crate::metrics::{Count, Drop};
 use crate::nas_table::NasEntry;
@@ -44,7 +44,12 @@ impl Engine {
             let found = self.find_accounted(nas, username);
             found.or_else(|| {
                 let user_name = packet.find(kind::USER_NAME)?;
-                self.find_row_user(nas, user_name).map(|_| id_of(user_name))
+                let user = self.find_row_user(nas, user_name);
+                user.map(|_| Accounted {
+                    tenant: nas.nas.tenant,
+                    subscriber: id_of(user_name),
+                    username: None,
+                })
             })
         };
         let source = received.peer.ip().to_canonical();

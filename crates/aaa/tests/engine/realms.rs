@@ -136,18 +136,34 @@ fn ms_chap_goes_by_the_name_that_the_peer_sent() {
 #[test]
 fn accounting_is_of_the_same_subscriber_as_the_login() {
     let mut script = script(policies());
-    let mut subscriber_of = |name: &str, number| {
+    let mut account_of = |source, name: &str, number| {
         let request = Request::accounting(1, "81000001")
             .identifier(number)
             .with(kind::USER_NAME, name.as_bytes());
-        script.send(STRICT, &request);
+        script.send(source, &request);
         let (record, _) = script.take_store();
-        match record {
-            domain::accounting::AccountingRecord::Session(session) => session.subscriber,
-            other => panic!("expected a session, found {other:?}"),
-        }
+        let domain::accounting::AccountingRecord::Session(session) = record else {
+            panic!("expected a session, found {record:?}");
+        };
+        let sent = session.place.user_name.map(|name| name.to_string());
+        let username = session.username.to_string();
+        (session.subscriber, session.tenant, username, sent)
     };
-    let ana = Some(subscriber(1, "ana").id);
-    assert_eq!(subscriber_of("isp.example/ana", 1), ana);
-    assert_eq!(subscriber_of("ana@nowhere.example", 2), None);
+    let home = subscriber(1, "ana");
+    let sent = |name: &str| Some(name.to_owned());
+    for (number, name) in [(1, "isp.example/ana"), (2, "ANA")] {
+        let expected = (Some(home.id), home.tenant, "ana".to_owned(), sent(name));
+        assert_eq!(account_of(STRICT, name, number), expected);
+    }
+    let expected = (Some(home.id), home.tenant, "ana".to_owned(), None);
+    assert_eq!(account_of(STRICT, "ana", 3), expected);
+    // Whoever is nobody stays what they say, at the router's tenant.
+    let nobody = "ana@nowhere.example".to_owned();
+    let expected = (None, home.tenant, nobody.clone(), None);
+    assert_eq!(account_of(STRICT, &nobody, 4), expected);
+    // What one of others uses at a shared router is theirs.
+    let (owner, tenant, username, _) = account_of(AUTO, "lee@far.example", 5);
+    let far = subscriber(51, "lee").id;
+    assert_eq!((owner, username.as_str()), (Some(far), "lee"));
+    assert_ne!(tenant, home.tenant);
 }

@@ -31,14 +31,15 @@ pub(super) trait Cells {
     }
 }
 
-/// A row of `session_open`, with its terms in the column of this place.
+/// A row of `session_open`, with its terms in the column of this place, and then the name that the
+/// router sent.
 pub(super) fn read_open<C: Cells>(cells: &C, terms: usize) -> Result<Session, StoreError> {
+    let mut session = read_session("session_open", cells)?;
+    session.place.user_name = cells.find_text(terms + 1)?;
     let terms = cells.find_octets(terms)?;
-    Ok(Session {
-        // Those of another version are not known.
-        terms: terms.and_then(TermsMark::from_octets),
-        ..read_session("session_open", cells)?
-    })
+    // Those of another version are not known.
+    session.terms = terms.and_then(TermsMark::from_octets);
+    Ok(session)
 }
 
 /// The columns that open and closed sessions have in common.
@@ -62,6 +63,7 @@ fn read_session<C: Cells>(table: &'static str, cells: &C) -> Result<Session, Sto
         },
         place: SessionPlace {
             acct_session_id: cells.text(12)?,
+            user_name: None,
             nas_address: find_parsed(name, "nas_address", cells, 13)?,
             nas_port: cells.find_text(14)?,
             framed_ipv4: find_parsed(name, "framed_ipv4", cells, 15)?,

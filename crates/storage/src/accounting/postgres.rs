@@ -22,7 +22,7 @@ use super::cells::{Cells, read_closed, read_open};
 use super::slots::{Changes, Slots};
 use super::{Additions, Batch, Committed, Part, RecordOutcome, Segment, mark};
 use crate::accounting::apply;
-use crate::column::{fitting_text, stored_count};
+use crate::column::{find_stored_text, fitting_text, stored_count};
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::usage::Sums;
@@ -54,13 +54,13 @@ const LOAD: &str = "SELECT o.id, o.key, o.tenant, o.nas, o.auth, o.subscriber, o
     o.started_at, o.updated_at, o.upload_bytes, o.download_bytes, o.session_seconds, \
     o.acct_session_id, o.nas_address, o.nas_port, o.framed_ipv4, o.framed_ipv6_prefix, \
     o.delegated_ipv6_prefix, o.calling_station, o.called_station, \
-    NULL::BIGINT AS stopped_at, NULL::BIGINT AS cause, o.terms \
+    NULL::BIGINT AS stopped_at, NULL::BIGINT AS cause, o.terms, o.user_name \
     FROM unnest($1::UUID[]) AS k (key) JOIN session_open o ON o.key = k.key \
     UNION ALL SELECT c.id, c.key, c.tenant, c.nas, c.auth, c.subscriber, c.username, \
     c.started_at, c.updated_at, c.upload_bytes, c.download_bytes, c.session_seconds, \
     c.acct_session_id, c.nas_address, c.nas_port, c.framed_ipv4, c.framed_ipv6_prefix, \
     c.delegated_ipv6_prefix, c.calling_station, c.called_station, c.stopped_at, c.cause, \
-    NULL::BYTEA AS terms \
+    NULL::BYTEA AS terms, NULL::TEXT AS user_name \
     FROM (SELECT * FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::UUID[]) \
         AS n (key, tenant, acct_session_id, nas) \
         WHERE NOT EXISTS (SELECT 1 FROM session_open o WHERE o.key = n.key) OFFSET 0) AS k \
@@ -75,11 +75,11 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
     opened AS (INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, username, \
         started_at, updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, \
         nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, \
-        calling_station, called_station, terms) \
+        calling_station, called_station, terms, user_name) \
         SELECT * FROM unnest($2::UUID[], $3::UUID[], $4::UUID[], $5::UUID[], $6::UUID[], \
         $7::UUID[], $8::TEXT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], \
         $13::BIGINT[], $14::TEXT[], $15::TEXT[], $16::TEXT[], $17::TEXT[], $18::TEXT[], \
-        $19::TEXT[], $20::TEXT[], $21::TEXT[], $61::BYTEA[]) \
+        $19::TEXT[], $20::TEXT[], $21::TEXT[], $61::BYTEA[], $62::TEXT[]) \
         ON CONFLICT (key) DO UPDATE SET id = excluded.id, auth = excluded.auth, \
         subscriber = excluded.subscriber, username = excluded.username, \
         started_at = excluded.started_at, updated_at = excluded.updated_at, \
@@ -89,7 +89,7 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
         framed_ipv4 = excluded.framed_ipv4, framed_ipv6_prefix = excluded.framed_ipv6_prefix, \
         delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
         calling_station = excluded.calling_station, called_station = excluded.called_station, \
-        terms = excluded.terms), \
+        terms = excluded.terms, user_name = excluded.user_name), \
     progressed AS (UPDATE session_open s SET started_at = n.started_at, \
         updated_at = n.updated_at, upload_bytes = n.upload_bytes, \
         download_bytes = n.download_bytes, session_seconds = n.session_seconds \
@@ -395,7 +395,13 @@ async fn apply_sessions(
         None => query.bind(None::<Uuid>).bind(0_i64).bind(0_i64).bind(0_i64),
     };
     let terms: Vec<Option<Vec<u8>>> = changes.opened.iter().map(|one| octets(one.terms)).collect();
-    let query = query.bind(store.has_session_readers()).bind(terms);
+    let user_names = changes
+        .opened
+        .iter()
+        .map(|one| one.place.user_name.as_deref());
+    let user_names: Vec<Option<String>> = user_names.map(find_stored_text).collect();
+    let query = query.bind(store.has_session_readers());
+    let query = query.bind(terms).bind(user_names);
     let is_unknown = query.fetch_one(&mut **transaction).await?.try_get(0)?;
     if is_unknown && !changes.amended.is_empty() {
         amend(transaction, &changes).await?;

@@ -29,7 +29,7 @@ use crate::write::Ending;
 const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
     updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
     nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
-    called_station, terms FROM session_open WHERE key = ?";
+    called_station, terms, user_name FROM session_open WHERE key = ?";
 
 /// The place of `terms` in it.
 const TERMS: usize = 20;
@@ -50,8 +50,8 @@ const DELETE_OPEN: &str = "DELETE FROM session_open WHERE key = ?";
 const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, \
     username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \
     acct_session_id, nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, \
-    delegated_ipv6_prefix, calling_station, called_station, terms) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    delegated_ipv6_prefix, calling_station, called_station, terms, user_name) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
     ON CONFLICT (key) DO UPDATE SET auth = excluded.auth, subscriber = excluded.subscriber, \
     started_at = excluded.started_at, updated_at = excluded.updated_at, \
     upload_bytes = excluded.upload_bytes, download_bytes = excluded.download_bytes, \
@@ -60,7 +60,7 @@ const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth,
     framed_ipv6_prefix = excluded.framed_ipv6_prefix, \
     delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
     calling_station = excluded.calling_station, called_station = excluded.called_station, \
-    terms = excluded.terms";
+    terms = excluded.terms, user_name = excluded.user_name";
 
 const PROGRESS_OPEN: &str = "UPDATE session_open SET started_at = ?, updated_at = ?, \
     upload_bytes = ?, download_bytes = ?, session_seconds = ? WHERE key = ?";
@@ -234,6 +234,8 @@ fn write(transaction: &Transaction<'_>, changes: &Changes<'_>) -> Result<(), rus
         bind_session(&mut upsert, session)?;
         let terms = session.terms.map(TermsMark::to_octets);
         upsert.raw_bind_parameter(21, terms.as_ref().map(<[u8; TermsMark::OCTETS]>::as_slice))?;
+        let user_name = find_text(session.place.user_name.as_deref());
+        upsert.raw_bind_parameter(22, user_name.as_deref())?;
         upsert.raw_execute()?;
     }
     let mut progress = transaction.prepare_cached(PROGRESS_OPEN)?;

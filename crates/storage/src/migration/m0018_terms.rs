@@ -1,4 +1,5 @@
-//! On which terms open sessions go on, and what sessions that had begun before must not outlive.
+//! On which terms open sessions go on, under which names their routers know them, and what
+//! sessions that had begun before must not outlive.
 
 use super::Migration;
 
@@ -6,6 +7,7 @@ pub(super) const MIGRATION: Migration = Migration {
     name: "m0018_terms",
     common: "
 ALTER TABLE session_open ADD COLUMN terms {bytes};
+ALTER TABLE session_open ADD COLUMN user_name TEXT;
 ALTER TABLE subscriber ADD COLUMN credential_set_at {int};
 ALTER TABLE subscriber ADD COLUMN device_forgotten_at {int};
 ",

@@ -72,6 +72,7 @@ struct Session {
 struct MarkedSession {
     session: Session,
     terms: Option<[u8; TermsMark::OCTETS]>,
+    user_name: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -145,17 +146,18 @@ impl From<&SessionRecord> for MarkedSession {
         Self {
             session: record.into(),
             terms: record.terms.map(TermsMark::to_octets),
+            user_name: record.place.user_name.as_ref().map(ToString::to_string),
         }
     }
 }
 
 impl MarkedSession {
     fn into_domain(self) -> Result<SessionRecord, Unreadable> {
+        let mut record = self.session.into_domain()?;
         let terms = self.terms;
-        Ok(SessionRecord {
-            terms: terms.and_then(|terms| TermsMark::from_octets(&terms)),
-            ..self.session.into_domain()?
-        })
+        record.terms = terms.and_then(|terms| TermsMark::from_octets(&terms));
+        record.place.user_name = self.user_name.map(Into::into);
+        Ok(record)
     }
 }
 
@@ -220,6 +222,7 @@ impl Session {
             terminate_cause: terminate_cause.transpose()?,
             place: SessionPlace {
                 acct_session_id: self.acct_session_id.into(),
+                user_name: None,
                 nas_address: self.nas_address,
                 nas_port: self.nas_port.map(Into::into),
                 framed_ipv4: self.framed_ipv4,
@@ -255,6 +258,7 @@ mod tests {
             terminate_cause: Some(TerminateCause::Reported(1)),
             place: SessionPlace {
                 acct_session_id: "80a".into(),
+                user_name: Some("Ana@isp.example".into()),
                 nas_address: Some([192, 0, 2, 1].into()),
                 nas_port: Some("ether1".into()),
                 framed_ipv4: Some([100, 64, 0, 1].into()),
@@ -306,10 +310,11 @@ mod tests {
         };
         let old = Payload::V1(vec![Record::Session(Box::new(Session::from(&record)))]);
         let octets = postcard::to_stdvec_crc32(&old, CHECKSUM.digest()).unwrap();
-        let unmarked = SessionRecord {
+        let mut unmarked = SessionRecord {
             terms: None,
             ..record
         };
+        unmarked.place.user_name = None;
         let expected = vec![AccountingRecord::Session(unmarked)];
         assert_eq!((octets[0], decode(&octets)), (0, Ok(expected)));
     }

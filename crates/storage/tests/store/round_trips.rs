@@ -113,6 +113,7 @@ fn interim(number: u16, minutes: i64, octets: u64) -> AccountingRecord {
         nas: NasId::new(START, [7; 10]),
         key: SessionKey(key),
         auth: None,
+        terms: None,
         subscriber: Some(subscriber(number)),
         username: format!("user{number}").as_str().into(),
         at: START.plus_seconds(60 * minutes),

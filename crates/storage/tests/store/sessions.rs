@@ -47,6 +47,7 @@ fn record(number: u8, event: SessionEvent, nas: NasId, user: &str) -> Accounting
         terminate_cause: Some(TerminateCause::Reported(1)),
         place: SessionPlace {
             acct_session_id: format!("8100{number:04}").into(),
+            user_name: None,
             nas_address: Some("192.0.2.1".parse().unwrap()),
             nas_port: Some("2147483649".into()),
             framed_ipv4: Some([100, 64, 0, number].into()),

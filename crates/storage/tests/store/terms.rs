@@ -21,6 +21,7 @@ use crate::fixture::{TENANT, new_plan, new_subscriber, username};
 
 testkit::test_on_both_databases!(
     an_open_session_keeps_the_terms_of_its_login,
+    an_open_session_keeps_the_name_that_its_router_knows,
     a_changed_password_and_a_forgotten_device_are_remembered,
 );
 
@@ -96,6 +97,26 @@ async fn an_open_session_keeps_the_terms_of_its_login(database: Database) {
     assert_eq!(terms_after(&store, [stop]).await, None);
     let next = told(record(SessionEvent::Start, 9_000), 3, "4M/4M");
     assert_eq!(terms_after(&store, [next]).await, Some(mark("4M/4M")));
+}
+
+async fn an_open_session_keeps_the_name_that_its_router_knows(database: Database) {
+    let store = database.store().await;
+    let named = |seconds, name: Option<&str>| {
+        let mut record = record(SessionEvent::Interim, seconds);
+        record.place.user_name = name.map(Into::into);
+        AccountingRecord::Session(record)
+    };
+    for (seconds, sent, known) in [
+        (0, Some("Ana@isp.example"), "Ana@isp.example"),
+        (300, None, "Ana@isp.example"),
+        (600, Some("ana@isp.example"), "ana@isp.example"),
+    ] {
+        let stored = store.accounting_commit(&[named(seconds, sent)]).await;
+        stored.unwrap();
+        let open = store.session_open_many(&[KEY]).await.unwrap();
+        assert_eq!(open[0].session.sent_user_name(), known, "after {seconds} s");
+        assert_eq!(open[0].session.username, "ana");
+    }
 }
 
 async fn instants(store: &Store) -> SubscriberInstants {
