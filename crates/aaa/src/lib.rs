@@ -11,6 +11,7 @@ pub mod auth_log;
 pub mod claims;
 pub mod directory;
 pub mod duplicate;
+pub mod eap;
 pub mod encode;
 pub mod engine;
 pub mod follow;

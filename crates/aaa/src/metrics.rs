@@ -128,10 +128,14 @@ pub enum Count {
     LimitFailure,
     DeviceBound,
     DeviceFailure,
+    AccessChallenge,
+    EapUnknown,
+    EapExpired,
+    EapForgotten,
 }
 
 impl Count {
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 54] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -182,6 +186,10 @@ impl Count {
         Self::LimitFailure,
         Self::DeviceBound,
         Self::DeviceFailure,
+        Self::AccessChallenge,
+        Self::EapUnknown,
+        Self::EapExpired,
+        Self::EapForgotten,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -237,6 +245,10 @@ impl Count {
             Self::LimitFailure => "limit_failures",
             Self::DeviceBound => "devices_bound",
             Self::DeviceFailure => "device_failures",
+            Self::AccessChallenge => "access_challenges",
+            Self::EapUnknown => "eap_answers_unknown",
+            Self::EapExpired => "eap_conversations_expired",
+            Self::EapForgotten => "eap_conversations_forgotten",
         }
     }
 
@@ -318,6 +330,12 @@ impl Count {
             Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
             Self::DeviceBound => "New devices bound at a login",
             Self::DeviceFailure => "New devices refused because they could not be stored",
+            Self::AccessChallenge => "Access-Challenges sent",
+            Self::EapUnknown => "Answers of EAP that belong to no conversation of this node",
+            Self::EapExpired => "Conversations of EAP whose answer did not come in time",
+            Self::EapForgotten => {
+                "Conversations of EAP that made room for others before they were answered"
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod allocations;
 mod clock;
 mod devices;
 mod duplicates;
+mod eap;
 mod follow;
 mod guarding;
 mod hostile;
