@@ -125,6 +125,7 @@ fn engine(directory: Arc<Directory>) -> Engine {
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::ZERO,
         guard: Arc::new(Guard::new(GuardOptions::OFF, Instant::now())),
+        conversations: Arc::default(),
     };
     Engine::new(context, [7; 32], 0)
 }

@@ -26,6 +26,7 @@ use crate::arrivals::Arrivals;
 use crate::auth_log::fold::{self, Fold};
 use crate::directory::{Directory, SubscriberEntry};
 use crate::duplicate::{DuplicateCache, ENTRIES_MAX, Fingerprint, Key, Lookup, Ticket};
+use crate::eap::Conversations;
 use crate::follow::Follow;
 use crate::guard::Guard;
 use crate::inbox::Completion;
@@ -51,6 +52,7 @@ mod account;
 mod accounting;
 mod answer;
 mod claim;
+mod eap;
 mod guarding;
 mod login;
 mod mac_login;
@@ -139,6 +141,7 @@ pub struct Context {
     /// How long an Access-Reject is held back.
     pub reject_delay: Duration,
     pub guard: Arc<Guard>,
+    pub conversations: Arc<Conversations>,
 }
 
 impl Context {

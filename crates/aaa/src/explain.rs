@@ -88,6 +88,7 @@ impl DryRun {
             metrics,
             reject_delay: Duration::ZERO,
             guard: Arc::new(guard),
+            conversations: Arc::default(),
         };
         node::fill(&context, registry, options.at).await?;
         Ok(Self { context, now })

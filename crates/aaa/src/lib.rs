@@ -12,6 +12,7 @@ pub mod claims;
 pub mod class;
 pub mod directory;
 pub mod duplicate;
+pub mod eap;
 pub mod encode;
 pub mod engine;
 pub mod explain;

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::request::AccessFacts;
 
-/// The notations in which routers write a MAC address as the password of CHAP.
+/// The notations in which routers write a MAC address as the password of CHAP or EAP-MD5.
 const NOTATIONS: [(&str, usize); 4] = [("", 12), (":", 2), ("-", 2), (".", 4)];
 
 /// The names of those who have a device; nearly always one.
@@ -102,6 +102,9 @@ pub fn check(packet: &Packet<'_>, facts: &AccessFacts<'_>, secret: &[u8], mac: M
         Method::None => true,
         Method::Pap => is_pap_right(packet, facts, secret, mac),
         Method::Chap => is_chap_right(packet, facts, secret, mac),
+        Method::EapMd5 => facts
+            .eap_md5
+            .is_some_and(|answer| is_any_right(facts, secret, mac, |known| answer.verify(known))),
         Method::MsChapV1 | Method::MsChapV2 | Method::Eap => {
             return Proof::Unsupported { method };
         }
@@ -133,7 +136,18 @@ fn is_chap_right(packet: &Packet<'_>, facts: &AccessFacts<'_>, secret: &[u8], ma
     let challenge = facts
         .chap_challenge
         .unwrap_or_else(|| packet.authenticator());
-    let is = |password: &[u8]| chap::verify(response, challenge, password);
+    is_any_right(facts, secret, mac, |known| {
+        chap::verify(response, challenge, known)
+    })
+}
+
+/// Whether one of the passwords that say nothing but who the device is passes.
+fn is_any_right(
+    facts: &AccessFacts<'_>,
+    secret: &[u8],
+    mac: Mac,
+    is: impl Fn(&[u8]) -> bool,
+) -> bool {
     let sent = facts.user_name.unwrap_or_default();
     let digits = mac.to_string();
     is(sent)

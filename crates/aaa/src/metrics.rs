@@ -132,10 +132,14 @@ pub enum Count {
     RightsAsked,
     RightsFailure,
     RightsForgotten,
+    AccessChallenge,
+    EapUnknown,
+    EapExpired,
+    EapForgotten,
 }
 
 impl Count {
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 58] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -190,6 +194,10 @@ impl Count {
         Self::RightsAsked,
         Self::RightsFailure,
         Self::RightsForgotten,
+        Self::AccessChallenge,
+        Self::EapUnknown,
+        Self::EapExpired,
+        Self::EapForgotten,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -249,6 +257,10 @@ impl Count {
             Self::RightsAsked => "rights_commands",
             Self::RightsFailure => "rights_failures",
             Self::RightsForgotten => "rights_forgotten",
+            Self::AccessChallenge => "access_challenges",
+            Self::EapUnknown => "eap_answers_unknown",
+            Self::EapExpired => "eap_conversations_expired",
+            Self::EapForgotten => "eap_conversations_forgotten",
         }
     }
 
@@ -338,6 +350,12 @@ impl Count {
                 "Failures to find out or to store what is to be done about sessions"
             }
             Self::RightsForgotten => "Sessions of which was not remembered what was asked",
+            Self::AccessChallenge => "Access-Challenges sent",
+            Self::EapUnknown => "Answers of EAP that belong to no conversation of this node",
+            Self::EapExpired => "Conversations of EAP whose answer did not come in time",
+            Self::EapForgotten => {
+                "Conversations of EAP that made room for others before they were answered"
+            }
         }
     }
 }

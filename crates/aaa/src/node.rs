@@ -248,6 +248,7 @@ where
             metrics,
             reject_delay: options.reject_delay,
             guard: Arc::new(Guard::new(options.guard, ports.clock.instant())),
+            conversations: Arc::default(),
         };
         let lanes = ports.accounting.lanes().max(1);
         let keeper = LimitKeeper::new(

@@ -78,7 +78,9 @@ pub fn check(
         Method::Chap => Checked::Done(check_chap(packet, facts, entry)),
         Method::MsChapV1 => check_ms_chap_v1(facts, entry),
         Method::MsChapV2 => check_ms_chap_v2(facts, entry),
-        Method::Eap => Checked::Done(Proof::Unsupported { method }),
+        Method::EapMd5 => Checked::Done(check_eap_md5(facts, entry)),
+        // Nothing was answered yet.
+        Method::Eap => Checked::Done(Proof::Malformed { method }),
         Method::None => Checked::Done(Proof::Missing),
     }
 }
@@ -147,6 +149,22 @@ fn check_chap(packet: &Packet<'_>, facts: &AccessFacts<'_>, entry: &SubscriberEn
     match &entry.subscriber.credential {
         Credential::Cleartext(stored) => compare_chap(packet, facts, stored.expose()),
         Credential::Hashed(hash) => unusable(Method::Chap, hash),
+    }
+}
+
+fn check_eap_md5(facts: &AccessFacts<'_>, entry: &SubscriberEntry) -> Proof {
+    match &entry.subscriber.credential {
+        Credential::Cleartext(stored) => compare_eap_md5(facts, stored.expose()),
+        Credential::Hashed(hash) => unusable(Method::EapMd5, hash),
+    }
+}
+
+/// Compares an answer of EAP-MD5 with a password.
+pub(crate) fn compare_eap_md5(facts: &AccessFacts<'_>, password: &[u8]) -> Proof {
+    let method = Method::EapMd5;
+    match facts.eap_md5 {
+        Some(answer) => outcome(answer.verify(password), method),
+        None => Proof::Malformed { method },
     }
 }
 

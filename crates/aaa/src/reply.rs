@@ -6,6 +6,7 @@ use domain::terms::TermsMark;
 use radius::attribute::{kind, microsoft, vendor};
 use radius::avp::Keys;
 use radius::code::Code;
+use radius::eap;
 use radius::packet::Packet;
 use radius::password::mppe;
 use radius::password::mschap::{self, FailureCode};
@@ -13,6 +14,7 @@ use radius::signer::Unsigned;
 use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
 
 use crate::class;
+use crate::eap::State;
 use crate::encode::rows::RowReply;
 use crate::encode::{self, RequestedService};
 use crate::nas_table::NasEntry;
@@ -25,9 +27,6 @@ const MPPE_40_AND_128_BIT: u32 = 6;
 
 /// What fits into MS-CHAP-Error (RFC 2759 §6) beside the rest of it.
 const ERROR_MESSAGE_OCTETS_MAX: usize = 160;
-
-/// EAP-Failure (RFC 3748 §4.2).
-const EAP_FAILURE: u8 = 4;
 
 /// What an Access-Accept is made of.
 #[derive(Debug)]
@@ -62,6 +61,11 @@ pub fn write_accept(
 ) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessAccept, packet.identifier());
     writer.push_message_authenticator()?;
+    let is_eap = facts.eap_message.is_some();
+    if is_eap {
+        // RFC 3579 §2.6.3: both say the same.
+        writer.push(kind::EAP_MESSAGE, &eap::success(eap::identifier(packet)))?;
+    }
     if let Some(answer) = accept.ms_chap {
         write_ms_chap(&mut writer, packet, nas, answer, accept.salts)?;
     }
@@ -80,10 +84,11 @@ pub fn write_accept(
                 request_authenticator: packet.authenticator(),
                 salt: u16::from_be_bytes(accept.salts[0]),
             };
-            reply.write(&mut writer, keys)?;
+            reply.write(&mut writer, keys, is_eap)?;
         }
     }
-    if let Some(message) = accept.message {
+    // RFC 3579 §2.6.5: no Reply-Message beside an EAP packet.
+    if let Some(message) = accept.message.filter(|_| !is_eap) {
         writer.push_text(kind::REPLY_MESSAGE, message)?;
     }
     writer.push(kind::CLASS, &class::write(accept.auth, accept.mark))?;
@@ -102,11 +107,10 @@ pub fn write_reject(
 ) -> Result<Unsigned, WriteError> {
     let mut writer = PacketWriter::new(buffer, Code::AccessReject, packet.identifier());
     writer.push_message_authenticator()?;
-    if let Some(eap) = facts.eap_message {
+    if facts.eap_message.is_some() {
         // RFC 3579 §2.6.3: the peer must see a failure that answers its own packet; §2.6.5: and
         // no Reply-Message beside it.
-        let identifier = eap.get(1).copied().unwrap_or(0);
-        writer.push(kind::EAP_MESSAGE, &[EAP_FAILURE, identifier, 0, 4])?;
+        writer.push(kind::EAP_MESSAGE, &eap::failure(eap::identifier(packet)))?;
         return finish(writer, packet);
     }
     writer.push_text(kind::REPLY_MESSAGE, message)?;
@@ -131,7 +135,25 @@ pub fn write_reject(
             mschap::v1_error(identifier, failure_code(reason), challenge, scratch);
             writer.push_vendor(vendor::MICROSOFT, microsoft::MS_CHAP_ERROR, scratch)?;
         }
-        Ok(Method::Pap | Method::Chap | Method::Eap | Method::None) | Err(_) => {}
+        Ok(Method::Pap | Method::Chap | Method::Eap | Method::EapMd5 | Method::None) | Err(_) => {}
+    }
+    finish(writer, packet)
+}
+
+/// Writes an Access-Challenge with what a device is asked by EAP into `buffer`. It has no
+/// Session-Timeout, which would take the place of the router's own estimate of when to ask again
+/// (RFC 3579 §2.3): nobody has to type anything.
+pub fn write_challenge(
+    buffer: &mut Vec<u8>,
+    packet: &Packet<'_>,
+    question: &[u8],
+    state: Option<&State>,
+) -> Result<Unsigned, WriteError> {
+    let mut writer = PacketWriter::new(buffer, Code::AccessChallenge, packet.identifier());
+    writer.push_message_authenticator()?;
+    writer.push_long(kind::EAP_MESSAGE, question)?;
+    if let Some(state) = state {
+        writer.push(kind::STATE, state)?;
     }
     finish(writer, packet)
 }
@@ -242,7 +264,10 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::RowsReject
         | RejectReason::RowsAuthType
         | RejectReason::RowsPassword { .. }
-        | RejectReason::TooManyAttempts { .. } => FailureCode::AuthenticationFailure,
+        | RejectReason::TooManyAttempts { .. }
+        | RejectReason::ConversationUnknown
+        | RejectReason::IdentityDiffers
+        | RejectReason::NoCommonMethod { .. } => FailureCode::AuthenticationFailure,
     }
 }
 

@@ -3,6 +3,7 @@
 use domain::access::Method;
 use domain::mac::Mac;
 use radius::attribute::{self, kind, microsoft, vendor};
+use radius::eap::md5::Answer;
 use radius::packet::Packet;
 
 /// The attributes that authentication looks at. Each is the first of its kind.
@@ -17,6 +18,8 @@ pub struct AccessFacts<'a> {
     pub ms_chap2_response: Option<&'a [u8]>,
     /// The first fragment of an EAP packet (RFC 3579 §3.1).
     pub eap_message: Option<&'a [u8]>,
+    /// What EAP-MD5 comes to, which the packet alone does not tell.
+    pub eap_md5: Option<&'a Answer>,
     pub nas_identifier: Option<&'a [u8]>,
     pub calling_station: Option<&'a str>,
     pub called_station: Option<&'a str>,
@@ -59,12 +62,16 @@ impl<'a> AccessFacts<'a> {
     /// The method that the credential attributes mean. More than one is a contradiction
     /// (RFC 2865 §4.1, RFC 3579 §2.2).
     pub fn method(&self) -> Result<Method, Contradiction> {
+        let eap = match self.eap_md5 {
+            Some(_) => Method::EapMd5,
+            None => Method::Eap,
+        };
         let claims = [
             (self.user_password.is_some(), Method::Pap),
             (self.chap_password.is_some(), Method::Chap),
             (self.ms_chap_response.is_some(), Method::MsChapV1),
             (self.ms_chap2_response.is_some(), Method::MsChapV2),
-            (self.eap_message.is_some(), Method::Eap),
+            (self.eap_message.is_some(), eap),
         ];
         let mut claimed = claims.iter().filter(|(is_claimed, _)| *is_claimed);
         match (claimed.next(), claimed.next()) {

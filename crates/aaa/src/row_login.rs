@@ -94,10 +94,6 @@ pub(crate) fn prove(
     was_verified: impl FnOnce(&KnownGood, &PapPassword) -> bool,
 ) -> RowProof {
     let method = match facts.method() {
-        Ok(Method::Eap) => {
-            let method = Method::Eap;
-            return RowProof::Done(Proof::Unsupported { method });
-        }
         Ok(method) => method,
         Err(contradiction) => {
             let method = contradiction.method;
@@ -114,7 +110,15 @@ pub(crate) fn prove(
         },
         Some(Demand::Chap(known)) => {
             let known = known.cleartext().unwrap_or_default();
-            RowProof::Done(proof::compare_chap(packet, facts, known))
+            RowProof::Done(match method {
+                Method::EapMd5 => proof::compare_eap_md5(facts, known),
+                Method::Pap
+                | Method::Chap
+                | Method::MsChapV1
+                | Method::MsChapV2
+                | Method::Eap
+                | Method::None => proof::compare_chap(packet, facts, known),
+            })
         }
         Some(Demand::MsChap(hash)) => {
             let checked = if method == Method::MsChapV1 {

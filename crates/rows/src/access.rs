@@ -63,7 +63,7 @@ pub enum Demand<'a> {
     Refused(Refusal),
     /// The password of PAP is compared with this one.
     Pap(&'a Arc<KnownGood>),
-    /// CHAP is computed with this one, which is stored in clear.
+    /// CHAP or EAP-MD5 is computed with this one, which is stored in clear.
     Chap(&'a Arc<KnownGood>),
     /// MS-CHAP is computed with this NT hash.
     MsChap([u8; 16]),
@@ -140,8 +140,8 @@ impl Program {
 impl Access {
     /// What the user has to prove, given what the request offers.
     ///
-    /// Any `Auth-Type` of `Reject` refuses; otherwise the last one counts. Without one, FreeRADIUS' chap and mschap
-    /// modules have chosen before rows were read, and pap chooses afterwards.
+    /// Any `Auth-Type` of `Reject` refuses; otherwise the last one counts. Without one, FreeRADIUS' chap, mschap
+    /// and eap modules have chosen before rows were read, and pap chooses afterwards.
     #[must_use]
     pub fn demand(&self) -> Demand<'_> {
         let mut last = None;
@@ -155,6 +155,7 @@ impl Access {
         match last {
             Some(Some(AuthType::Accept)) => Demand::Nothing,
             Some(Some(AuthType::Chap)) if self.offer.has_chap => self.demand_chap(),
+            Some(Some(AuthType::Eap)) if self.offer.has_eap => self.demand_chap(),
             Some(Some(AuthType::MsChap)) if self.offer.has_ms_chap => self.demand_ms_chap(),
             Some(Some(AuthType::Pap)) if self.offer.has_password => self.demand_pap(),
             Some(_) => Demand::Refused(Refusal::AuthTypeDiffers),

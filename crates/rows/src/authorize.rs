@@ -80,11 +80,13 @@ impl<'r> Evaluation<'r> {
     fn new(request: &'r Request<'r>, mode: Mode) -> Self {
         let offer = request.offer();
         let mut control = Held::new();
-        // FreeRADIUS' chap and mschap modules come before sql.
+        // FreeRADIUS' chap, mschap and eap modules come before sql.
         if offer.has_chap {
             control.push(Place::AuthType(AuthType::Chap));
         } else if offer.has_ms_chap {
             control.push(Place::AuthType(AuthType::MsChap));
+        } else if offer.has_eap {
+            control.push(Place::AuthType(AuthType::Eap));
         }
         Self {
             request,

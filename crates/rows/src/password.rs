@@ -276,16 +276,18 @@ pub(crate) enum AuthType {
     Pap,
     Chap,
     MsChap,
+    Eap,
 }
 
 impl AuthType {
-    const NAMES: [(&str, Self); 6] = [
+    const NAMES: [(&str, Self); 7] = [
         ("Local", Self::Local),
         ("Reject", Self::Reject),
         ("Accept", Self::Accept),
         ("PAP", Self::Pap),
         ("CHAP", Self::Chap),
         ("MS-CHAP", Self::MsChap),
+        ("EAP", Self::Eap),
     ];
 
     pub(crate) fn of_name(name: &str) -> Option<Self> {
@@ -319,6 +321,7 @@ impl AuthType {
             Self::Pap => 0x7f00_0001,
             Self::Chap => 0x7f00_0002,
             Self::MsChap => 0x7f00_0003,
+            Self::Eap => 0x7f00_0004,
         }
     }
 }

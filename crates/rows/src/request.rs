@@ -35,12 +35,13 @@ pub(crate) struct Instance<'r> {
     pub(crate) octets: &'r [u8],
 }
 
-/// How the user offers to prove who they are, as FreeRADIUS' chap and mschap modules see it before rows are read.
+/// How the user offers to prove who they are, as FreeRADIUS' chap, mschap and eap modules see it before rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) has_password: bool,
     pub(crate) has_chap: bool,
     pub(crate) has_ms_chap: bool,
+    pub(crate) has_eap: bool,
 }
 
 impl<'r> Request<'r> {
@@ -53,6 +54,7 @@ impl<'r> Request<'r> {
                 && has_vendor(microsoft::MS_CHAP_CHALLENGE)
                 && (has_vendor(microsoft::MS_CHAP_RESPONSE)
                     || has_vendor(microsoft::MS_CHAP2_RESPONSE)),
+            has_eap: self.packet.has(kind::EAP_MESSAGE),
         }
     }
 

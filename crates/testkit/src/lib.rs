@@ -3,6 +3,8 @@
 pub mod cluster;
 pub mod database;
 pub mod freeradius;
+mod holder;
+pub mod namespace;
 pub mod oracle;
 pub mod peer;
 pub mod port;

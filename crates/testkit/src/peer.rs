@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+pub mod eapol;
 pub mod pyrad;
 pub mod radclient;
 pub mod relay;
 pub mod rough_line;
 pub mod sqlite3;
 pub mod tshark;
+pub mod wired;
 
 /// A reply as a peer understood it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ fn python() -> PathBuf {
 
 /// A command from a Debian package.
 fn debian(command: &str, package: &str) -> Command {
-    let dirs = ["/usr/bin", "/usr/local/bin", "/bin"];
+    let dirs = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin"];
     let found = dirs
         .iter()
         .map(|dir| PathBuf::from(dir).join(command))

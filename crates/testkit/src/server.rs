@@ -18,7 +18,6 @@ use serde_json::Value;
 
 use crate::port::quiet_port;
 use crate::process::{self, Outcome};
-use crate::small_disk::SmallDisk;
 
 /// How long a command may take on a loaded machine.
 const COMMAND_TIME: Duration = Duration::from_secs(120);
@@ -102,10 +101,10 @@ impl Program {
         }
     }
 
-    /// Runs it where a small disk is mounted.
+    /// Runs it where these words before a command take it: a small disk, a network.
     #[must_use]
-    pub fn inside(mut self, disk: &SmallDisk) -> Self {
-        self.inside = disk.inside();
+    pub fn inside(mut self, words: Vec<OsString>) -> Self {
+        self.inside = words;
         self
     }
 

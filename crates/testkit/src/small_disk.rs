@@ -5,14 +5,14 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::database::scratch;
-use crate::process;
+use crate::holder::{Entry, Holder};
 
 const REMEDY: &str = "a test that fills a disk needs a mount namespace of its own: run it as root, \
      or allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
@@ -20,27 +20,16 @@ const REMEDY: &str = "a test that fills a disk needs a mount namespace of its ow
 
 /// Mounts, says so, and holds the namespace until its input is closed.
 const HOLD: &str =
-    r#"mount -t tmpfs -o "size=$1,mode=0755" lastmile-test "$2" && echo mounted && exec cat"#;
+    r#"mount -t tmpfs -o "size=$1,mode=0755" lastmile-test "$2" && echo held && exec cat"#;
 
 const FILLER: &str = "filler";
 
 /// A tmpfs of a few MiB. It disappears with the value.
 #[derive(Debug)]
 pub struct SmallDisk {
+    /// Goes before the directory on which it mounted.
+    holder: Holder,
     mount: TempDir,
-    entry: Entry,
-    holder: Child,
-    /// Closed when the value goes, or the process: then the holder ends.
-    _held: Option<ChildStdin>,
-}
-
-/// How a namespace is made and entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
-    /// As root.
-    Privileged,
-    /// With a user namespace around it, in which this user stays who they are.
-    Unprivileged,
 }
 
 impl SmallDisk {
@@ -48,21 +37,19 @@ impl SmallDisk {
     pub fn new(mebibytes: u32) -> Self {
         let mount = scratch();
         let size = format!("{mebibytes}m");
-        let mut refusals = Vec::new();
-        for entry in [Entry::Privileged, Entry::Unprivileged] {
-            match hold(entry, &size, mount.path()) {
-                Ok(mut holder) => {
-                    return Self {
-                        mount,
-                        entry,
-                        _held: holder.stdin.take(),
-                        holder,
-                    };
-                }
-                Err(refusal) => refusals.push(refusal),
+        let holder = Holder::new(REMEDY, |entry| {
+            let mut command = Command::new("unshare");
+            command.args(["--mount", "--propagation=private"]);
+            if entry == Entry::Unprivileged {
+                // In it this user stays who they are.
+                command.args(["--user", "--map-current-user", "--keep-caps"]);
             }
-        }
-        panic!("{REMEDY}: {}", refusals.join("; "));
+            command
+                .args(["--", "sh", "-c", HOLD, "sh", &size])
+                .arg(mount.path());
+            command
+        });
+        Self { holder, mount }
     }
 
     /// Where it is mounted, for programs that run [`Self::inside`].
@@ -82,16 +69,7 @@ impl SmallDisk {
 
     /// What to write before a command so that it sees the disk; it stays one process.
     pub fn inside(&self) -> Vec<OsString> {
-        let mut words = vec![
-            "nsenter".to_owned(),
-            format!("--target={}", self.holder.id()),
-            "--mount".to_owned(),
-        ];
-        if self.entry == Entry::Unprivileged {
-            words.extend(["--user".to_owned(), "--preserve-credentials".to_owned()]);
-        }
-        words.push("--".to_owned());
-        words.into_iter().map(OsString::from).collect()
+        self.holder.inside("--mount")
     }
 
     /// Takes all the room that is left.
@@ -120,40 +98,4 @@ impl SmallDisk {
         let path = self.seen_from_outside().join(FILLER);
         fs::remove_file(path).expect("it was filled");
     }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        process::end(&mut self.holder);
-    }
-}
-
-fn hold(entry: Entry, size: &str, mount: &Path) -> Result<Child, String> {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation=private"]);
-    if entry == Entry::Unprivileged {
-        command.args(["--user", "--map-current-user", "--keep-caps"]);
-    }
-    command
-        .args(["--", "sh", "-c", HOLD, "sh", size])
-        .arg(mount)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut holder = command
-        .spawn()
-        .map_err(|error| format!("unshare cannot be started: {error}"))?;
-    let mut answer = String::new();
-    let stdout = holder.stdout.take().expect("it is piped");
-    let read = BufReader::new(stdout).read_line(&mut answer);
-    if read.is_ok() && answer.trim() == "mounted" {
-        return Ok(holder);
-    }
-    process::end(&mut holder);
-    let mut said = String::new();
-    if let Some(mut stderr) = holder.stderr.take() {
-        // What it said before it ended is all there is.
-        drop(stderr.read_to_string(&mut said));
-    }
-    Err(said.trim().to_owned())
 }

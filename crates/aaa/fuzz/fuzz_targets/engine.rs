@@ -49,12 +49,23 @@ fuzz_target!(|input: (u8, bool, bool, [u8; 16], &[u8])| {
         (Role::Authentication, _) => Code::AccessRequest,
         (Role::Accounting, _) => Code::AccountingRequest,
     };
+    let source = SOURCES[usize::from(choice >> 3) % SOURCES.len()];
+    let now = Moment {
+        instant: *START,
+        timestamp: registry::NOW,
+    };
+    let mut engine = Engine::new(CONTEXT.clone(), [7; 32], 0);
+    // It may be the answer to a question of EAP.
+    let state = match choice & 64 {
+        0 => Vec::new(),
+        _ => begin_eap(&mut engine, source, now),
+    };
+    let attributes = &[attributes, &state].concat();
     let datagram = match is_signed {
         true => signed(code, &authenticator, attributes),
         false => raw(code, &authenticator, attributes),
     };
     let Some(datagram) = datagram else { return };
-    let source = SOURCES[usize::from(choice >> 3) % SOURCES.len()];
     let received = Received {
         listener: 0,
         role,
@@ -67,11 +78,6 @@ fuzz_target!(|input: (u8, bool, bool, [u8; 16], &[u8])| {
         },
         octets: &datagram,
     };
-    let now = Moment {
-        instant: *START,
-        timestamp: registry::NOW,
-    };
-    let mut engine = Engine::new(CONTEXT.clone(), [7; 32], 0);
     engine.handle_datagram(&received, now);
     // The same again: a retransmission.
     engine.handle_datagram(&received, now);
@@ -81,6 +87,25 @@ fuzz_target!(|input: (u8, bool, bool, [u8; 16], &[u8])| {
         check(role, &datagram, &reply.octets);
     }
 });
+
+/// Says who a device is, and gives the State of the question, as an attribute.
+fn begin_eap(engine: &mut Engine, source: &str, now: Moment) -> Vec<u8> {
+    let identity = [1, 3, b'a', 79, 8, 2, 1, 0, 6, 1, b'a'];
+    let hello = signed(Code::AccessRequest, &[1; 16], &identity).expect("it fits");
+    let received = Received {
+        listener: 0,
+        role: Role::Authentication,
+        peer: SocketAddr::new(registry::address(source), 50_000),
+        local: None,
+        waited: Duration::ZERO,
+        octets: &hello,
+    };
+    engine.handle_datagram(&received, now);
+    let reply = engine.take_outbox().pop().expect("whoever names a device is asked");
+    let reply = Packet::parse(&reply.octets).expect("replies are packets");
+    let state = reply.find(kind::STATE).expect("a question has a State");
+    [&[kind::STATE, 18][..], state].concat()
+}
 
 fn complete(engine: &mut Engine, is_done: bool, now: Moment) {
     while let Some(effect) = engine.poll_effect() {
@@ -118,6 +143,15 @@ fn check(role: Role, request: &[u8], octets: &[u8]) {
             .collect::<Vec<_>>()
     };
     assert_eq!(states(&reply), states(&request), "Proxy-State comes back");
+    // RFC 3579 §2.6.3: EAP says the same as RADIUS.
+    let eap = reply.find(kind::EAP_MESSAGE).and_then(|eap| eap.first());
+    let is_said_once = match reply.code() {
+        Code::AccessChallenge => eap == Some(&1),
+        Code::AccessAccept => eap.is_none_or(|code| *code == 3),
+        Code::AccessReject => eap.is_none_or(|code| *code == 4),
+        _ => eap.is_none(),
+    };
+    assert!(is_said_once, "{:?} with EAP code {eap:?}", reply.code());
 }
 
 /// A packet whose length fits.
@@ -189,5 +223,6 @@ fn context() -> Context {
         metrics: Arc::new(Metrics::new()),
         reject_delay: Duration::from_secs(1),
         guard: Arc::new(Guard::new(GuardOptions::OFF, Instant::now())),
+        conversations: Arc::default(),
     }
 }

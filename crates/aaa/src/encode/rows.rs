@@ -16,15 +16,20 @@ pub struct RowReply<'a> {
 
 impl RowReply<'_> {
     /// Writes the attributes. Session-Timeout is at most what is left, and is added when it is not
-    /// among them. The salt of `keys` and the next one are taken.
+    /// among them; Reply-Message is left out beside EAP (RFC 3579 §2.6.5). The salt of `keys` and
+    /// the next one are taken.
     pub(crate) fn write(
         &self,
         writer: &mut PacketWriter<'_>,
         mut keys: Keys<'_>,
+        is_eap: bool,
     ) -> Result<(), WriteError> {
         let mut seconds_left = self.seconds_left;
         for attribute in self.access.into_iter().flat_map(Access::reply) {
             keys.salt = keys.salt.wrapping_add(2);
+            if is_eap && attribute.place == Place::Standard(kind::REPLY_MESSAGE) {
+                continue;
+            }
             let is_timeout = attribute.place == Place::Standard(kind::SESSION_TIMEOUT);
             match seconds_left.take_if(|_| is_timeout) {
                 Some(left) => {

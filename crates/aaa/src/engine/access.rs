@@ -74,8 +74,18 @@ impl Engine {
             source: received.peer.ip().to_canonical(),
             now,
         };
-        let username = read_username(&facts);
-        match username.map(|username| self.find_account(nas, username.as_str())) {
+        // More than one credential is no login by EAP, and is refused as what it is.
+        if facts.eap_message.is_some() && facts.method() == Ok(Method::Eap) {
+            self.handle_eap(request);
+        } else {
+            self.handle_login(request);
+        }
+    }
+
+    /// Decides about a login that shows a credential, or none.
+    pub(super) fn handle_login(&mut self, request: LoginRequest<'_>) {
+        let username = read_username(request.facts);
+        match username.map(|username| self.find_account(request.nas, username.as_str())) {
             Some(Account::Subscriber(entry)) => self.handle_subscriber(request, entry),
             Some(Account::Device { mac, owners }) => self.handle_device(request, mac, &owners),
             Some(Account::Refused(reason)) => self.refuse_login(request, None, reason),
@@ -412,6 +422,9 @@ impl Engine {
         let Ok(unsigned) = concluded.written else {
             return self.abandon(ticket, Drop::ReplyTooLarge);
         };
+        if facts.eap_message.is_some() {
+            self.end_conversation(request);
+        }
         match concluded.outcome {
             AuthOutcome::Accepted => {
                 self.tally.count(Count::AccessAccept);

@@ -84,7 +84,7 @@ fn ms_chap_answer(
             }
         }
         Proof::Verified {
-            method: Method::Pap | Method::Chap | Method::Eap | Method::None,
+            method: Method::Pap | Method::Chap | Method::Eap | Method::EapMd5 | Method::None,
         }
         | Proof::Device { .. }
         | Proof::Mismatch { .. }

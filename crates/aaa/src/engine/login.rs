@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::access::Proof;
+use radius::eap::md5::Answer;
 use radius::packet::Packet;
 
 use super::Moment;
@@ -27,6 +28,8 @@ pub(super) struct LoginRequest<'a> {
 #[derive(Debug)]
 pub(super) struct KeptLogin {
     octets: Box<[u8]>,
+    /// What the octets answered, which they do not tell.
+    eap_md5: Option<Answer>,
     nas: Arc<NasEntry>,
     source: IpAddr,
 }
@@ -47,6 +50,7 @@ impl LoginRequest<'_> {
     pub(super) fn keep(&self) -> KeptLogin {
         KeptLogin {
             octets: self.packet.as_bytes().into(),
+            eap_md5: self.facts.eap_md5.copied(),
             nas: Arc::clone(self.nas),
             source: self.source,
         }
@@ -61,7 +65,10 @@ impl KeptLogin {
             go_on(LoginRequest {
                 ticket,
                 packet: &packet,
-                facts: &AccessFacts::read(&packet),
+                facts: &AccessFacts {
+                    eap_md5: self.eap_md5.as_ref(),
+                    ..AccessFacts::read(&packet)
+                },
                 nas: &self.nas,
                 source: self.source,
                 now,

@@ -4,7 +4,7 @@ use aaa::duplicate::Ticket;
 use aaa::engine::Effect;
 use aaa::inbox::Completion;
 use aaa::metrics::Drop;
-use domain::access::{Claim, RejectReason};
+use domain::access::{Claim, Method, RejectReason};
 use domain::auth_log::AuthOutcome;
 use domain::credential::Credential;
 use domain::mac::Mac;
@@ -15,6 +15,7 @@ use domain::subscriber::Subscriber;
 use domain::subscriber::binding::Bindings;
 use radius::attribute::kind;
 
+use crate::eap::{hello, question};
 use crate::ms_chap::v2;
 use crate::registry::{PASSWORD, plan, plan_id, subscriber};
 use crate::request::Request;
@@ -140,6 +141,27 @@ fn ms_chap_proves_the_server_after_the_claim_too() {
             .any(|line| line.starts_with("MS-CHAP2-Success")),
         "{shown:?}"
     );
+}
+
+#[test]
+fn eap_goes_on_where_it_waited_for_the_claim() {
+    let mut script = script(&[]);
+    let at_home = |request: Request| request.with(kind::CALLING_STATION_ID, b"00:00:5e:00:53:01");
+    let asked = question(&mut script, &at_home(hello("dev")));
+    let request = at_home(asked.right("dev"));
+    check(&mut script, STRICT, &request, &[]);
+    // There was no room in the queue, so the router asks again.
+    let refused = script.effects.pop().expect("a device is to be bound");
+    script.engine.refuse(refused);
+    check(&mut script, STRICT, &request, &[]);
+    let ticket = take_claim(&mut script, "00:00:5e:00:53:01");
+    let claim = Claim::Bound;
+    script.complete(Completion::Claimed { ticket, claim });
+    let shown = script.shown(&request);
+    assert_eq!(code(&shown), Some("Access-Accept"));
+    assert_eq!(shown[2], "EAP-Message = 0x030a0004");
+    let last = script.log.last().expect("it is logged");
+    assert_eq!(last.method, Method::EapMd5);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aaa::guard::GuardOptions;
 use aaa::metrics::Count;
-use domain::access::RejectReason;
+use domain::access::{Method, RejectReason};
 use domain::auth_log::AuthOutcome;
 use domain::change::Change;
 use domain::guard::GuardSubject;
@@ -18,6 +18,7 @@ use radius::attribute::kind;
 use radius::password::chap;
 use rows::row::{Row, UserRows};
 
+use crate::eap::{hello, question};
 use crate::registry::{PASSWORD, plan, plan_id, subscriber};
 use crate::request::Request;
 use crate::script::{AUTO, STRICT, Script};
@@ -168,7 +169,7 @@ fn a_subscriber_of_that_name_goes_first_with_their_password() {
     ]);
     let login = Request::access(DEVICE).identifier(1).pap(PASSWORD);
     check(&mut script, STRICT, &login, Ok(()));
-    let method = domain::access::Method::Pap;
+    let method = Method::Pap;
     let empty = Request::access(DEVICE).identifier(2).pap("");
     let wrong = Err(RejectReason::WrongPassword { method });
     check(&mut script, STRICT, &empty, wrong);
@@ -288,7 +289,29 @@ fn rows_are_asked_about_a_device_that_no_subscriber_has() {
     let login = |identifier, name| Request::access(name).identifier(identifier).pap(PASSWORD);
     check(&mut script, STRICT, &login(1, "00:00:5e:00:53:02"), Ok(()));
     // The subscriber's device goes first.
-    let method = domain::access::Method::Pap;
+    let method = Method::Pap;
     let wrong = Err(RejectReason::WrongPassword { method });
     check(&mut script, STRICT, &login(2, DEVICE), wrong);
+}
+
+#[test]
+fn a_device_may_show_its_address_by_eap() {
+    let mut script = script(vec![with_devices(40, "dev", &[DEVICE])]);
+    let name = "00005e005301";
+    for (number, password, expected) in [
+        (1, name, Ok(())),
+        (3, "00-00-5E-00-53-01", Ok(())),
+        (
+            5,
+            "guess",
+            Err(RejectReason::WrongPassword {
+                method: Method::EapMd5,
+            }),
+        ),
+    ] {
+        let asked = question(&mut script, &hello(name).identifier(number));
+        let request = asked.reply(name, &asked.answer(password));
+        let request = request.identifier(number + 1).authenticator(number);
+        check(&mut script, STRICT, &request, expected);
+    }
 }

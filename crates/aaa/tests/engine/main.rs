@@ -6,6 +6,7 @@ mod allocations;
 mod clock;
 mod devices;
 mod duplicates;
+mod eap;
 mod explain;
 mod follow;
 mod guarding;

@@ -68,6 +68,12 @@ fn auto_learns_nothing_from_eap_or_from_a_neighbour_in_the_prefix() {
 }
 
 #[test]
+fn eap_without_message_authenticator_is_dropped_whatever_the_policy() {
+    let request = Request::access("ana").with(kind::EAP_MESSAGE, &[2, 1, 0, 4]);
+    check(&mut Script::new(), OFF, &request.protected(false), &[]);
+}
+
+#[test]
 fn a_message_authenticator_that_is_repeated_or_cut_is_invalid() {
     for value in [&[0; 16][..], &[0; 15], &[]] {
         let mut script = Script::new();

@@ -9,6 +9,7 @@ use domain::subscriber::Subscriber;
 use domain::tenant::TenantPolicy;
 use radius::attribute::kind;
 
+use crate::eap::{hello, question};
 use crate::ms_chap::v2;
 use crate::registry::{NOW, PASSWORD, subscriber};
 use crate::request::Request;
@@ -166,4 +167,14 @@ fn accounting_is_of_the_same_subscriber_as_the_login() {
     let far = subscriber(51, "lee").id;
     assert_eq!((owner, username.as_str()), (Some(far), "lee"));
     assert_ne!(tenant, home.tenant);
+}
+
+#[test]
+fn a_realm_of_an_identity_is_that_of_the_user_name() {
+    let mut script = script(policies());
+    let asked = question(&mut script, &hello("ana@isp.example"));
+    let shown = script.ask(STRICT, &asked.right("ana@isp.example"));
+    assert_eq!(shown.first().map(String::as_str), Some("Access-Accept"));
+    let entry = script.log.last().expect("it is logged");
+    assert_eq!(entry.subscriber, Some(subscriber(1, "ana").id));
 }

@@ -16,6 +16,7 @@ use radius::attribute::kind;
 use radius::password::chap;
 use rows::row::{GroupRows, Membership, Row, UserRows};
 
+use crate::eap::{hello, question};
 use crate::registry::{NOW, PASSWORD};
 use crate::request::Request;
 use crate::script::{IDENTIFIED, STRICT, Script, check};
@@ -164,6 +165,82 @@ fn what_keeps_a_user_out_is_told() {
     let wrong = wrong.identifier(9).pap("wrong");
     let reason = RejectReason::WrongPassword { method };
     check_refused(&mut script, &wrong, "Access denied", reason);
+}
+
+/// The request of a device that has this password, after it was asked.
+fn eap(script: &mut Script, user_name: &str, password: &str) -> Request {
+    let asked = question(script, &hello(user_name));
+    asked.reply(user_name, &asked.answer(password))
+}
+
+#[test]
+fn eap_needs_a_password_in_clear_among_the_rows() {
+    let reply = || {
+        vec![
+            row(1, "Reply-Message", "=", "not beside EAP"),
+            row(2, "Framed-IP-Address", "=", "10.0.0.9"),
+        ]
+    };
+    let by_eap = row(2, "Auth-Type", ":=", "EAP");
+    for check_rows in [vec![password(1)], vec![password(1), by_eap]] {
+        let mut script = Script::new();
+        put_user(&script, "Bob", user(check_rows, reply(), &[]));
+        let request = eap(&mut script, "Bob", PASSWORD);
+        let expected = [
+            "Access-Accept",
+            "Message-Authenticator",
+            "EAP-Message = 0x030a0004",
+            "Framed-IP-Address = 10.0.0.9",
+            "Class",
+        ];
+        check(&mut script, STRICT, &request, &expected);
+        let last = script.log.last().expect("it is logged");
+        assert_eq!(last.method, Method::EapMd5);
+    }
+    let method = Method::EapMd5;
+    let crypt = row(1, "Crypt-Password", ":=", CRYPT);
+    let pap_only = row(2, "Auth-Type", ":=", "PAP");
+    for (check_rows, sent, reason) in [
+        (
+            vec![password(1)],
+            "wrong",
+            RejectReason::WrongPassword { method },
+        ),
+        (
+            vec![crypt],
+            "password",
+            RejectReason::RowsPassword { method },
+        ),
+        (
+            vec![password(1), pap_only],
+            PASSWORD,
+            RejectReason::RowsAuthType,
+        ),
+    ] {
+        let mut script = Script::new();
+        put_user(&script, "Bob", user(check_rows, reply(), &[]));
+        let request = eap(&mut script, "Bob", sent);
+        let failure = [
+            "Access-Reject",
+            "Message-Authenticator",
+            "EAP-Message = 0x040a0004",
+        ];
+        check(&mut script, STRICT, &request, &failure);
+        let last = script.log.last().map(|entry| entry.outcome);
+        assert_eq!(last, Some(AuthOutcome::Rejected(reason)));
+    }
+    // Where any credential does, the device is asked all the same, and any answer does.
+    let mut script = Script::new();
+    let always = row(1, "Auth-Type", ":=", "Accept");
+    put_user(&script, "Bob", user(vec![always], Vec::new(), &[]));
+    let request = eap(&mut script, "Bob", "whatever");
+    let success = [
+        "Access-Accept",
+        "Message-Authenticator",
+        "EAP-Message = 0x030a0004",
+        "Class",
+    ];
+    check(&mut script, STRICT, &request, &success);
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Script {
             metrics: Arc::new(Metrics::new()),
             reject_delay,
             guard: Arc::new(Guard::new(guard, Instant::now())),
+            conversations: Arc::default(),
         };
         let script = Self {
             engine: Engine::new(context.clone(), [7; 32], 0),

@@ -77,6 +77,15 @@ pub enum RejectReason {
     DeviceDiffers,
     UnknownRealm,
     RealmElsewhere,
+    /// An answer of EAP to nothing that was asked here.
+    ConversationUnknown,
+    /// EAP names somebody else than the request does.
+    IdentityDiffers,
+    /// The device does no method of EAP that is spoken here.
+    NoCommonMethod {
+        /// The number of the method that it would rather do; 0 when it names none.
+        wanted: u8,
+    },
 }
 
 impl RejectReason {
@@ -117,6 +126,9 @@ impl RejectReason {
             Self::DeviceDiffers => "device_differs",
             Self::UnknownRealm => "unknown_realm",
             Self::RealmElsewhere => "realm_elsewhere",
+            Self::ConversationUnknown => "conversation_unknown",
+            Self::IdentityDiffers => "identity_differs",
+            Self::NoCommonMethod { .. } => "no_common_method",
         }
     }
 
@@ -163,7 +175,10 @@ impl RejectReason {
             | Self::RowsAuthType
             | Self::RowsPassword { .. }
             | Self::TooManyAttempts { .. }
-            | Self::RealmElsewhere => "Access denied",
+            | Self::RealmElsewhere
+            | Self::ConversationUnknown
+            | Self::IdentityDiffers
+            | Self::NoCommonMethod { .. } => "Access denied",
         }
     }
 
@@ -203,7 +218,10 @@ impl RejectReason {
             | Self::QuotaUsedUp(_)
             | Self::OutsideHours { .. }
             | Self::NoLongerValid { .. }
-            | Self::RealmElsewhere => None,
+            | Self::RealmElsewhere
+            | Self::ConversationUnknown
+            | Self::IdentityDiffers
+            | Self::NoCommonMethod { .. } => None,
         }
     }
 }
@@ -310,6 +328,40 @@ impl fmt::Display for RejectReason {
             Self::RealmElsewhere => formatter.write_str(
                 "the realm of the user name is another provider's, and this NAS is not shared",
             ),
+            Self::ConversationUnknown => formatter.write_str(
+                "the answer of EAP belongs to no conversation here: it was answered before, took too long, or began at another node or before a restart",
+            ),
+            Self::IdentityDiffers => {
+                formatter.write_str("the identity of EAP is not the user name of the request")
+            }
+            Self::NoCommonMethod { wanted: 0 } => {
+                formatter.write_str("the device does not do EAP-MD5, and names no other method")
+            }
+            Self::NoCommonMethod { wanted } => write!(
+                formatter,
+                "the device does not do EAP-MD5 but {}, which this server does not speak",
+                EapMethod(*wanted)
+            ),
         }
+    }
+}
+
+/// A method of EAP by the name under which devices are configured (RFC 3748 §6.2).
+struct EapMethod(u8);
+
+impl fmt::Display for EapMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            6 => "EAP-GTC",
+            13 => "EAP-TLS",
+            21 => "EAP-TTLS",
+            25 => "PEAP",
+            26 => "EAP-MSCHAPv2",
+            43 => "EAP-FAST",
+            52 => "EAP-PWD",
+            55 => "TEAP",
+            other => return write!(formatter, "the EAP method of number {other}"),
+        };
+        formatter.write_str(name)
     }
 }

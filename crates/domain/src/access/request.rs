@@ -21,8 +21,10 @@ pub enum Method {
     Chap,
     MsChapV1,
     MsChapV2,
+    /// EAP, as long as no method is agreed on.
     Eap,
     None,
+    EapMd5,
 }
 
 impl Method {
@@ -34,6 +36,7 @@ impl Method {
             Self::MsChapV2 => "mschapv2",
             Self::Eap => "eap",
             Self::None => "none",
+            Self::EapMd5 => "eap-md5",
         }
     }
 }

@@ -14,13 +14,14 @@ use crate::guard::GuardSubject;
 use crate::limit::{Crossing, Measure, Period, ResetAt};
 use crate::time::Timestamp;
 
-const METHODS: [Method; 6] = [
+const METHODS: [Method; 7] = [
     Method::Pap,
     Method::Chap,
     Method::MsChapV1,
     Method::MsChapV2,
     Method::Eap,
     Method::None,
+    Method::EapMd5,
 ];
 
 const SCHEMES: [HashScheme; 5] = [
@@ -100,7 +101,10 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
         | RejectReason::DeviceOfSeveral
         | RejectReason::DeviceDiffers
         | RejectReason::UnknownRealm
-        | RejectReason::RealmElsewhere => Ok(()),
+        | RejectReason::RealmElsewhere
+        | RejectReason::ConversationUnknown
+        | RejectReason::IdentityDiffers => Ok(()),
+        RejectReason::NoCommonMethod { wanted } => write!(text, " {wanted}"),
         RejectReason::NoGarden { state } => write!(text, " {state}"),
         RejectReason::DeviceLimit { limit } | RejectReason::PrivateDeviceLimit { limit } => {
             write!(text, " {limit}")
@@ -212,6 +216,11 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         "device_differs" => RejectReason::DeviceDiffers,
         "unknown_realm" => RejectReason::UnknownRealm,
         "realm_elsewhere" => RejectReason::RealmElsewhere,
+        "conversation_unknown" => RejectReason::ConversationUnknown,
+        "identity_differs" => RejectReason::IdentityDiffers,
+        "no_common_method" => RejectReason::NoCommonMethod {
+            wanted: word()?.parse().ok()?,
+        },
         _ => return None,
     };
     match word() {
@@ -489,6 +498,8 @@ mod tests {
             RejectReason::DeviceDiffers,
             RejectReason::UnknownRealm,
             RejectReason::RealmElsewhere,
+            RejectReason::ConversationUnknown,
+            RejectReason::IdentityDiffers,
         ] {
             check_reason(plain, plain.code());
         }
@@ -497,6 +508,10 @@ mod tests {
             check_reason(RejectReason::NoGarden { state }, &text);
         }
         check_reason(RejectReason::DeviceLimit { limit: 3 }, "device_limit 3");
+        check_reason(
+            RejectReason::NoCommonMethod { wanted: 25 },
+            "no_common_method 25",
+        );
         check_reason(
             RejectReason::PrivateDeviceLimit { limit: 0 },
             "private_device_limit 0",

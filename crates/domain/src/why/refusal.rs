@@ -204,7 +204,10 @@ impl Facts<'_> {
             | RejectReason::DeviceOfSeveral
             | RejectReason::DeviceDiffers
             | RejectReason::UnknownRealm
-            | RejectReason::RealmElsewhere => (reason.to_string(), None, None),
+            | RejectReason::RealmElsewhere
+            | RejectReason::ConversationUnknown
+            | RejectReason::IdentityDiffers
+            | RejectReason::NoCommonMethod { .. } => (reason.to_string(), None, None),
         }
     }
 

@@ -66,6 +66,13 @@ impl Facts<'_> {
             RejectReason::MalformedCredential { .. }
             | RejectReason::UnsupportedMethod { .. }
             | RejectReason::NoCredential => "look at how the router authenticates".to_owned(),
+            RejectReason::ConversationUnknown => {
+                "let the device try again; if it stays, let each router ask one node".to_owned()
+            }
+            RejectReason::IdentityDiffers => {
+                "let the device name itself in EAP as the router does in User-Name".to_owned()
+            }
+            RejectReason::NoCommonMethod { .. } => "set the device to EAP-MD5".to_owned(),
             RejectReason::PlanMissing => "`lastmile directory reload`".to_owned(),
             RejectReason::UnknownUser
             | RejectReason::MalformedUserName

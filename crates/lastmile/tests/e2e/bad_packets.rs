@@ -457,7 +457,7 @@ fn credentials() -> Vec<Row> {
             &[user, (vendor, &response_alone)],
         ),
         reject(
-            "EAP, which is not served",
+            "EAP without a type",
             67,
             &[user, (kind::EAP_MESSAGE, &[2, 1, 0, 4])],
         ),

@@ -64,7 +64,7 @@ impl Site {
 
     fn with_small_disk(database: Database, disk: &SmallDisk) -> Self {
         let mut site = Self::new(database, &disk.path().join("data"));
-        site.program = site.program.inside(disk);
+        site.program = site.program.inside(disk.inside());
         site.furnish("127.0.0.1");
         site
     }

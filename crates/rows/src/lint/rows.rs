@@ -189,7 +189,9 @@ fn check_auth_type(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
         .and_then(AuthType::of_number);
     match auth_type {
         Some(AuthType::Accept) => remarks.push(Remark::AcceptsAnybody),
-        Some(AuthType::Reject | AuthType::Pap | AuthType::Chap | AuthType::MsChap) => {}
+        Some(
+            AuthType::Reject | AuthType::Pap | AuthType::Chap | AuthType::MsChap | AuthType::Eap,
+        ) => {}
         Some(AuthType::Local) | None if !row.value.starts_with('`') => {
             remarks.push(Remark::AuthTypeUnknown);
         }

@@ -182,6 +182,23 @@ fn demand(rows: Words<'_>, extra: &str, password: Option<&[u8]>) -> String {
 const CHAP: &str = "CHAP-Password = 0x0102030405060708090a0b0c0d0e0f1011";
 const MS_CHAP: &str = "MS-CHAP-Challenge = 0x0102030405060708, MS-CHAP-Response = 0x0001000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
 
+const EAP: &str = "EAP-Message = 0x020a00160410000102030405060708090a0b0c0d0e0f";
+
+#[test]
+fn eap_takes_the_password_in_clear() {
+    let hashed = [("MD5-Password", ":=", MD5)];
+    let unusable = format!("{:?}", Refusal::PasswordUnusable(PasswordKind::Md5));
+    assert_eq!(demand(&[PASSWORD], EAP, None), "chap true");
+    assert_eq!(demand(&hashed, EAP, None), unusable);
+    let set = |value: &'static str| [PASSWORD, ("Auth-Type", ":=", value)];
+    assert_eq!(demand(&set("eap"), EAP, None), "chap true");
+    assert_eq!(demand(&set("Accept"), EAP, None), "nothing");
+    assert_eq!(demand(&set("Reject"), EAP, None), "AuthTypeReject");
+    assert_eq!(demand(&set("CHAP"), EAP, None), "AuthTypeDiffers");
+    assert_eq!(demand(&set("EAP"), CHAP, None), "AuthTypeDiffers");
+    assert_eq!(demand(&set("EAP"), "", Some(b"pw")), "AuthTypeDiffers");
+}
+
 #[test]
 fn each_method_takes_the_password_that_it_can_use() {
     let hashed = [("MD5-Password", ":=", MD5)];

@@ -1,7 +1,9 @@
 //! FreeRADIUS' client: it signs, retransmits and verifies by itself.
 
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use super::{Answer, debian};
@@ -18,6 +20,8 @@ pub enum Kind {
     Accounting,
     /// Status-Server.
     Status,
+    /// Disconnect-Request.
+    Disconnect,
 }
 
 impl Kind {
@@ -26,14 +30,26 @@ impl Kind {
             Self::Access => "auth",
             Self::Accounting => "acct",
             Self::Status => "status",
+            Self::Disconnect => "disconnect",
         }
     }
 }
 
 /// Sends one request, three times at most; `None` when no reply could be believed.
 ///
-/// `Message-Authenticator` is added to an Access-Request and a Status-Server.
+/// `Message-Authenticator` is added to all but an Accounting-Request.
 pub fn ask(
+    server: SocketAddr,
+    secret: &str,
+    kind: Kind,
+    attributes: &[(&str, &str)],
+) -> Option<Answer> {
+    ask_from(&[], server, secret, kind, attributes)
+}
+
+/// The same from where these words before a command take it.
+pub fn ask_from(
+    inside: &[OsString],
     server: SocketAddr,
     secret: &str,
     kind: Kind,
@@ -43,11 +59,19 @@ pub fn ask(
     for (name, value) in attributes {
         writeln!(request, "{name} = {value}").expect("a String takes everything");
     }
-    if matches!(kind, Kind::Access | Kind::Status) {
+    if matches!(kind, Kind::Access | Kind::Status | Kind::Disconnect) {
         request.push_str("Message-Authenticator = 0x00\n");
     }
     let family = if server.is_ipv6() { "-6" } else { "-4" };
-    let mut command = debian("radclient", "freeradius-utils");
+    let radclient = debian("radclient", "freeradius-utils");
+    let mut command = match inside {
+        [] => radclient,
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(radclient.get_program());
+            command
+        }
+    };
     command.args(["-x", "-r", "3", "-t", "2", family]);
     command
         .arg(server.to_string())
