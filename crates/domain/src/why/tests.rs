@@ -1,3 +1,5 @@
+//! Facts and the causes that they speak for, in their order.
+
 use std::net::Ipv4Addr;
 
 use super::*;
