@@ -146,7 +146,7 @@ impl Facts<'_> {
             // Told with the names that are near.
             return;
         }
-        causes.push(self.refusal(reason, Weight::Refuses));
+        causes.push(self.refusal(reason));
         if let RejectReason::SessionLimit { .. } = reason {
             for session in self.open_sessions() {
                 causes.push(self.elsewhere(session));
@@ -228,7 +228,7 @@ impl Facts<'_> {
         weight: Weight,
     ) -> Cause {
         let cause = match reason {
-            Logged::Known(reason) => self.refusal(*reason, weight),
+            Logged::Known(reason) => self.past_refusal(*reason, weight),
             Logged::Unknown(_) => Cause::new(reason.code(), weight, reason.to_string()),
         };
         let times = match count {

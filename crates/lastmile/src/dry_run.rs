@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aaa::engine::Belief;
 use aaa::explain::{DryAnswer, DryRequest, DryRun, DryRunOptions};
 use aaa::nas_table::NasEntry;
 use aaa::port::PortError;
@@ -14,7 +15,7 @@ use domain::time::Timestamp;
 use lab::reply::{ReplyAttribute, describe};
 use radius::code::Code;
 use radius::dictionary::Dictionary;
-use radius::packet::Packet;
+use radius::packet::{Packet, ParseError};
 use storage::error::StoreError;
 use storage::guard::{GuardFilter, GuardRow};
 use storage::session::{SessionFilter, SessionRow};
@@ -40,6 +41,8 @@ pub(crate) enum DryRunError {
     Load(#[from] PortError),
     #[error(transparent)]
     Request(#[from] RequestError),
+    #[error("the packets could not be shown")]
+    Shown(#[from] ParseError),
     #[error("no NAS covers {source_address}: requests from there are not answered")]
     NasUnknown { source_address: IpAddr },
     #[error("the request would not be answered: {reason}")]
@@ -51,6 +54,9 @@ pub(crate) enum DryRunError {
 pub(crate) struct Rehearsed {
     pub(crate) answer: DryAnswer,
     pub(crate) nas: Nas,
+    pub(crate) source_address: IpAddr,
+    pub(crate) at: Timestamp,
+    pub(crate) belief: Belief,
     pub(crate) request: Vec<ReplyAttribute>,
     pub(crate) code: Code,
     pub(crate) reply: Vec<ReplyAttribute>,
@@ -122,17 +128,17 @@ impl<'s> Stage<'s> {
         })?;
         let authenticator = &written.authenticator;
         let show = |octets: &[u8]| {
-            Packet::parse(octets)
-                .map(|packet| {
-                    let attributes = describe(&dictionary, &packet, authenticator, secret);
-                    (packet.code(), attributes)
-                })
-                .unwrap_or((Code::AccessReject, Vec::new()))
+            let packet = Packet::parse(octets)?;
+            let attributes = describe(&dictionary, &packet, authenticator, secret);
+            Ok::<_, ParseError>((packet.code(), attributes))
         };
-        let (_, request) = show(&written.octets);
-        let (code, reply) = show(&answer.reply);
+        let (_, request) = show(&written.octets)?;
+        let (code, reply) = show(&answer.reply)?;
         Ok(Rehearsed {
             nas: nas.nas.clone(),
+            source_address,
+            at,
+            belief: written.belief,
             request,
             code,
             reply,

@@ -2,20 +2,38 @@
 //! help.
 
 use super::cause::{Cause, Weight};
-use super::{Facts, Whom};
+use super::{Account, Facts, Whom};
 use crate::access::{GrantedTerms, RejectReason, TraceStep};
 use crate::limit::{AtLimit, ByteAmount, Crossing, DurationAmount, Measure, Period, ResetAt};
 use crate::subscriber::state::AccessState;
 use crate::time::Timestamp;
 
 impl Facts<'_> {
-    pub(super) fn refusal(&self, reason: RejectReason, weight: Weight) -> Cause {
-        let (sentence, since, until) = self.tell(reason);
+    /// What would be refused now.
+    pub(super) fn refusal(&self, reason: RejectReason) -> Cause {
+        let weight = Weight::Refuses;
+        let (sentence, since, until) = self.tell(reason, self.account());
         Cause {
             remedy: self.remedy(reason),
             since,
             until,
             nas: self.verdict.map(|verdict| verdict.nas.clone()),
+            ..Cause::new(reason.code(), weight, sentence)
+        }
+    }
+
+    /// What was refused before. It may be over, when that depends on the account alone and nothing
+    /// would be refused now.
+    pub(super) fn past_refusal(&self, reason: RejectReason, weight: Weight) -> Cause {
+        let (sentence, _, until) = self.tell(reason, None);
+        let is_accepted = self.verdict.is_some_and(|verdict| verdict.reason.is_none());
+        if is_accepted && is_of_account(reason) {
+            let sentence = format!("{sentence}; that is over");
+            return Cause::new(reason.code(), Weight::Lately, sentence);
+        }
+        Cause {
+            remedy: self.remedy(reason),
+            until,
             ..Cause::new(reason.code(), weight, sentence)
         }
     }
@@ -93,7 +111,8 @@ impl Facts<'_> {
     ) -> Cause {
         let crossed = self.account().and_then(|account| account.crossed);
         let amount = crossed.map(|crossed| crossed.quota.amount());
-        let used_up = self.used_up((measure, period), amount, resets_at);
+        let reached = crossed.and_then(|crossed| crossed.reached_at);
+        let used_up = self.used_up((measure, period), amount, reached, resets_at);
         let rate = granted.and_then(|granted| granted.rate.as_ref());
         let rate = rate.map_or_else(String::new, |rate| format!(" ({rate})"));
         let applies = match self
@@ -107,7 +126,7 @@ impl Facts<'_> {
             }
         };
         Cause {
-            since: crossed.and_then(|crossed| crossed.reached_at),
+            since: reached,
             until: resets_at.find(),
             remedy: Some(self.quota_remedy(resets_at)),
             ..Cause::new(code, Weight::Hinders, format!("{used_up}; {applies}"))
@@ -143,8 +162,13 @@ impl Facts<'_> {
         }
     }
 
-    /// The reason with its times in the tenant's zone, since when it holds, and until when.
-    fn tell(&self, reason: RejectReason) -> (String, Option<Timestamp>, Option<Timestamp>) {
+    /// The reason with its times in the tenant's zone, since when it holds by what is stored of the
+    /// account, and until when.
+    fn tell(
+        &self,
+        reason: RejectReason,
+        account: Option<&Account>,
+    ) -> (String, Option<Timestamp>, Option<Timestamp>) {
         let at = |at: Timestamp| self.zone.show(at);
         match reason {
             RejectReason::QuotaUsedUp(crossing) => {
@@ -154,9 +178,9 @@ impl Facts<'_> {
                     period,
                     resets_at,
                 } = crossing;
-                let used_up = self.used_up((measure, period), Some(amount), resets_at);
-                let crossed = self.account().and_then(|account| account.crossed);
+                let crossed = account.and_then(|account| account.crossed);
                 let reached = crossed.and_then(|crossed| crossed.reached_at);
+                let used_up = self.used_up((measure, period), Some(amount), reached, resets_at);
                 let sentence = format!("{used_up}; nobody is let in with it");
                 (sentence, reached, resets_at.find())
             }
@@ -175,9 +199,9 @@ impl Facts<'_> {
                 let sentence = format!("the plan's validity ended at {}", at(ended_at));
                 (sentence, Some(ended_at), None)
             }
-            RejectReason::Disabled => self.tell_status("the account has been disabled"),
-            RejectReason::Suspended => self.tell_status("the account has been suspended"),
-            RejectReason::Pending => self.tell_status("the account waits to be activated"),
+            RejectReason::Disabled => self.tell_status("the account is disabled", account),
+            RejectReason::Suspended => self.tell_status("the account is suspended", account),
+            RejectReason::Pending => self.tell_status("the account is not activated yet", account),
             RejectReason::UnknownUser
             | RejectReason::MalformedUserName
             | RejectReason::WrongPassword { .. }
@@ -211,11 +235,15 @@ impl Facts<'_> {
         }
     }
 
-    fn tell_status(&self, sentence: &str) -> (String, Option<Timestamp>, Option<Timestamp>) {
-        let since = self.account().and_then(|account| account.status_since);
+    fn tell_status(
+        &self,
+        sentence: &str,
+        account: Option<&Account>,
+    ) -> (String, Option<Timestamp>, Option<Timestamp>) {
+        let since = account.and_then(|account| account.status_since);
         let sentence = since.map_or_else(
             || sentence.to_owned(),
-            |since| format!("{sentence} since {}", self.zone.show(since)),
+            |since| format!("{sentence}, since {}", self.zone.show(since)),
         );
         (sentence, since, None)
     }
@@ -224,15 +252,14 @@ impl Facts<'_> {
         &self,
         (measure, period): (Measure, Period),
         amount: Option<u64>,
+        reached_at: Option<Timestamp>,
         resets_at: ResetAt,
     ) -> String {
         let quota = quota_name(measure, period);
         let amount = amount.map_or_else(String::new, |amount| {
             format!(" of {}", amount_of(measure, amount))
         });
-        let crossed = self.account().and_then(|account| account.crossed);
-        let reached = crossed.and_then(|crossed| crossed.reached_at);
-        let reached = reached.map_or_else(String::new, |hour| {
+        let reached = reached_at.map_or_else(String::new, |hour| {
             format!(" in the hour from {}", self.zone.show(hour))
         });
         match resets_at.find() {
@@ -250,12 +277,24 @@ impl Facts<'_> {
             .map_or(self.user_name, |account| &account.username)
     }
 
-    pub(super) fn account(&self) -> Option<&super::Account> {
+    pub(super) fn account(&self) -> Option<&Account> {
         match self.whom {
             Whom::Subscriber(account) => Some(account),
             Whom::Rows | Whom::Nobody => None,
         }
     }
+}
+
+/// Whether it depends on the account and its plan alone, and on nothing that a router sends.
+const fn is_of_account(reason: RejectReason) -> bool {
+    reason.state().is_some()
+        || matches!(
+            reason,
+            RejectReason::QuotaUsedUp(_)
+                | RejectReason::OutsideHours { .. }
+                | RejectReason::NoLongerValid { .. }
+                | RejectReason::PlanMissing
+        )
 }
 
 fn quota_name(measure: Measure, period: Period) -> String {

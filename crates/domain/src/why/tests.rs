@@ -1,3 +1,5 @@
+//! Facts and the causes that they speak for, in their order.
+
 use std::net::Ipv4Addr;
 
 use super::*;
@@ -188,7 +190,7 @@ fn what_refuses_now_comes_first() {
         ("nas_unknown", Perhaps),
     ]);
     case.check_first(
-        "the account has been disabled since 19 Nov 2026 18:00 EAT",
+        "the account is disabled, since 19 Nov 2026 18:00 EAT",
         "`lastmile subscriber enable ana`",
     );
     let online = Case::refusing(RejectReason::Suspended)
@@ -277,6 +279,20 @@ fn wrong_passwords_since_the_last_login_are_counted() {
          from 02-00-00-00-00-01: the pap password is wrong",
         "have the password typed anew, or give another one: `lastmile subscriber set ana --password -`",
     );
+}
+
+#[test]
+fn what_depends_on_the_account_alone_is_over_when_nothing_would_be_refused() {
+    let over = Case::new().decided(60, 2, Some(RejectReason::Disabled));
+    over.check(&[("disabled", Weight::Lately)]);
+    over.check_first(
+        "2 logins were refused, the last one at 20 Nov 2026 17:59 EAT at NAS pop \
+         from 02-00-00-00-00-01: the account is disabled; that is over",
+        "",
+    );
+    let mut past = Case::new().decided(60, 2, Some(RejectReason::Disabled));
+    past.verdict = None;
+    past.check(&[("disabled", Weight::Likely)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use aaa::engine::Belief;
 use domain::access::GrantedTerms;
 use domain::auth_log::AuthOutcome;
 use domain::auth_log::shorthand::Logged;
@@ -52,19 +53,19 @@ pub(crate) struct ExplainArgs {
 
 /// What would be answered.
 #[derive(Debug, Serialize)]
-pub(super) struct Explanation {
-    pub(super) user_name: String,
+struct Explanation {
+    user_name: String,
     nas: String,
     nas_address: IpAddr,
     at: Timestamp,
-    pub(super) outcome: Outcome,
+    outcome: Outcome,
     /// The code of the reason; absent when it would be accepted.
-    pub(super) reason: Option<&'static str>,
-    pub(super) explanation: String,
+    reason: Option<&'static str>,
+    explanation: String,
     password: Password,
     trace: Vec<String>,
     /// What a plan or a garden grants; rows of FreeRADIUS' tables grant their attributes alone.
-    pub(super) grants: Option<GrantedTerms>,
+    grants: Option<GrantedTerms>,
     terms: Vec<String>,
     /// The address of a device that would be bound.
     binds_device: Option<String>,
@@ -75,7 +76,7 @@ pub(super) struct Explanation {
 /// How a decision comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
+enum Outcome {
     Accepted,
     Rejected,
 }
@@ -113,13 +114,7 @@ pub(crate) async fn run(context: &mut Context, args: ExplainArgs) -> Result<(), 
     };
     let at = args.at.unwrap_or_else(|| context.app.now());
     let rehearsed = stage.ask(source, asked, at).await?;
-    let is_compared = password.is_some() || has_credential(&dictionary, &attributes);
-    let mut explanation = Explanation::new(rehearsed, source, at);
-    explanation.user_name.clone_from(&args.user);
-    explanation.password = match is_compared {
-        true => Password::Compared,
-        false => Password::TakenAsGiven,
-    };
+    let explanation = Explanation::new(args.user, rehearsed);
     Ok(context.output.document(&explanation)?)
 }
 
@@ -147,7 +142,7 @@ fn read_attributes(dictionary: &Dictionary, args: &ExplainArgs) -> Result<Vec<Av
 }
 
 /// The address from which a router asks. Of a prefix it is the first one.
-pub(super) fn find_source(all: &[Nas], text: &str) -> Result<IpAddr, CliError> {
+fn find_source(all: &[Nas], text: &str) -> Result<IpAddr, CliError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.to_canonical());
     }
@@ -173,10 +168,13 @@ pub(super) fn find_source(all: &[Nas], text: &str) -> Result<IpAddr, CliError> {
 }
 
 impl Explanation {
-    pub(super) fn new(rehearsed: Rehearsed, source: IpAddr, at: Timestamp) -> Self {
+    fn new(user_name: String, rehearsed: Rehearsed) -> Self {
         let Rehearsed {
             answer,
             nas,
+            source_address,
+            at,
+            belief,
             request,
             code,
             reply,
@@ -190,14 +188,17 @@ impl Explanation {
         let steps = entry.trace.steps(logged.as_ref());
         let granted = answer.granted;
         Self {
-            user_name: entry.username.unwrap_or_default().into(),
+            user_name,
             nas: nas.name.as_str().to_owned(),
-            nas_address: source,
+            nas_address: source_address,
             at,
             outcome,
             reason: reason.map(|reason| reason.code()),
             explanation: reason.map_or_else(|| "granted".to_owned(), |reason| reason.to_string()),
-            password: Password::TakenAsGiven,
+            password: match belief {
+                Belief::Compared => Password::Compared,
+                Belief::Given => Password::TakenAsGiven,
+            },
             trace: steps.iter().map(ToString::to_string).collect(),
             terms: granted
                 .as_ref()

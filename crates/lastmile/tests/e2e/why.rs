@@ -24,6 +24,8 @@ on_both_databases!(
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const HOME: &str = "02-00-00-00-00-01";
+/// Is on the plan that has everything.
+const LENA: (&str, &str) = ("lena", "lena-pass-word-7");
 const PHONE: &str = "02-00-00-00-00-02";
 
 /// Attributes that are different in every reply.
@@ -137,7 +139,7 @@ fn what_is_explained_is_what_a_router_is_told(kind: DatabaseKind) {
         SAM,
         FAY,
         ("ANA", ANA.1),
-        ("lena", "lena-pass-word-7"),
+        LENA,
         ("walter", "walter-pass-word-8"),
         ("Bob", "bob-pass-word-1"),
         ("nobody", "at-all"),
@@ -153,7 +155,7 @@ fn what_is_explained_is_what_a_router_is_told(kind: DatabaseKind) {
     }
     // The login of a moment ago has bound the device, and another one finds no room.
     let begun = Instant::now();
-    while ask(&server, ("lena", "lena-pass-word-7"), PHONE).code != "Access-Reject" {
+    while ask(&server, LENA, PHONE).code != "Access-Reject" {
         assert!(begun.elapsed() < PATIENCE, "the device is not bound");
     }
     let other = explain(&site, "lena", PHONE);
@@ -222,28 +224,47 @@ fn the_counter_is_told_why(kind: DatabaseKind) {
     furnish(&site);
     site.command("tenant set --time-zone Africa/Nairobi");
     let server = site.program.serve();
-    let lena = ("lena", "lena-pass-word-7");
-
-    assert_eq!(codes(&why(&site, "sam")), ["no_attempt"]);
-    for _ in 0..2 {
-        ask(&server, (ANA.0, "guess"), HOME);
+    check_refusals(&site, &server);
+    check_quota(&site, &server);
+    check_accounts(&site);
+    check_names(&site, &server);
+    let text = site.command("why lena");
+    for part in [
+        "lena, ",
+        "(Africa/Nairobi)",
+        "What helps: ",
+        "Last logins:",
+        "Last sessions:",
+    ] {
+        assert!(text.contains(part), "{text}");
     }
-    let wrong = until_first(&site, "ana", "wrong_password");
+}
+
+/// A wrong password, and a device that finds no room.
+fn check_refusals(site: &Site, server: &Server) {
+    assert_eq!(codes(&why(site, "sam")), ["no_attempt"]);
+    for _ in 0..2 {
+        ask(server, (ANA.0, "guess"), HOME);
+    }
+    let wrong = until_first(site, "ana", "wrong_password");
     assert_eq!(wrong["causes"][0]["weight"], "likely");
     assert_eq!(wrong["verdict"]["outcome"], "accepted");
     assert_eq!(wrong["decisions"][0]["reason"], "wrong_password");
 
-    ask(&server, lena, HOME);
-    until_logged_for(&site, "lena", 1);
-    ask(&server, lena, PHONE);
-    let bound = until_first(&site, "lena", "device_limit");
+    ask(server, LENA, HOME);
+    until_logged_for(site, "lena", 1);
+    ask(server, LENA, PHONE);
+    let bound = until_first(site, "lena", "device_limit");
     assert_eq!(bound["causes"][0]["weight"], "refuses");
+}
 
-    ask(&server, lena, HOME);
-    until_logged_for(&site, "lena", 3);
-    report(&server, "lena", "Start", "0");
-    report(&server, "lena", "Interim-Update", "3000000000");
-    let used_up = until_first(&site, "lena", "quota_used_up");
+/// A quota that blocks, one that throttles, and a session that ends.
+fn check_quota(site: &Site, server: &Server) {
+    ask(server, LENA, HOME);
+    until_logged_for(site, "lena", 3);
+    report(server, "lena", "Start", "0");
+    report(server, "lena", "Interim-Update", "3000000000");
+    let used_up = until_first(site, "lena", "quota_used_up");
     let cause = &used_up["causes"][0];
     assert!(
         cause["since"].is_string() && cause["until"].is_string(),
@@ -258,17 +279,20 @@ fn the_counter_is_told_why(kind: DatabaseKind) {
     }
     assert!(codes(&used_up).contains(&"online"), "{used_up:#}");
     site.command("plan set full --at-limit throttle:1M/1M");
-    let slow = until_first(&site, "lena", "throttled");
+    let slow = until_first(site, "lena", "throttled");
     assert_eq!(slow["verdict"]["grants"]["rate"], "1M/1M");
-    report(&server, "lena", "Stop", "3000000000");
-    let cut = until_first(&site, "lena", "session_ended");
+    report(server, "lena", "Stop", "3000000000");
+    let cut = until_first(site, "lena", "session_ended");
     let sentence = cut["causes"][0]["sentence"].as_str().unwrap_or_default();
     assert!(sentence.contains("the line was lost"), "{sentence}");
+}
 
-    let walled = why(&site, "walter");
+/// How accounts stand, hours, and another time.
+fn check_accounts(site: &Site) {
+    let walled = why(site, "walter");
     assert_eq!(codes(&walled), ["walled", "no_attempt"]);
     assert_eq!(walled["verdict"]["grants"]["garden"], "unpaid");
-    let disabled = why(&site, "fay");
+    let disabled = why(site, "fay");
     assert_eq!(codes(&disabled)[0], "disabled");
     let closed = site
         .program
@@ -280,34 +304,26 @@ fn the_counter_is_told_why(kind: DatabaseKind) {
         (codes(&past), &past["verdict"]),
         (vec!["no_attempt"], &Value::Null)
     );
+}
 
-    let unknown = why(&site, "anna");
+/// Names that nobody has, and users of FreeRADIUS' tables.
+fn check_names(site: &Site, server: &Server) {
+    let unknown = why(site, "anna");
     assert_eq!(
         (&unknown["known"], codes(&unknown)),
         (&Value::from("nobody"), vec!["unknown_user", "near_name"])
     );
-    assert!(codes(&why(&site, "ana ")).contains(&"near_name"));
-    let case = why(&site, "bob");
+    assert!(codes(&why(site, "ana ")).contains(&"near_name"));
+    let case = why(site, "bob");
     assert!(case.to_string().contains("'Bob' has rows"), "{case:#}");
-    ask(&server, ("Bob", "guess"), HOME);
-    let of_rows = until_first(&site, "Bob", "wrong_password");
+    ask(server, ("Bob", "guess"), HOME);
+    let of_rows = until_first(site, "Bob", "wrong_password");
     assert_eq!(of_rows["known"], "rows");
     write(
-        &site,
+        site,
         "INSERT INTO radcheck (username, attribute, op, value) VALUES ('ana', 'Cleartext-Password', ':=', 'x');",
     );
-    assert!(codes(&why(&site, "ana")).contains(&"rows_hidden"));
-
-    let text = site.command("why lena");
-    for part in [
-        "lena, ",
-        "(Africa/Nairobi)",
-        "What helps: ",
-        "Last logins:",
-        "Last sessions:",
-    ] {
-        assert!(text.contains(part), "{text}");
-    }
+    assert!(codes(&why(site, "ana")).contains(&"rows_hidden"));
 }
 
 /// Waits until so many logins of somebody are in the log.

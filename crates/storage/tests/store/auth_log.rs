@@ -299,22 +299,25 @@ async fn a_log_ends_at_an_instant_and_has_several_names(database: Database) {
     assert_eq!(seconds(&["ana"], Some(0)).await, [0; 0]);
 }
 
-async fn what_the_log_forgets_leaves_the_last_decisions(database: Database) {
-    let store = database.store().await;
+fn of_ana(number: u8, nas: NasId, outcome: AuthOutcome) -> AuthLogEntry {
+    AuthLogEntry {
+        subscriber: Some(SubscriberId::new(START, [7; 10])),
+        ..entry(number, "Ana", nas, outcome)
+    }
+}
+
+/// Nine decisions about ana, about rob, who has rows, and about others.
+fn known_and_strangers() -> [AuthLogEntry; 9] {
     let nas = NasId::new(START, [1; 10]);
-    let subscriber = Some(SubscriberId::new(START, [7; 10]));
     let wrong = AuthOutcome::Rejected(RejectReason::WrongPassword {
         method: Method::MsChapV2,
     });
     let differs = AuthOutcome::Rejected(RejectReason::RowsDoNotMatch);
     let unknown = AuthOutcome::Rejected(RejectReason::UnknownUser);
-    let of_ana = |number, outcome| AuthLogEntry {
-        subscriber,
-        ..entry(number, "Ana", nas, outcome)
-    };
+    let of_ana = |number, outcome| of_ana(number, nas, outcome);
     let mut of_rows = Trace::new();
     of_rows.push(TraceStep::RowsFound);
-    let entries = [
+    [
         of_ana(1, AuthOutcome::Accepted),
         of_ana(2, wrong),
         of_ana(3, AuthOutcome::Accepted),
@@ -330,7 +333,12 @@ async fn what_the_log_forgets_leaves_the_last_decisions(database: Database) {
         },
         of_ana(8, wrong),
         of_ana(9, AuthOutcome::Accepted),
-    ];
+    ]
+}
+
+async fn what_the_log_forgets_leaves_the_last_decisions(database: Database) {
+    let store = database.store().await;
+    let entries = known_and_strangers();
     append(&store, &entries).await;
     let names = ["ANA", "rob", "stranger", ""].map(str::to_owned);
     let kept = async || {
@@ -370,7 +378,7 @@ async fn what_the_log_forgets_leaves_the_last_decisions(database: Database) {
             .unwrap(),
         1
     );
-    let old = of_ana(2, AuthOutcome::Accepted);
+    let old = of_ana(2, entries[0].nas, AuthOutcome::Accepted);
     append(
         &store,
         &[AuthLogEntry {
