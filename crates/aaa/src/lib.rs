@@ -31,6 +31,7 @@ pub mod port;
 pub mod proof;
 pub mod reply;
 pub mod request;
+mod row_limits;
 mod row_login;
 pub mod row_table;
 pub mod session_table;

@@ -76,6 +76,32 @@ impl<Kind> Id<Kind> {
     }
 }
 
+impl SubscriberId {
+    /// Since when somebody may be counted under it. An id that is no UUIDv7 was made of a name, and
+    /// tells no time.
+    pub fn counted_since(&self) -> Timestamp {
+        match self.uuid.get_version_num() {
+            8 => Timestamp::from_seconds(0),
+            _ => self.made_at(),
+        }
+    }
+}
+
+impl AuthId {
+    /// The id of an authentication that led into a walled garden: the same as any other, but for
+    /// its version, which is 8 (RFC 9562 §5.8).
+    pub fn walled(at: Timestamp, random: [u8; 10]) -> Self {
+        let mut octets = *Self::new(at, random).as_bytes();
+        octets[6] = octets[6] & 0x0f | 0x80;
+        Self::from_bytes(octets)
+    }
+
+    /// Whether the session was let into a walled garden, and nothing of its plan is used in there.
+    pub fn is_walled(&self) -> bool {
+        self.uuid.get_version_num() == 8
+    }
+}
+
 impl TenantId {
     /// The tenant of an installation that has only one; made by the first migration.
     pub const DEFAULT: Self =
@@ -158,6 +184,14 @@ mod tests {
         let late = NasId::new(Timestamp::from_micros(2_000_000), [0; 10]);
         assert!(early < late);
         assert_eq!(early.as_uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn an_authentication_tells_whether_it_led_into_a_garden() {
+        let at = Timestamp::from_seconds(1_800_000_000);
+        let (own, walled) = (AuthId::new(at, [0xff; 10]), AuthId::walled(at, [0xff; 10]));
+        assert!(!own.is_walled() && walled.is_walled());
+        assert_eq!((own.made_at(), walled.made_at()), (at, at));
     }
 
     #[test]

@@ -59,7 +59,8 @@ pub enum Manner {
     #[default]
     Native,
     /// As FreeRADIUS does it: a session that lasts into the next period gets that period's time
-    /// too (rlm_sqlcounter), and a window that closes within a minute is closed (rlm_logintime).
+    /// too (rlm_sqlcounter), and a window is open for as long as it was at the last full minute
+    /// (rlm_logintime).
     FreeRadius,
 }
 

@@ -27,6 +27,7 @@ use super::{Effect, Engine, Moment, Received, Waiting, Whose, complain};
 use crate::auth_log::fold::Conclusion;
 use crate::directory::SubscriberEntry;
 use crate::duplicate::Ticket;
+use crate::limits::Owner;
 use crate::metrics::{Count, Drop};
 use crate::nas_table::NasEntry;
 use crate::proof::{self, Checked, MsChapAnswer};
@@ -263,7 +264,9 @@ impl Engine {
         };
         let limits = plan.terms.limits.as_deref();
         let table = &self.context.limits;
-        let usage = limits.map(|limits| table.usage_at_login(entry, limits, now.timestamp));
+        let usage = limits.map(|limits| {
+            table.usage_at_login(&Owner::from(&entry.subscriber), limits, now.timestamp)
+        });
         let plan_at_limit = limits
             .and_then(|limits| limits.at_limit.plan())
             .and_then(|other| self.context.directory.find_plan(other));
@@ -336,6 +339,17 @@ impl Engine {
         self.context.sessions.admit(login, request.now)
     }
 
+    /// A new id, which tells in accounting on which terms the session was let in.
+    fn draw_auth(&mut self, decision: &Decision<'_>, now: Moment) -> AuthId {
+        let random = self.draw();
+        match &decision.verdict {
+            Verdict::Accept(grants) if grants.garden.is_some() => {
+                AuthId::walled(now.timestamp, random)
+            }
+            Verdict::Accept(_) | Verdict::Reject(_) => AuthId::new(now.timestamp, random),
+        }
+    }
+
     /// Writes the reply to a decision and the log entry, and sends it or holds it back.
     pub(super) fn conclude(
         &mut self,
@@ -351,7 +365,7 @@ impl Engine {
             now,
             ..
         } = request;
-        let auth = AuthId::new(now.timestamp, self.draw());
+        let auth = self.draw_auth(decision, now);
         let message = self.state_message(entry, decision);
         let message = message.as_ref().map(|text| text.as_str());
         let (written, outcome) = match &decision.verdict {

@@ -8,9 +8,6 @@ use super::{AtLimit, LimitUsage, Limits, Manner, Measure, Period, PeriodCounted,
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
-/// A window that closes sooner is closed, as rlm_logintime has it by default.
-const FREERADIUS_WINDOW_SECONDS_MIN: i64 = 60;
-
 /// What the limits are weighed against.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
@@ -120,23 +117,23 @@ fn weigh_windows(limits: &Limits, now: Timestamp) -> Result<Option<u32>, Refusal
     let Some(windows) = &limits.windows else {
         return Ok(None);
     };
-    let least_seconds = match limits.manner {
-        Manner::Native => 1,
-        Manner::FreeRadius => FREERADIUS_WINDOW_SECONDS_MIN,
-    };
     let until = match windows.look(&limits.zone, now) {
         Look::Open { until: None } => return Ok(None),
         Look::Open { until: Some(until) } => until,
         Look::Closed { until } => return Err(Refusal::OutsideHours { opens_at: until }),
     };
-    if until.seconds_since(now) < least_seconds {
+    if until.seconds_since(now) < 1 {
         let opens_at = match windows.look(&limits.zone, until) {
             Look::Closed { until } => until,
             Look::Open { .. } => until,
         };
         return Err(Refusal::OutsideHours { opens_at });
     }
-    Ok(Some(seconds_between(now, until)))
+    let from = match limits.manner {
+        Manner::Native => now,
+        Manner::FreeRadius => Timestamp::from_seconds(now.as_seconds().div_euclid(60) * 60),
+    };
+    Ok(Some(seconds_between(from, until)))
 }
 
 fn weigh_quota(
@@ -153,7 +150,7 @@ fn weigh_quota(
     };
     let left = NonZeroU64::new(quota.amount().saturating_sub(quota.measure.of(used)));
     let resets_at = match (quota.period, span) {
-        (Period::Day | Period::Week | Period::Month, Some(span)) => ResetAt::at(span.ends_at),
+        (Period::Hour | Period::Day | Period::Week | Period::Month, Some(span)) => ResetAt::at(span.ends_at),
         _ => ResetAt::NEVER,
     };
     let Some(left) = left else {
@@ -242,6 +239,7 @@ impl fmt::Display for Crossing {
         }
         match period {
             Period::Session => formatter.write_str(" for a session")?,
+            Period::Hour => formatter.write_str(" for an hour")?,
             Period::Day | Period::Week | Period::Month => {
                 write!(formatter, " for a {}", period.as_str())?;
             }

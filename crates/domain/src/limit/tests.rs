@@ -187,6 +187,40 @@ fn periods_begin_at_local_time() {
 }
 
 #[test]
+fn hours_begin_with_the_minute_of_the_resets() {
+    let hour = Period::Hour;
+    check_span(
+        "Asia/Kolkata",
+        "1",
+        hour,
+        "2026-11-20T18:29:59Z",
+        ("2026-11-20T17:30:00Z", "2026-11-20T18:30:00Z"),
+    );
+    check_span(
+        "UTC",
+        "06:20",
+        hour,
+        "2026-11-20T18:19:59Z",
+        ("2026-11-20T17:20:00Z", "2026-11-20T18:20:00Z"),
+    );
+    // Lord Howe puts its clocks back by half an hour, at 15:00 UTC.
+    for (now, begin, end) in [
+        ("14:59:59", "14:00:00", "15:00:00"),
+        ("15:00:00", "15:00:00", "15:30:00"),
+        ("15:30:00", "15:30:00", "16:30:00"),
+    ] {
+        let on_that_day = |clock: &str| format!("2026-04-04T{clock}Z");
+        check_span(
+            "Australia/Lord_Howe",
+            "1",
+            hour,
+            &on_that_day(now),
+            (&on_that_day(begin), &on_that_day(end)),
+        );
+    }
+}
+
+#[test]
 fn the_31st_is_the_last_day_of_a_short_month() {
     let month = Period::Month;
     check_span(
@@ -303,18 +337,6 @@ fn windows_are_read_and_written() {
     ] {
         assert!(raw.parse::<Windows>().is_err(), "{raw}");
     }
-}
-
-#[test]
-fn login_time_is_read_as_freeradius_reads_it() {
-    let windows = |raw| Windows::parse_login_time(raw).map(|windows| windows.to_string());
-    assert_eq!(windows("Mo0800-1800").as_deref(), Ok("Mo0800-1801"));
-    assert_eq!(
-        windows("Fr2200-0600").as_deref(),
-        Ok("Fr0000-0601,Fr2200-2400")
-    );
-    assert_eq!(windows("Wk").as_deref(), Ok("Wk"));
-    assert!(windows("Never").is_err());
 }
 
 #[track_caller]
@@ -549,7 +571,7 @@ fn freeradius_gives_a_session_the_next_period_too() {
 }
 
 #[test]
-fn a_window_that_is_about_to_close_is_closed() {
+fn a_window_lasts_to_its_end_or_as_long_as_at_the_full_minute() {
     let limits = |manner| Limits {
         windows: "Al0800-1800".parse().ok(),
         manner,
@@ -570,7 +592,11 @@ fn a_window_that_is_about_to_close_is_closed() {
         seconds(Manner::FreeRadius, "2026-11-20T17:59:00Z"),
         Ok(Some(60))
     );
-    assert_eq!(seconds(Manner::FreeRadius, "2026-11-20T17:59:01Z"), closed);
+    assert_eq!(
+        seconds(Manner::FreeRadius, "2026-11-20T17:59:59.5Z"),
+        Ok(Some(60))
+    );
+    assert_eq!(seconds(Manner::FreeRadius, "2026-11-20T18:00:00Z"), closed);
 }
 
 #[test]
@@ -639,7 +665,7 @@ fn any_period() -> impl Strategy<Value = PeriodCounted> {
 }
 
 fn any_quotas() -> impl Strategy<Value = Quotas> {
-    let quota = (0..4_usize, 0..5_usize, 1..20_u64).prop_map(|(measure, period, amount)| {
+    let quota = (0..4_usize, 0..6_usize, 1..20_u64).prop_map(|(measure, period, amount)| {
         let measure = [
             Measure::Traffic,
             Measure::Upload,
@@ -648,6 +674,7 @@ fn any_quotas() -> impl Strategy<Value = Quotas> {
         ][measure];
         let period = [
             Period::Session,
+            Period::Hour,
             Period::Day,
             Period::Week,
             Period::Month,
@@ -658,8 +685,7 @@ fn any_quotas() -> impl Strategy<Value = Quotas> {
         } else {
             3_000_000_000
         };
-        let amount = NonZeroU64::new(amount * unit).expect("at least 1");
-        Quota::new(measure, period, amount)
+        Quota::new(measure, period, amount * unit)
     });
     proptest::collection::vec(quota, 1..5)
         .prop_filter_map("each kind once", |quotas| Quotas::new(quotas).ok())

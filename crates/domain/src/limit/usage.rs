@@ -12,10 +12,12 @@ pub enum PeriodCounted {
     Week,
     Month,
     Total,
+    Hour,
 }
 
 /// Every period that is counted.
-pub const PERIODS_COUNTED: [PeriodCounted; 4] = [
+pub const PERIODS_COUNTED: [PeriodCounted; 5] = [
+    PeriodCounted::Hour,
     PeriodCounted::Day,
     PeriodCounted::Week,
     PeriodCounted::Month,
@@ -64,6 +66,7 @@ pub enum LimitFact {
 impl PeriodCounted {
     pub const fn period(self) -> Period {
         match self {
+            Self::Hour => Period::Hour,
             Self::Day => Period::Day,
             Self::Week => Period::Week,
             Self::Month => Period::Month,
@@ -82,6 +85,7 @@ impl PeriodCounted {
     pub const fn of(period: Period) -> Option<Self> {
         match period {
             Period::Session => None,
+            Period::Hour => Some(Self::Hour),
             Period::Day => Some(Self::Day),
             Period::Week => Some(Self::Week),
             Period::Month => Some(Self::Month),

@@ -35,7 +35,14 @@ pub(super) enum Base {
 }
 
 impl Counts {
+    /// Adds what a record says to a counter. Nobody is online in a span for longer than it lasts
+    /// so far: what a report brings over from the span before is cut off its time.
     pub(super) fn add(&mut self, meter: &Meter, record: &SessionRecord, amount: UsageAmount) {
+        let begun = record.at.seconds_since(meter.span.starts_at).max(0);
+        let amount = UsageAmount {
+            session_seconds: amount.session_seconds.min(begun.unsigned_abs()),
+            ..amount
+        };
         let count = self
             .0
             .entry((meter.subscriber, meter.period))

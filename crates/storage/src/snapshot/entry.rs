@@ -75,6 +75,7 @@ enum Vendor {
     Cisco,
     Wispr,
     Generic,
+    Coova,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -562,6 +563,7 @@ impl From<nas::Vendor> for Vendor {
             nas::Vendor::Cisco => Self::Cisco,
             nas::Vendor::Wispr => Self::Wispr,
             nas::Vendor::Generic => Self::Generic,
+            nas::Vendor::Coova => Self::Coova,
         }
     }
 }
@@ -573,6 +575,7 @@ impl From<Vendor> for nas::Vendor {
             Vendor::Cisco => Self::Cisco,
             Vendor::Wispr => Self::Wispr,
             Vendor::Generic => Self::Generic,
+            Vendor::Coova => Self::Coova,
         }
     }
 }

@@ -134,6 +134,7 @@ fn policy() -> TenantPolicy {
         handling,
     };
     TenantPolicy {
+        time_zone: "Asia/Kolkata".parse().expect("a zone"),
         tenant,
         language: "sw".parse().expect("a valid tag"),
         garden: Some(garden.id),
