@@ -180,6 +180,7 @@ fn subscriber(number: u32) -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        purchase: None,
     }
 }
 

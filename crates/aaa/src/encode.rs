@@ -217,11 +217,20 @@ mod tests {
         let none = RequestedService::default();
         check(Vendor::Mikrotik, &grants, none, &expected);
         let names = [
-            ("Mikrotik-Recv-Limit-Gigawords", "ChilliSpot-Max-Input-Gigawords"),
+            (
+                "Mikrotik-Recv-Limit-Gigawords",
+                "ChilliSpot-Max-Input-Gigawords",
+            ),
             ("Mikrotik-Recv-Limit", "ChilliSpot-Max-Input-Octets"),
-            ("Mikrotik-Xmit-Limit-Gigawords", "ChilliSpot-Max-Output-Gigawords"),
+            (
+                "Mikrotik-Xmit-Limit-Gigawords",
+                "ChilliSpot-Max-Output-Gigawords",
+            ),
             ("Mikrotik-Xmit-Limit", "ChilliSpot-Max-Output-Octets"),
-            ("Mikrotik-Total-Limit-Gigawords", "ChilliSpot-Max-Total-Gigawords"),
+            (
+                "Mikrotik-Total-Limit-Gigawords",
+                "ChilliSpot-Max-Total-Gigawords",
+            ),
             ("Mikrotik-Total-Limit", "ChilliSpot-Max-Total-Octets"),
         ];
         let coova: Vec<String> = expected

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use domain::accounting::{AccountingRecord, SessionEvent, SessionRecord};
 use domain::id::{SubscriberId, TenantId};
 use domain::limit::{
-    self, LimitFact, LimitNews, LimitUsage, Limits, Meter, PERIODS_COUNTED, Period, PeriodCounted,
-    Resets, Standing, ValidityStart, Zone,
+    self, Allowed, LimitFact, LimitNews, LimitUsage, Limits, Meter, PERIODS_COUNTED, Period,
+    PeriodCounted, Resets, Standing, TopUp, ValidityStart, Zone,
 };
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
@@ -42,6 +42,13 @@ pub(crate) struct Owner<'a> {
     pub(crate) id: SubscriberId,
     pub(crate) tenant: TenantId,
     pub(crate) username: &'a str,
+}
+
+/// Whose limits are weighed when usage is reported.
+struct Account<'a> {
+    id: SubscriberId,
+    purchased_at: Timestamp,
+    top_ups: &'a [TopUp],
 }
 
 impl<'a> From<&'a Subscriber> for Owner<'a> {
@@ -174,14 +181,21 @@ impl LimitTable {
                 }
             };
             if let Some(entry) = find_entry(directory, record) {
+                let has_top_ups = !entry.subscriber.top_ups().is_empty();
                 with_limits(&entry, |limits| {
-                    meters(entry.subscriber.id, limits, now).for_each(&mut add);
+                    for meter in meters(entry.subscriber.id, limits, now) {
+                        let period = meter.period.period();
+                        add(Meter {
+                            allowed: has_top_ups.then(|| Allowed::of(&limits.quotas, period)),
+                            ..meter
+                        });
+                    }
                 });
             } else if let Some(account) = RowAccount::find(directory, record) {
                 let zone = directory.policies().time_zone(record.tenant);
-                let spans = account.periods().filter_map(|period| {
-                    meter(account.id, period, Resets::FREERADIUS, &zone, now)
-                });
+                let spans = account
+                    .periods()
+                    .filter_map(|period| meter(account.id, period, Resets::FREERADIUS, &zone, now));
                 spans.for_each(add);
             }
         }
@@ -213,14 +227,24 @@ impl LimitTable {
                 let id = entry.subscriber.id;
                 with_limits(&entry, |limits| {
                     self.note_use(id, limits, record.at);
-                    self.weigh(id, limits, record, now);
+                    let account = Account {
+                        id,
+                        purchased_at: entry.subscriber.purchased_at(),
+                        top_ups: entry.subscriber.top_ups(),
+                    };
+                    self.weigh(&account, limits, record, now);
                 });
             } else if let Some(account) = RowAccount::find(directory, record) {
                 if account.counts_from_first_use() {
                     self.note_first_use(account.id, record.started_at());
                 }
                 if let Some(limits) = account.limits(directory, record, now) {
-                    self.weigh(account.id, &limits, record, now);
+                    let account = Account {
+                        id: account.id,
+                        purchased_at: account.id.counted_since(),
+                        top_ups: &[],
+                    };
+                    self.weigh(&account, &limits, record, now);
                 }
             }
         }
@@ -228,16 +252,18 @@ impl LimitTable {
 
     fn weigh(
         &self,
-        subscriber: SubscriberId,
+        account: &Account<'_>,
         limits: &Limits,
         record: &SessionRecord,
         now: Timestamp,
     ) {
+        let subscriber = account.id;
         let usage = self.usage(subscriber);
         let standing = Standing {
             usage: &usage,
-            purchased_at: subscriber.counted_since(),
+            purchased_at: account.purchased_at,
             session: record.total,
+            top_ups: account.top_ups,
         };
         let consequence = match limit::evaluate(limits, &standing, now) {
             Err(refusal) => Consequence::End(refusal),
@@ -314,8 +340,7 @@ fn meters(
 ) -> impl Iterator<Item = Meter> {
     let periods = PERIODS_COUNTED.into_iter().map(PeriodCounted::period);
     let periods = periods.filter(|period| limits.quotas.has(*period));
-    periods
-        .filter_map(move |period| meter(subscriber, period, limits.resets, &limits.zone, now))
+    periods.filter_map(move |period| meter(subscriber, period, limits.resets, &limits.zone, now))
 }
 
 /// Where the usage of a period is counted; nowhere when it is that of a session.
@@ -330,6 +355,7 @@ fn meter(
         subscriber,
         period: PeriodCounted::of(period)?,
         span: resets.span(period, zone, now)?,
+        allowed: None,
     })
 }
 

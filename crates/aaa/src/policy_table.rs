@@ -25,7 +25,9 @@ impl PolicyTable {
     /// The time zone that a tenant keeps.
     pub fn time_zone(&self, tenant: TenantId) -> Zone {
         let policy = self.find(tenant);
-        policy.map(|policy| policy.time_zone.clone()).unwrap_or_default()
+        policy
+            .map(|policy| policy.time_zone.clone())
+            .unwrap_or_default()
     }
 
     /// What subscribers in a state are told.

@@ -81,6 +81,7 @@ fn subscriber() -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        purchase: None,
     }
 }
 

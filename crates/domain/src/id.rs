@@ -28,6 +28,8 @@ pub enum SubscriberKind {}
 pub enum SessionKind {}
 /// What a suspended subscriber may reach.
 pub enum GardenKind {}
+/// Something bought beyond a plan's quotas.
+pub enum TopUpKind {}
 /// Several routers under one name.
 pub enum NasGroupKind {}
 /// One authentication; travels to the router and back in Class.
@@ -39,6 +41,7 @@ pub type PlanId = Id<PlanKind>;
 pub type SubscriberId = Id<SubscriberKind>;
 pub type SessionId = Id<SessionKind>;
 pub type AuthId = Id<AuthKind>;
+pub type TopUpId = Id<TopUpKind>;
 pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 

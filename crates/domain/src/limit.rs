@@ -12,6 +12,7 @@ mod allowance;
 mod amount;
 mod calendar;
 mod quota;
+mod top_up;
 mod usage;
 mod validity;
 mod window;
@@ -20,6 +21,7 @@ pub use allowance::{Allowance, Crossing, Refusal, ResetAt, Standing, VolumeLeft,
 pub use amount::{ByteAmount, DurationAmount};
 pub use calendar::{Resets, ResetsError, Span, Weekday, Zone, ZoneError};
 pub use quota::{Measure, Period, Quota, QuotaError, Quotas};
+pub use top_up::{Allowed, Beyond, TopUp, TopUpMeasure, consume};
 pub use usage::{Counter, LimitFact, LimitNews, LimitUsage, Meter, PERIODS_COUNTED, PeriodCounted};
 pub use validity::{Validity, ValidityError, ValidityStart};
 pub use window::{Windows, WindowsError};

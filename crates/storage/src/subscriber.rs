@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use domain::change::Change;
 use domain::credential::{Credential, HashScheme, PasswordHash};
 use domain::id::{Id, PlanId, SubscriberId, TenantId};
+use domain::limit::TopUp;
 use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::Bindings;
 use domain::subscriber::state::{AccessState, Cause, StateChange};
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{Purchase, StaticAddresses, Subscriber, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -49,6 +50,7 @@ pub struct NewSubscriber {
     pub credential: Credential,
     pub plan: PlanId,
     pub status: SubscriberStatus,
+    pub starts_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub addresses: StaticAddresses,
     pub sessions: SessionTerms,
@@ -59,6 +61,7 @@ pub struct NewSubscriber {
 pub struct SubscriberPatch {
     pub credential: Option<Credential>,
     pub plan: Option<PlanId>,
+    pub starts_at: Option<Option<Timestamp>>,
     pub expires_at: Option<Option<Timestamp>>,
     pub ipv4: Option<Option<Ipv4Addr>>,
     pub ipv6_prefix: Option<Option<Ipv6Net>>,
@@ -95,6 +98,8 @@ pub struct SubscriberSummary {
     pub status: SubscriberStatus,
     /// What the status and the time make of the account now.
     pub state: AccessState,
+    /// Nothing is granted before.
+    pub starts_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     #[serde(flatten)]
     pub addresses: StaticAddresses,
@@ -295,6 +300,7 @@ pub(crate) fn named(new: NewSubscriber, id: SubscriberId) -> Subscriber {
         addresses: new.addresses,
         sessions: new.sessions,
         bindings: Bindings::default(),
+        purchase: Purchase::new(new.starts_at, Vec::new()),
     }
 }
 
@@ -318,6 +324,7 @@ pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -
         session_policy: subscriber.sessions.session_policy.map(stored_policy),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
+        starts_at: subscriber.starts_at().map(Timestamp::as_micros),
     }
 }
 
@@ -337,6 +344,7 @@ pub(crate) struct StoredSubscriber<'r> {
     pub(crate) ipv6_delegated: Option<&'r str>,
     pub(crate) session_limit: Option<i64>,
     pub(crate) session_policy: Option<&'r str>,
+    pub(crate) starts_at: Option<i64>,
 }
 
 impl<'r> From<&'r Model> for StoredSubscriber<'r> {
@@ -355,6 +363,7 @@ impl<'r> From<&'r Model> for StoredSubscriber<'r> {
             ipv6_delegated: model.ipv6_delegated.as_deref(),
             session_limit: model.session_limit,
             session_policy: model.session_policy.as_deref(),
+            starts_at: model.starts_at,
         }
     }
 }
@@ -365,6 +374,7 @@ impl StoredSubscriber<'_> {
         self,
         keys: &KeyRing,
         bindings: Bindings,
+        top_ups: Vec<TopUp>,
     ) -> Result<Subscriber, StoreError> {
         let row = self.row_name();
         let plain = SUBSCRIBER_CREDENTIAL.unseal(keys, self.id, self.credential)?;
@@ -380,6 +390,7 @@ impl StoredSubscriber<'_> {
             addresses: self.addresses()?,
             sessions: self.sessions()?,
             bindings,
+            purchase: Purchase::new(self.starts_at.map(Timestamp::from_micros), top_ups),
         })
     }
 
@@ -502,6 +513,9 @@ fn patched_row(
     if let Some(plan) = patch.plan {
         row.plan = ActiveValue::Set(plan.as_uuid());
     }
+    if let Some(starts_at) = patch.starts_at {
+        row.starts_at = ActiveValue::Set(starts_at.map(Timestamp::as_micros));
+    }
     if let Some(expires_at) = patch.expires_at {
         row.expires_at = ActiveValue::Set(expires_at.map(Timestamp::as_micros));
     }
@@ -542,6 +556,7 @@ fn summary(
         plan_id: Id::from_uuid(model.plan),
         status,
         state: AccessState::at(status, expires_at, grace, now),
+        starts_at: model.starts_at.map(Timestamp::from_micros),
         expires_at,
         addresses: stored.addresses()?,
         sessions: stored.sessions()?,

@@ -39,6 +39,7 @@ const INSERT: Insert<'static> = Insert {
         "session_policy",
         "created_at",
         "updated_at",
+        "starts_at",
     ],
     on_conflict: "",
 };
@@ -228,7 +229,7 @@ fn chunk_refusal(error: DbErr, chunk: &[Subscriber]) -> StoreError {
     refusal(error, &chunk[0].username, plan)
 }
 
-fn values(row: Model) -> [Value; 15] {
+fn values(row: Model) -> [Value; 16] {
     [
         row.id.into(),
         row.tenant.into(),
@@ -245,6 +246,7 @@ fn values(row: Model) -> [Value; 15] {
         row.session_policy.into(),
         row.created_at.into(),
         row.updated_at.into(),
+        row.starts_at.into(),
     ]
 }
 
@@ -272,6 +274,7 @@ mod tests {
             addresses: StaticAddresses::default(),
             sessions: SessionTerms::default(),
             bindings: Bindings::default(),
+            purchase: None,
         };
         let mut many = vec![one; ENTRIES_MAX];
         assert_eq!(changes(&many).len(), ENTRIES_MAX);

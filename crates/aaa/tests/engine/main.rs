@@ -20,6 +20,7 @@ mod realms;
 mod registry;
 #[path = "../support/request.rs"]
 mod request;
+mod row_limits;
 mod rows;
 mod script;
 mod slow_hash;

@@ -258,6 +258,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        purchase: None,
     }
 }
 

@@ -77,6 +77,10 @@ pub enum RejectReason {
     DeviceDiffers,
     UnknownRealm,
     RealmElsewhere,
+    /// The account begins later.
+    NotValidYet {
+        at: Timestamp,
+    },
 }
 
 impl RejectReason {
@@ -117,6 +121,7 @@ impl RejectReason {
             Self::DeviceDiffers => "device_differs",
             Self::UnknownRealm => "unknown_realm",
             Self::RealmElsewhere => "realm_elsewhere",
+            Self::NotValidYet { .. } => "not_valid_yet",
         }
     }
 
@@ -133,6 +138,7 @@ impl RejectReason {
             },
             Self::OutsideHours { .. } => "Your plan does not cover this time",
             Self::NoLongerValid { .. } => "Your plan has ended",
+            Self::NotValidYet { .. } => "Your plan has not begun yet",
             Self::NasNotAllowed => "Your account cannot be used here",
             Self::DeviceLimit { .. } | Self::PrivateDeviceLimit { .. } => {
                 "Your account is used on too many devices"
@@ -203,6 +209,7 @@ impl RejectReason {
             | Self::QuotaUsedUp(_)
             | Self::OutsideHours { .. }
             | Self::NoLongerValid { .. }
+            | Self::NotValidYet { .. }
             | Self::RealmElsewhere => None,
         }
     }
@@ -277,6 +284,7 @@ impl fmt::Display for RejectReason {
             Self::NoLongerValid { ended_at } => {
                 write!(formatter, "the plan's validity ended at {ended_at}")
             }
+            Self::NotValidYet { at } => write!(formatter, "the subscriber begins at {at}"),
             Self::Pending => formatter.write_str("the subscriber is not activated yet"),
             Self::Suspended => formatter.write_str("the subscriber is suspended"),
             Self::NoGarden { state } => write!(

@@ -194,6 +194,7 @@ fn weigh(
         // Rows count from the first use alone.
         purchased_at: now,
         session: UsageAmount::default(),
+        top_ups: &[],
     };
     let allowance = limit::evaluate(limits, &standing, now)?;
     if let Some(until) = allowance.valid_until {

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use super::top_up::{self, Left};
 use super::window::Look;
-use super::{AtLimit, LimitUsage, Limits, Manner, Measure, Period, PeriodCounted, Quota};
+use super::{
+    AtLimit, LimitUsage, Limits, Manner, Measure, Period, PeriodCounted, Quota, TopUp, TopUpMeasure,
+};
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
@@ -12,10 +15,12 @@ use crate::usage::UsageAmount;
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
     pub usage: &'a LimitUsage,
-    /// When the subscriber was added.
+    /// When the subscriber was added, or begins.
     pub purchased_at: Timestamp,
     /// What the session has used; nothing at a login.
     pub session: UsageAmount,
+    /// What was bought beyond the quotas.
+    pub top_ups: &'a [TopUp],
 }
 
 /// What is left.
@@ -148,9 +153,18 @@ fn weigh_quota(
         (Some(period), Some(span)) => standing.usage.used(period, span),
         _ => standing.session,
     };
-    let left = NonZeroU64::new(quota.amount().saturating_sub(quota.measure.of(used)));
+    let own = quota.amount().saturating_sub(quota.measure.of(used));
+    let bought = match quota.period {
+        Period::Session => Left::default(),
+        Period::Hour | Period::Day | Period::Week | Period::Month | Period::Total => {
+            top_up::left(standing.top_ups, TopUpMeasure::of(quota.measure), now)
+        }
+    };
+    let left = NonZeroU64::new(own.saturating_add(bought.amount));
     let resets_at = match (quota.period, span) {
-        (Period::Hour | Period::Day | Period::Week | Period::Month, Some(span)) => ResetAt::at(span.ends_at),
+        (Period::Hour | Period::Day | Period::Week | Period::Month, Some(span)) => {
+            ResetAt::at(span.ends_at)
+        }
         _ => ResetAt::NEVER,
     };
     let Some(left) = left else {
@@ -169,6 +183,9 @@ fn weigh_quota(
         }
         return;
     };
+    // What is told is right until something that was bought ends.
+    let until = bought.until.map(|until| seconds_between(now, until));
+    allowance.seconds_left = least(allowance.seconds_left, until);
     let volume_left = &mut allowance.volume_left;
     match quota.measure {
         Measure::Traffic => volume_left.traffic = least(volume_left.traffic, Some(left)),

@@ -1,6 +1,6 @@
 //! What a subscriber has used of the periods that quotas last for.
 
-use super::{Period, Span};
+use super::{Allowed, Period, Span};
 use crate::id::SubscriberId;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
@@ -44,6 +44,8 @@ pub struct Meter {
     pub subscriber: SubscriberId,
     pub period: PeriodCounted,
     pub span: Span,
+    /// What is used beyond this is taken from the top-ups, when there are any.
+    pub allowed: Option<Allowed>,
 }
 
 /// What is stored for the limits of a subscriber.

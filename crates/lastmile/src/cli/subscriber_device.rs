@@ -1,8 +1,5 @@
 //! `lastmile subscriber device`: the devices that a subscriber is bound to.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-
 use domain::access::Claim;
 use domain::id::TenantId;
 use domain::mac::Mac;
@@ -12,7 +9,7 @@ use serde::Serialize;
 use storage::error::{Resource, StoreError};
 use storage::subscriber_device::{BoundDevice, DeviceEvent};
 
-use super::context::{Context, Deed, DryRun, ListSize};
+use super::context::{Context, Deed, DryRun, ListSize, actor};
 use super::error::CliError;
 use super::subscriber;
 use crate::output::{Extent, Record};
@@ -204,14 +201,6 @@ async fn forget(
         listing.finish()?;
     }
     Ok(())
-}
-
-/// Who runs this command, for the record.
-fn actor() -> String {
-    match fs::metadata("/proc/self") {
-        Ok(process) => format!("command line, user {}", process.uid()),
-        Err(_) => "command line".to_owned(),
-    }
 }
 
 fn not_there(error: StoreError, username: &Username) -> CliError {

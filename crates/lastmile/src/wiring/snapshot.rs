@@ -450,6 +450,7 @@ mod tests {
                 addresses: StaticAddresses::default(),
                 sessions: SessionTerms::default(),
                 bindings: Bindings::default(),
+                purchase: None,
             };
             draft.add_subscriber(&subscriber).expect("there is room");
         }

@@ -45,7 +45,7 @@ const BOB: &str = "
 
 /// Writes to the database as another program does.
 #[track_caller]
-fn write(site: &Site, sql: &str) {
+pub(crate) fn write(site: &Site, sql: &str) {
     match site.database.kind() {
         DatabaseKind::Sqlite => {
             sqlite3::run(&site.program.data_dir().join("lastmile.db"), sql);

@@ -19,7 +19,8 @@ use crate::subscriber::StoredSubscriber;
 
 /// The columns of a row, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, tenant, username, credential_kind, credential, plan, \
-    status, expires_at, ipv4, ipv6_prefix, ipv6_delegated, session_limit, session_policy";
+    status, expires_at, ipv4, ipv6_prefix, ipv6_delegated, session_limit, session_policy, \
+    starts_at";
 
 /// Lots of rows that are unsealed at the same time.
 const LOTS_MAX: usize = 2;
@@ -90,7 +91,8 @@ fn unsealed(
         (None, None) => Err(sqlx::Error::RowNotFound),
     };
     let stored = stored?;
-    stored.unsealed(keys, bound.take(stored.id))
+    let (bindings, top_ups) = bound.take(stored.id);
+    stored.unsealed(keys, bindings, top_ups)
 }
 
 fn stored<'r, R: Row>(row: &'r R) -> Result<StoredSubscriber<'r>, sqlx::Error>
@@ -115,6 +117,7 @@ where
         ipv6_delegated: row.try_get(10)?,
         session_limit: row.try_get(11)?,
         session_policy: row.try_get(12)?,
+        starts_at: row.try_get(13)?,
     })
 }
 

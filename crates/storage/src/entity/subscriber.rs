@@ -21,6 +21,7 @@ pub(crate) struct Model {
     pub session_policy: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub starts_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,12 +9,12 @@ use std::str::FromStr;
 use domain::accounting::SessionKey;
 use domain::credential::Credential;
 use domain::id::Id;
-use domain::limit::{AtLimit, Limits, Manner, Validity, ValidityStart};
+use domain::limit::{AtLimit, Limits, Manner, TopUp, TopUpMeasure, Validity, ValidityStart};
 use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
-use domain::subscriber::{StaticAddresses, Subscriber};
+use domain::subscriber::{Purchase, StaticAddresses, Subscriber};
 use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv6Net};
@@ -153,6 +153,17 @@ pub(super) struct SubscriberEntry<'a> {
     session_limit: Option<u16>,
     session_policy: Option<Policy>,
     bindings: BindingsEntry,
+    starts_at_micros: Option<i64>,
+    top_ups: Vec<TopUpEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TopUpEntry {
+    id: [u8; 16],
+    is_time: bool,
+    amount: u64,
+    used: u64,
+    ends_at_micros: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -317,6 +328,7 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             addresses,
             sessions,
             bindings,
+            purchase: _,
         } = subscriber;
         let StaticAddresses {
             ipv4,
@@ -340,6 +352,8 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             session_limit: sessions.session_limit.map(SessionLimit::as_sessions),
             session_policy: sessions.session_policy.map(Policy::from),
             bindings: bindings.into(),
+            starts_at_micros: subscriber.starts_at().map(Timestamp::as_micros),
+            top_ups: subscriber.top_ups().iter().map(TopUpEntry::of).collect(),
         })
     }
 }
@@ -486,6 +500,32 @@ impl LimitsEntry {
     }
 }
 
+impl TopUpEntry {
+    fn of(top_up: &TopUp) -> Self {
+        Self {
+            id: *top_up.id.as_bytes(),
+            is_time: top_up.measure == TopUpMeasure::Time,
+            amount: top_up.amount,
+            used: top_up.used,
+            ends_at_micros: top_up.ends_at.map(Timestamp::as_micros),
+        }
+    }
+
+    fn into_domain(self) -> TopUp {
+        TopUp {
+            id: Id::from_bytes(self.id),
+            measure: if self.is_time {
+                TopUpMeasure::Time
+            } else {
+                TopUpMeasure::Data
+            },
+            amount: self.amount,
+            used: self.used,
+            ends_at: self.ends_at_micros.map(Timestamp::from_micros),
+        }
+    }
+}
+
 impl SubscriberEntry<'_> {
     fn into_domain(self) -> Result<Subscriber, Unreadable> {
         let session_limit = self.session_limit.map(SessionLimit::new).transpose();
@@ -512,6 +552,13 @@ impl SubscriberEntry<'_> {
                 session_policy: self.session_policy.map(SessionPolicy::from),
             },
             bindings: self.bindings.into(),
+            purchase: Purchase::new(
+                self.starts_at_micros.map(Timestamp::from_micros),
+                self.top_ups
+                    .into_iter()
+                    .map(TopUpEntry::into_domain)
+                    .collect(),
+            ),
         })
     }
 }

@@ -3,7 +3,7 @@
 use domain::credential::Credential;
 use domain::garden::{Garden, GardenTerms};
 use domain::id::Id;
-use domain::limit::{AtLimit, Limits, Validity, ValidityStart};
+use domain::limit::{AtLimit, Limits, TopUp, TopUpMeasure, Validity, ValidityStart};
 use domain::message::StateMessage;
 use domain::nas::{
     MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, Vendor,
@@ -16,7 +16,7 @@ use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::{Bindings, NasBinding};
 use domain::subscriber::state::AccessState;
-use domain::subscriber::{StaticAddresses, SubscriberStatus};
+use domain::subscriber::{Purchase, StaticAddresses, SubscriberStatus};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -52,6 +52,7 @@ fn subscriber(number: u128, password: &str) -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        purchase: None,
     }
 }
 
@@ -218,6 +219,16 @@ fn entries() -> Vec<SnapshotEntry> {
                 .map(|mac| mac.parse().expect("a valid address"))
                 .collect(),
         },
+        purchase: Purchase::new(
+            Some(Timestamp::from_micros(7)),
+            vec![TopUp {
+                id: Id::from_bytes([6; 16]),
+                measure: TopUpMeasure::Time,
+                amount: u64::MAX,
+                used: 8,
+                ends_at: Some(Timestamp::from_micros(9)),
+            }],
+        ),
         expires_at: Some(Timestamp::from_micros(-1)),
         addresses: StaticAddresses {
             ipv4: Some([100, 64, 0, 7].into()),

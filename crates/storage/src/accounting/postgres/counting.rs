@@ -8,7 +8,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use crate::accounting::counts::{Base, Count, Counts, news};
+use super::paying;
+use crate::accounting::counts::{Base, Count, Counts, Due, news};
 use crate::column::{loaded_count, stored_count};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
@@ -65,15 +66,21 @@ pub(super) async fn count(
         load(connection, &mut places).await?;
     }
     let mut counted = Vec::with_capacity(places.len());
+    let mut due = Due::default();
     for place in &places {
         let base = match place.count.base(place.stored) {
             Base::Known(used) => used,
             Base::Passed => continue,
             Base::Unknown => sum(connection, place).await?,
         };
-        counted.push((place, place.count.onto(base)));
+        let counter = place.count.onto(base);
+        due.add(place.subscriber, place.count, base, counter);
+        counted.push((place, counter));
     }
     write(connection, &counted, at).await?;
+    for (payer, beyond) in due.into_all() {
+        paying::pay(connection, payer, beyond, at).await?;
+    }
     let news = counted
         .into_iter()
         .map(|(place, counter)| news(place.subscriber, place.period, counter));
