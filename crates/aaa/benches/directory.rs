@@ -181,6 +181,7 @@ fn subscriber(number: u32) -> Subscriber {
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
         changed: SubscriberInstants::default(),
+        purchase: None,
     }
 }
 

@@ -192,9 +192,9 @@ impl Directory {
         self.plans.pin().get(&id)?.0.load_full()
     }
 
-    /// Whether any plan may have limits.
+    /// Whether any plan or any row may have limits.
     pub(crate) fn has_limits(&self) -> bool {
-        self.has_limits.load(Relaxed)
+        self.has_limits.load(Relaxed) || self.rows.has_limits()
     }
 
     pub fn subscriber_count(&self) -> usize {

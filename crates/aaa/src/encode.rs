@@ -1,8 +1,10 @@
 //! Turns the granted terms into reply attributes, one encoder for each vendor.
 
 mod cisco;
+mod coova;
 mod mikrotik;
 pub mod rows;
+mod volume;
 mod wispr;
 
 use domain::access::Grants;
@@ -34,6 +36,7 @@ pub fn write_grants(
         Vendor::Mikrotik => mikrotik::write(writer, grants),
         Vendor::Cisco => cisco::write(writer, grants),
         Vendor::Wispr => wispr::write(writer, grants),
+        Vendor::Coova => coova::write(writer, grants),
         Vendor::Generic => Ok(()),
     }
 }
@@ -61,7 +64,7 @@ fn write_standard(
         match vendor {
             // It has an attribute of its own for this, and Filter-Id is something else there.
             Vendor::Mikrotik => {}
-            Vendor::Cisco | Vendor::Wispr | Vendor::Generic => {
+            Vendor::Cisco | Vendor::Wispr | Vendor::Coova | Vendor::Generic => {
                 writer.push_text(kind::FILTER_ID, list)?;
             }
         }
@@ -169,6 +172,16 @@ mod tests {
             ],
         );
         check(
+            Vendor::Coova,
+            &grants,
+            none,
+            &[
+                interim,
+                "WISPr-Bandwidth-Max-Up = 25000000",
+                "WISPr-Bandwidth-Max-Down = 50000000",
+            ],
+        );
+        check(
             Vendor::Cisco,
             &grants,
             none,
@@ -204,6 +217,32 @@ mod tests {
         let expected: Vec<_> = interim.iter().chain(expected).copied().collect();
         let none = RequestedService::default();
         check(Vendor::Mikrotik, &grants, none, &expected);
+        let names = [
+            (
+                "Mikrotik-Recv-Limit-Gigawords",
+                "ChilliSpot-Max-Input-Gigawords",
+            ),
+            ("Mikrotik-Recv-Limit", "ChilliSpot-Max-Input-Octets"),
+            (
+                "Mikrotik-Xmit-Limit-Gigawords",
+                "ChilliSpot-Max-Output-Gigawords",
+            ),
+            ("Mikrotik-Xmit-Limit", "ChilliSpot-Max-Output-Octets"),
+            (
+                "Mikrotik-Total-Limit-Gigawords",
+                "ChilliSpot-Max-Total-Gigawords",
+            ),
+            ("Mikrotik-Total-Limit", "ChilliSpot-Max-Total-Octets"),
+        ];
+        let coova: Vec<String> = expected
+            .iter()
+            .map(|shown| {
+                let renamed = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+                names.iter().fold((*shown).to_owned(), renamed)
+            })
+            .collect();
+        let coova: Vec<_> = coova.iter().map(String::as_str).collect();
+        check(Vendor::Coova, &grants, none, &coova);
         for vendor in [Vendor::Generic, Vendor::Cisco, Vendor::Wispr] {
             check(vendor, &grants, none, &interim);
         }

@@ -19,7 +19,7 @@ use crate::directory::Directory;
 use crate::engine::{Belief, Context, Effect, Engine, Moment, Received, Role};
 use crate::guard::{Attempt, Claimed, Guard, GuardOptions, Station};
 use crate::inbox::Completion;
-use crate::limits::LimitTable;
+use crate::limits::{LimitTable, Owner};
 use crate::metrics::{Drop, Metrics};
 use crate::nas_table::NasEntry;
 use crate::node;
@@ -108,7 +108,8 @@ impl DryRun {
         };
         let plan = entry.plan.load();
         if let Some(of_plan) = plan.as_ref().and_then(|plan| plan.terms.limits.as_deref()) {
-            let _usage = limits.usage_at_login(&entry, of_plan, self.now.timestamp);
+            let _usage =
+                limits.usage_at_login(&Owner::from(subscriber), of_plan, self.now.timestamp);
         }
         limits.take_questions()
     }

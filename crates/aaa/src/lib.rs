@@ -36,6 +36,7 @@ pub mod proof;
 pub mod reply;
 pub mod request;
 pub mod rights;
+mod row_limits;
 mod row_login;
 pub mod row_table;
 mod row_terms;

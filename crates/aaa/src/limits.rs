@@ -1,4 +1,4 @@
-//! What subscribers have used of their plans' limits, in memory: read without locks, brought up by
+//! What subscribers have used of the limits of their plans and rows, in memory: read without locks, brought up by
 //! what the journal has committed and by what other nodes have stored.
 //!
 //! Counters are never added to here. The database adds in the journal's transaction and says what
@@ -8,10 +8,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::accounting::{AccountingRecord, SessionEvent, SessionRecord};
-use domain::id::SubscriberId;
+use domain::id::{SubscriberId, TenantId};
 use domain::limit::{
-    self, LimitFact, LimitNews, LimitUsage, Limits, Meter, PERIODS_COUNTED, Standing, ValidityStart,
+    self, Allowed, LimitFact, LimitNews, LimitUsage, Limits, Meter, PERIODS_COUNTED, Period,
+    PeriodCounted, Resets, Standing, TopUp, ValidityStart, Zone,
 };
+use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
 use foldhash::fast::RandomState;
 use papaya::HashMap;
@@ -20,6 +22,7 @@ use crate::directory::{Directory, SubscriberEntry};
 use crate::metrics::{Count, Metrics};
 use crate::port::LimitQuestion;
 use crate::rights::notices::Notices;
+use crate::row_limits::RowAccount;
 
 mod crossing;
 mod keeper;
@@ -37,7 +40,32 @@ const LEARNT_IN_A_TURN: usize = 256;
 /// How far the beginning of a session may be off that is computed from its length.
 const BEGIN_SLACK_SECONDS: i64 = 5;
 
-/// The usage of subscribers whose plans have limits.
+/// Who uses something up, and under which name accounting has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner<'a> {
+    pub(crate) id: SubscriberId,
+    pub(crate) tenant: TenantId,
+    pub(crate) username: &'a str,
+}
+
+/// Whose limits are weighed when usage is reported.
+struct Account<'a> {
+    id: SubscriberId,
+    purchased_at: Timestamp,
+    top_ups: &'a [TopUp],
+}
+
+impl<'a> From<&'a Subscriber> for Owner<'a> {
+    fn from(subscriber: &'a Subscriber) -> Self {
+        Self {
+            id: subscriber.id,
+            tenant: subscriber.tenant,
+            username: subscriber.username.as_str(),
+        }
+    }
+}
+
+/// The usage of subscribers whose plans have limits, and of users whose rows have.
 #[derive(Debug)]
 pub struct LimitTable {
     usage: HashMap<SubscriberId, LimitUsage, RandomState>,
@@ -72,20 +100,19 @@ impl LimitTable {
     /// just begun.
     pub(crate) fn usage_at_login(
         &self,
-        entry: &SubscriberEntry,
+        owner: &Owner<'_>,
         limits: &Limits,
         now: Timestamp,
     ) -> LimitUsage {
-        let subscriber = &entry.subscriber;
-        let usage = self.usage(subscriber.id);
-        for meter in meters(subscriber.id, limits, now) {
+        let usage = self.usage(owner.id);
+        for meter in meters(owner.id, limits, now) {
             let counter = usage.counter(meter.period);
             if counter.is_some_and(|counter| counter.span == meter.span) {
                 continue;
             }
             let question = LimitQuestion {
-                tenant: subscriber.tenant,
-                username: subscriber.username.as_str().into(),
+                tenant: owner.tenant,
+                username: owner.username.into(),
                 meter,
             };
             if !self.wishes.ask(question) {
@@ -105,12 +132,14 @@ impl LimitTable {
         let begins_now = limits
             .validity
             .is_some_and(|validity| validity.start == ValidityStart::FirstUse);
-        if !begins_now
-            || self
-                .usage(subscriber)
-                .first_use
-                .is_some_and(|known| known <= at)
-        {
+        if begins_now {
+            self.note_first_use(subscriber, at);
+        }
+    }
+
+    fn note_first_use(&self, subscriber: SubscriberId, at: Timestamp) {
+        let known = self.usage(subscriber).first_use;
+        if known.is_some_and(|known| known <= at) {
             return;
         }
         // Learnt only when it is going to be stored: if not, the next use is the first one.
@@ -153,14 +182,32 @@ impl LimitTable {
             return all;
         }
         for (index, record) in records.iter().enumerate() {
-            let Some((record, entry)) = find_entry(directory, record) else {
+            let AccountingRecord::Session(record) = record else {
                 continue;
             };
-            with_limits(&entry, |limits| {
-                let meters = meters(entry.subscriber.id, limits, now);
-                let current = meters.filter(|meter| meter.span.contains(record.at));
-                all.extend(current.map(|meter| (index, meter)));
-            });
+            let mut add = |meter: Meter| {
+                if meter.span.contains(record.at) {
+                    all.push((index, meter));
+                }
+            };
+            if let Some(entry) = find_entry(directory, record) {
+                let has_top_ups = !entry.subscriber.top_ups().is_empty();
+                with_limits(&entry, |limits| {
+                    for meter in meters(entry.subscriber.id, limits, now) {
+                        let period = meter.period.period();
+                        add(Meter {
+                            allowed: has_top_ups.then(|| Allowed::of(&limits.quotas, period)),
+                            ..meter
+                        });
+                    }
+                });
+            } else if let Some(account) = RowAccount::find(directory, record) {
+                let zone = directory.policies().time_zone(record.tenant);
+                let spans = account
+                    .periods()
+                    .filter_map(|period| meter(account.id, period, Resets::FREERADIUS, &zone, now));
+                spans.for_each(add);
+            }
         }
         all
     }
@@ -179,37 +226,63 @@ impl LimitTable {
             return;
         }
         for record in records {
-            if let Some((record, entry)) = find_entry(directory, record) {
+            let AccountingRecord::Session(record) = record else {
+                continue;
+            };
+            if record.terms.is_some_and(|terms| terms.is_walled()) {
+                // It is not on the terms of the plan.
+                continue;
+            }
+            if let Some(entry) = find_entry(directory, record) {
+                let id = entry.subscriber.id;
                 with_limits(&entry, |limits| {
-                    self.note_use(entry.subscriber.id, limits, record.at);
-                    self.weigh(&entry, limits, record, now);
+                    self.note_use(id, limits, record.at);
+                    let account = Account {
+                        id,
+                        purchased_at: entry.subscriber.purchased_at(),
+                        top_ups: entry.subscriber.top_ups(),
+                    };
+                    self.weigh(&account, limits, record, now);
                 });
+            } else if let Some(account) = RowAccount::find(directory, record) {
+                if account.counts_from_first_use() {
+                    self.note_first_use(account.id, record.started_at());
+                }
+                if let Some(limits) = account.limits(directory, record, now) {
+                    let account = Account {
+                        id: account.id,
+                        purchased_at: account.id.counted_since(),
+                        top_ups: &[],
+                    };
+                    self.weigh(&account, &limits, record, now);
+                }
             }
         }
     }
 
     fn weigh(
         &self,
-        entry: &SubscriberEntry,
+        account: &Account<'_>,
         limits: &Limits,
         record: &SessionRecord,
         now: Timestamp,
     ) {
-        let subscriber = &entry.subscriber;
-        let usage = self.usage(subscriber.id);
+        let subscriber = account.id;
+        let usage = self.usage(subscriber);
         let standing = Standing {
             usage: &usage,
-            purchased_at: subscriber.id.made_at(),
+            purchased_at: account.purchased_at,
             session: record.total,
+            top_ups: account.top_ups,
         };
         let consequence = match limit::evaluate(limits, &standing, now) {
             Err(refusal) => Consequence::End(refusal),
             Ok(allowance) => match allowance.crossing {
                 Some(crossing) => {
-                    let since = self.crossings.since(subscriber.id, crossing, now);
+                    let since = self.crossings.since(subscriber, crossing, now);
                     if since <= began_at(record).plus_seconds(BEGIN_SLACK_SECONDS) {
                         // It began on the terms that apply at the limit.
-                        return self.crossings.end(subscriber.id, record.key);
+                        return self.crossings.end(subscriber, record.key);
                     }
                     Consequence::Change {
                         crossing,
@@ -217,21 +290,21 @@ impl LimitTable {
                     }
                 }
                 None => {
-                    if self.crossings.clear(subscriber.id, record.key) {
-                        self.notices.look_at(subscriber.id);
+                    if self.crossings.clear(subscriber, record.key) {
+                        self.notices.look_at(subscriber);
                     }
                     return;
                 }
             },
         };
         if record.event == SessionEvent::Stop {
-            return self.crossings.end(subscriber.id, record.key);
+            return self.crossings.end(subscriber, record.key);
         }
         let is_news = self.crossings.note(
             &self.metrics,
             LimitCrossed {
-                subscriber: subscriber.id,
-                username: subscriber.username.clone(),
+                subscriber,
+                username: record.username.clone(),
                 nas: record.nas,
                 session: record.key,
                 at: now,
@@ -239,7 +312,7 @@ impl LimitTable {
             },
         );
         if is_news {
-            self.notices.look_at(subscriber.id);
+            self.notices.look_at(subscriber);
         }
     }
 
@@ -288,29 +361,31 @@ fn meters(
     limits: &Limits,
     now: Timestamp,
 ) -> impl Iterator<Item = Meter> {
-    let periods = PERIODS_COUNTED
-        .into_iter()
-        .filter(|period| limits.quotas.has(period.period()));
-    periods.filter_map(move |period| {
-        let span = limits.resets.span(period.period(), &limits.zone, now)?;
-        Some(Meter {
-            subscriber,
-            period,
-            span,
-        })
+    let periods = PERIODS_COUNTED.into_iter().map(PeriodCounted::period);
+    let periods = periods.filter(|period| limits.quotas.has(*period));
+    periods.filter_map(move |period| meter(subscriber, period, limits.resets, &limits.zone, now))
+}
+
+/// Where the usage of a period is counted; nowhere when it is that of a session.
+fn meter(
+    subscriber: SubscriberId,
+    period: Period,
+    resets: Resets,
+    zone: &Zone,
+    now: Timestamp,
+) -> Option<Meter> {
+    Some(Meter {
+        subscriber,
+        period: PeriodCounted::of(period)?,
+        span: resets.span(period, zone, now)?,
+        allowed: None,
     })
 }
 
-/// A record of a session, and whose it is.
-fn find_entry<'a>(
-    directory: &Directory,
-    record: &'a AccountingRecord,
-) -> Option<(&'a SessionRecord, Arc<SubscriberEntry>)> {
-    let AccountingRecord::Session(record) = record else {
-        return None;
-    };
+/// The subscriber whom a record is of.
+fn find_entry(directory: &Directory, record: &SessionRecord) -> Option<Arc<SubscriberEntry>> {
     let entry = directory.find_subscriber(record.tenant, &record.username)?;
-    (record.subscriber == Some(entry.subscriber.id)).then_some((record, entry))
+    (record.subscriber == Some(entry.subscriber.id)).then_some(entry)
 }
 
 fn with_limits(entry: &SubscriberEntry, look: impl FnOnce(&Limits)) {

@@ -2,6 +2,7 @@
 
 use domain::garden::Garden;
 use domain::id::{GardenId, TenantId};
+use domain::limit::Zone;
 use domain::message::default_template;
 use domain::realm::Realm;
 use domain::subscriber::state::AccessState;
@@ -19,6 +20,14 @@ impl PolicyTable {
     /// The garden that a plan names, or else that of the tenant.
     pub fn find_garden(&self, tenant: TenantId, of_plan: Option<GardenId>) -> Option<&Garden> {
         self.find(tenant)?.find_garden(of_plan)
+    }
+
+    /// The time zone that a tenant keeps.
+    pub fn time_zone(&self, tenant: TenantId) -> Zone {
+        let policy = self.find(tenant);
+        policy
+            .map(|policy| policy.time_zone.clone())
+            .unwrap_or_default()
     }
 
     /// What subscribers in a state are told.

@@ -68,6 +68,7 @@ impl<'e> Gathered<'e> {
             plan: &plan.mark,
             plan_at_limit: self.plan_at_limit.as_deref().map(|plan| &plan.mark),
             until: self.entry.subscriber.expires_at.map(|at| grace.after(at)),
+            top_ups: self.entry.subscriber.top_ups(),
         };
         TermsMark::of(grants, &basis, vendor)
     }

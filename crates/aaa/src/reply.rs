@@ -236,7 +236,8 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
         | RejectReason::Pending
         | RejectReason::Suspended
         | RejectReason::NoGarden { .. }
-        | RejectReason::NoLongerValid { .. } => FailureCode::AccountDisabled,
+        | RejectReason::NoLongerValid { .. }
+        | RejectReason::NotValidYet { .. } => FailureCode::AccountDisabled,
         RejectReason::SessionLimit { .. }
         | RejectReason::NasIdentifierDiffers
         | RejectReason::NasNotAllowed

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use domain::access::rows::{self, RowEntrance, RowOutcome, RowProfile, RowTerms};
+use domain::access::rows::{self, RowEntrance, RowLimits, RowOutcome, RowProfile, RowTerms};
 use domain::access::{
     self, AccessRequest, Claim, Grants, Method, NasIdentifierCheck, Presence, Proof, RejectReason,
     RequestingDevice, RequestingNas, Verdict,
@@ -203,14 +203,20 @@ impl Rights {
     ) -> T {
         let has_gaps = Cell::new(false);
         let login = online.with_request(now, &has_gaps, |request| {
-            row_login::run(self.directory.rows(), user, request, Method::None)
+            row_login::run(&self.directory, user, request, Method::None)
         });
         let Some(login) = login else {
             return look(&DueTerms::Unknown);
         };
+        let usage = self.limits.usage(online.subscriber);
+        let limits = login.limits.as_ref();
         let profile = RowProfile {
             steps: &login.steps,
             outcome: proven(login.outcome),
+            limits: limits.map(|limits| RowLimits {
+                limits,
+                usage: &usage,
+            }),
         };
         let mac = online.device.as_ref().and_then(mac_of);
         let decision = rows::decide(&profile, request(nas, mac), Presence::default(), now);
@@ -222,6 +228,8 @@ impl Rights {
                 reply: RowReply {
                     access: login.access.as_ref(),
                     seconds_left: grants.seconds_left,
+                    volume_left: grants.volume_left.traffic,
+                    vendor: nas.nas.settings.vendor,
                 },
                 mark: login.mark(),
             }),

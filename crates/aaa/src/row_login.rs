@@ -6,6 +6,7 @@ use domain::access::rows::{
     RowEntrance, RowOutcome, RowOwner, RowPlace, RowStep, RowTable, RowTerms,
 };
 use domain::access::{Method, Proof};
+use domain::limit::Limits;
 use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use radius::packet::Packet;
@@ -17,9 +18,11 @@ use rows::password::KnownGood;
 use rows::request::Request;
 use rows::step::{Step, Whose};
 
+use crate::directory::Directory;
 use crate::proof::{self, Checked, MsChapAnswer, PapPassword};
 use crate::request::AccessFacts;
-use crate::row_table::{RowTable as Rows, RowUser};
+use crate::row_limits;
+use crate::row_table::RowUser;
 use crate::row_terms;
 
 /// What rows came to, as the decision needs it, and what they grant.
@@ -27,6 +30,8 @@ pub(crate) struct RowLogin {
     pub(crate) steps: Vec<RowStep>,
     pub(crate) outcome: RowOutcome,
     pub(crate) access: Option<Access>,
+    /// Hours and counters.
+    pub(crate) limits: Option<Limits>,
 }
 
 /// How the credential of a request stands to the rows.
@@ -65,7 +70,13 @@ impl RowLogin {
 }
 
 /// Runs the rows of a user and of their groups.
-pub(crate) fn run(rows: &Rows, user: &RowUser, request: &Request<'_>, method: Method) -> RowLogin {
+pub(crate) fn run(
+    directory: &Directory,
+    user: &RowUser,
+    request: &Request<'_>,
+    method: Method,
+) -> RowLogin {
+    let rows = directory.rows();
     let Outcome {
         authorization,
         steps,
@@ -78,7 +89,10 @@ pub(crate) fn run(rows: &Rows, user: &RowUser, request: &Request<'_>, method: Me
             (RowOutcome::Terms(terms), Some(access))
         }
     };
+    let limits = access.as_ref();
+    let limits = limits.and_then(|access| row_limits::of(access, directory));
     RowLogin {
+        limits,
         steps: steps.iter().filter_map(step).collect(),
         outcome,
         access,
@@ -178,6 +192,7 @@ fn terms(access: &Access, method: Method) -> RowTerms {
             RowLimit::SimultaneousUse(limit) => {
                 terms.session_limit = Some(u16::try_from(limit).unwrap_or(u16::MAX));
             }
+            // They are weighed with what was used.
             RowLimit::LoginTime(_) | RowLimit::Counter(..) => {}
         }
     }

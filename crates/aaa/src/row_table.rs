@@ -2,7 +2,7 @@
 //! locks and replaced one by one.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use domain::id::{SubscriberId, TenantId};
@@ -11,13 +11,14 @@ use papaya::HashMap;
 use radius::dictionary::Dictionary;
 use rows::authorize::Groups;
 use rows::compiler::Compiler;
-use rows::name::stored_name;
+use rows::name::{sent_name, stored_name};
 use rows::program::{GroupProgram, UserProgram};
 use rows::row::{GroupRows, Mode, UserRows};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::accounting::canonical_username;
 use crate::port::{Named, PortError, Registry};
 use packed::Packed;
 
@@ -34,10 +35,15 @@ pub const TENANT: TenantId = TenantId::DEFAULT;
 /// All users and groups that have rows.
 pub struct RowTable {
     users: HashMap<Box<str>, Arc<RowUser>, RandomState>,
+    /// Those whom accounting has under another name than that of their rows: it folds letters, and
+    /// the names of rows may be escaped.
+    renamed: HashMap<SubscriberId, Arc<RowUser>, RandomState>,
     groups: HashMap<Box<str>, RowGroup, RandomState>,
     /// Made when there are rows: it reads the dictionary.
     compiler: OnceLock<Compiler>,
     mode: Mode,
+    /// Hours or counters were seen; until then nobody has to look for them.
+    has_limits: AtomicBool,
     /// How many loads have begun.
     loads: AtomicU32,
 }
@@ -65,9 +71,11 @@ impl RowTable {
     pub(crate) fn new(mode: Mode) -> Self {
         Self {
             users: HashMap::with_hasher(RandomState::default()),
+            renamed: HashMap::with_hasher(RandomState::default()),
             groups: HashMap::with_hasher(RandomState::default()),
             compiler: OnceLock::new(),
             mode,
+            has_limits: AtomicBool::new(false),
             loads: AtomicU32::new(0),
         }
     }
@@ -88,8 +96,16 @@ impl RowTable {
 
     /// The user whose sessions are counted under this id, and kept under this name.
     pub(crate) fn find_accounted(&self, id: SubscriberId, username: &str) -> Option<Arc<RowUser>> {
+        if let Some(user) = self.renamed.pin().get(&id) {
+            return Some(Arc::clone(user));
+        }
         let user = self.find(username)?;
         (id_of(username.as_bytes()) == id).then_some(user)
+    }
+
+    /// Whether rows may limit hours or count what is used.
+    pub(crate) fn has_limits(&self) -> bool {
+        self.has_limits.load(Relaxed)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -109,6 +125,11 @@ impl RowTable {
         for name in self.users.pin().keys() {
             visit(name);
         }
+    }
+
+    /// Under which ids the sessions of all users are counted, in no order.
+    pub(crate) fn for_each_id(&self, mut visit: impl FnMut(SubscriberId)) {
+        self.for_each_name(|name| visit(id_of(&sent_name(name))));
     }
 
     /// Visits the rows of every group that is known from the beginning to the end, in no order.
@@ -200,9 +221,9 @@ impl RowTable {
             let found = registry.row_user_many(names).await?;
             let known: HashSet<String> = found.iter().map(|user| user.name.clone()).collect();
             new.extend(self.put_users(found, load));
-            let users = self.users.pin();
             for name in names.iter().filter(|name| !known.contains(**name)) {
-                users.remove(*name);
+                self.users.pin().remove(*name);
+                self.renamed.pin().remove(&id_of(&sent_name(name)));
             }
         }
         Ok(new)
@@ -222,13 +243,18 @@ impl RowTable {
             if known.is_none() {
                 new.push(name.as_str().into());
             }
-            let user = RowUser {
+            let user = Arc::new(RowUser {
                 program: Arc::new(self.compiler().user(&rows)),
                 packed,
                 verified: OnceLock::new(),
                 seen: AtomicU32::new(load),
-            };
-            table.insert(name.into(), Arc::new(user));
+            });
+            self.note_limits(user.program.has_limits());
+            let sent = sent_name(&name);
+            if canonical_username(&sent) != name {
+                self.renamed.pin().insert(id_of(&sent), Arc::clone(&user));
+            }
+            table.insert(name.into(), user);
         }
         new
     }
@@ -247,7 +273,14 @@ impl RowTable {
                 packed,
                 seen: AtomicU32::new(load),
             };
+            self.note_limits(group.program.has_limits());
             table.insert(name.into(), group);
+        }
+    }
+
+    fn note_limits(&self, has_limits: bool) {
+        if has_limits {
+            self.has_limits.store(true, Relaxed);
         }
     }
 
@@ -260,6 +293,7 @@ impl RowTable {
     fn forget_before(&self, load: u32) {
         let is_kept = |seen: &AtomicU32| seen.load(Relaxed) == load;
         self.users.pin().retain(|_, user| is_kept(&user.seen));
+        self.renamed.pin().retain(|_, user| is_kept(&user.seen));
         self.groups.pin().retain(|_, group| is_kept(&group.seen));
     }
 }

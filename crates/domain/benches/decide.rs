@@ -82,6 +82,7 @@ fn subscriber() -> Subscriber {
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
         changed: SubscriberInstants::default(),
+        purchase: None,
     }
 }
 

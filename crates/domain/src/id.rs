@@ -28,6 +28,8 @@ pub enum SubscriberKind {}
 pub enum SessionKind {}
 /// What a suspended subscriber may reach.
 pub enum GardenKind {}
+/// Something bought beyond a plan's quotas.
+pub enum TopUpKind {}
 /// Several routers under one name.
 pub enum NasGroupKind {}
 /// One authentication; travels to the router and back in Class.
@@ -43,6 +45,7 @@ pub type PlanId = Id<PlanKind>;
 pub type SubscriberId = Id<SubscriberKind>;
 pub type SessionId = Id<SessionKind>;
 pub type AuthId = Id<AuthKind>;
+pub type TopUpId = Id<TopUpKind>;
 pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
@@ -79,6 +82,17 @@ impl<Kind> Id<Kind> {
 
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.uuid.as_bytes()
+    }
+}
+
+impl SubscriberId {
+    /// Since when somebody may be counted under it. An id that is no UUIDv7 was made of a name, and
+    /// tells no time.
+    pub fn counted_since(&self) -> Timestamp {
+        match self.uuid.get_version_num() {
+            8 => Timestamp::from_seconds(0),
+            _ => self.made_at(),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod allowance;
 mod amount;
 mod calendar;
 mod quota;
+mod top_up;
 mod usage;
 mod validity;
 mod window;
@@ -20,6 +21,7 @@ pub use allowance::{Allowance, Crossing, Refusal, ResetAt, Standing, VolumeLeft,
 pub use amount::{ByteAmount, DurationAmount};
 pub use calendar::{Resets, ResetsError, Span, Weekday, Zone, ZoneError};
 pub use quota::{Measure, Period, Quota, QuotaError, Quotas};
+pub use top_up::{Allowed, Beyond, TopUp, TopUpMeasure, consume};
 pub use usage::{Counter, LimitFact, LimitNews, LimitUsage, Meter, PERIODS_COUNTED, PeriodCounted};
 pub use validity::{Validity, ValidityError, ValidityStart};
 pub use window::{Windows, WindowsError};
@@ -59,7 +61,8 @@ pub enum Manner {
     #[default]
     Native,
     /// As FreeRADIUS does it: a session that lasts into the next period gets that period's time
-    /// too (rlm_sqlcounter), and a window that closes within a minute is closed (rlm_logintime).
+    /// too (rlm_sqlcounter), and a window is open for as long as it was at the last full minute
+    /// (rlm_logintime).
     FreeRadius,
 }
 

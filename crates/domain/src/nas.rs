@@ -72,6 +72,8 @@ pub enum Vendor {
     Cisco,
     Wispr,
     Generic,
+    /// CoovaChilli, and ChilliSpot before it.
+    Coova,
 }
 
 /// What an Access-Request must carry against forgery (RFC 3579 §3.2, CVE-2024-3596).
@@ -124,7 +126,13 @@ pub struct ChoiceError {
 }
 
 impl Vendor {
-    pub const ALL: [Self; 4] = [Self::Mikrotik, Self::Cisco, Self::Wispr, Self::Generic];
+    pub const ALL: [Self; 5] = [
+        Self::Mikrotik,
+        Self::Cisco,
+        Self::Wispr,
+        Self::Coova,
+        Self::Generic,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -132,6 +140,7 @@ impl Vendor {
             Self::Cisco => "cisco",
             Self::Wispr => "wispr",
             Self::Generic => "generic",
+            Self::Coova => "coova",
         }
     }
 }
@@ -235,7 +244,7 @@ impl FromStr for Vendor {
             raw,
             &Self::ALL,
             Self::as_str,
-            "mikrotik, cisco, wispr, generic",
+            "mikrotik, cisco, wispr, coova, generic",
         )
     }
 }
@@ -342,7 +351,7 @@ mod tests {
             .expect_err("there is no such encoder");
         assert_eq!(
             error.to_string(),
-            "'juniper' is not one of: mikrotik, cisco, wispr, generic"
+            "'juniper' is not one of: mikrotik, cisco, wispr, coova, generic"
         );
     }
 }

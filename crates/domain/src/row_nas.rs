@@ -93,6 +93,11 @@ impl RowNas {
 
     fn vendor(&self) -> Vendor {
         let kind = self.kind.as_deref().unwrap_or_default().trim();
+        // `coova`, `CoovaChilli-AP`, `chillispot`: panels write it as they like.
+        let lower = kind.to_ascii_lowercase();
+        if lower.starts_with("coova") || lower.starts_with("chilli") {
+            return Vendor::Coova;
+        }
         let known = [Vendor::Mikrotik, Vendor::Cisco];
         let vendor = known
             .into_iter()

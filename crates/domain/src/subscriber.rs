@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::credential::Credential;
 use crate::id::{PlanId, SubscriberId, TenantId};
+use crate::limit::TopUp;
 use crate::name::Username;
 use crate::session_policy::SessionTerms;
 use crate::time::Timestamp;
@@ -34,6 +35,8 @@ pub struct Subscriber {
     pub sessions: SessionTerms,
     pub bindings: Bindings,
     pub changed: SubscriberInstants,
+    /// Absent for most.
+    pub purchase: Option<Box<Purchase>>,
 }
 
 /// When something was changed that sessions which had begun before must not outlive.
@@ -43,6 +46,43 @@ pub struct SubscriberInstants {
     pub credential_set_at: Option<Timestamp>,
     /// When a device was last forgotten; never when absent.
     pub device_forgotten_at: Option<Timestamp>,
+}
+
+/// When an account begins, and what was bought beyond the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Purchase {
+    /// Nothing is granted before.
+    pub starts_at: Option<Timestamp>,
+    pub top_ups: Vec<TopUp>,
+}
+
+impl Subscriber {
+    /// Before this instant nothing is granted.
+    pub fn starts_at(&self) -> Option<Timestamp> {
+        self.purchase.as_ref()?.starts_at
+    }
+
+    /// What was bought beyond the plan's quotas, and may still be left.
+    pub fn top_ups(&self) -> &[TopUp] {
+        self.purchase
+            .as_ref()
+            .map_or(&[], |purchase| &purchase.top_ups)
+    }
+
+    /// What validity counts from: when the subscriber was added, or begins.
+    pub fn purchased_at(&self) -> Timestamp {
+        let added_at = self.id.made_at();
+        self.starts_at()
+            .map_or(added_at, |begin| begin.max(added_at))
+    }
+}
+
+impl Purchase {
+    /// What is kept of a subscriber; nothing when there is nothing.
+    pub fn new(starts_at: Option<Timestamp>, top_ups: Vec<TopUp>) -> Option<Box<Self>> {
+        let is_there = starts_at.is_some() || !top_ups.is_empty();
+        is_there.then(|| Box::new(Self { starts_at, top_ups }))
+    }
 }
 
 /// What is stored of how an account stands. Expiry is not stored: it is what the clock makes of

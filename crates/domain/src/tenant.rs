@@ -1,7 +1,8 @@
-//! What holds for everyone of a tenant: walled gardens, messages and realms.
+//! What holds for everyone of a tenant: the time zone, walled gardens, messages and realms.
 
 use crate::garden::Garden;
 use crate::id::{GardenId, TenantId};
+use crate::limit::Zone;
 use crate::message::{Language, StateMessage, default_template};
 use crate::realm::Realm;
 use crate::subscriber::state::AccessState;
@@ -10,6 +11,8 @@ use crate::subscriber::state::AccessState;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantPolicy {
     pub tenant: TenantId,
+    /// In which hours and periods are counted.
+    pub time_zone: Zone,
     pub language: Language,
     /// The garden of plans that name none.
     pub garden: Option<GardenId>,
@@ -23,6 +26,7 @@ impl TenantPolicy {
     pub fn new(tenant: TenantId) -> Self {
         Self {
             tenant,
+            time_zone: Zone::default(),
             language: Language::default(),
             garden: None,
             gardens: Vec::new(),

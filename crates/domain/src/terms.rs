@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::access::Grants;
+use crate::limit::{TopUp, TopUpMeasure};
 use crate::nas::Vendor;
 use crate::time::Timestamp;
 use fingerprint::Fingerprint;
@@ -59,6 +60,8 @@ pub struct Basis<'a> {
     pub plan_at_limit: Option<&'a PlanMark>,
     /// When access ends, with the grace.
     pub until: Option<Timestamp>,
+    /// What was bought beyond the plan's quotas.
+    pub top_ups: &'a [TopUp],
 }
 
 impl Term {
@@ -139,7 +142,7 @@ impl TermsMark {
                 mark.set(Term::Redirect, fingerprint::text(grants.redirect()));
                 mark.set(Term::Rate, rate(grants, basis.plan, applied));
             }
-            Vendor::Cisco | Vendor::Wispr => {
+            Vendor::Cisco | Vendor::Wispr | Vendor::Coova => {
                 mark.set(Term::Filter, fingerprint::text(grants.address_list()));
                 mark.set(Term::Redirect, fingerprint::text(grants.redirect()));
                 mark.set(Term::Rate, rate(grants, basis.plan, applied));
@@ -233,7 +236,8 @@ fn rate(grants: &Grants<'_>, plan: &PlanMark, applied: &PlanMark) -> u32 {
 }
 
 /// By which rules the session ends by itself: the timeouts, the rules of the plan that the router
-/// is told something of, and the end of access. Of the volumes only MikroTik's routers are told.
+/// is told something of, and the end of access. Of the volumes only
+/// the routers of MikroTik and CoovaChilli are told.
 fn limits(grants: &Grants<'_>, basis: &Basis<'_>, applied: &PlanMark, vendor: Vendor) -> u32 {
     let mut print = Fingerprint::new();
     let mut number = |tag: u8, value: Option<u64>| {
@@ -251,11 +255,24 @@ fn limits(grants: &Grants<'_>, basis: &Basis<'_>, applied: &PlanMark, vendor: Ve
     number(b'u', basis.until.map(|at| at.as_micros().cast_unsigned()));
     let rule = |rule: u32| (rule != 0).then_some(u64::from(rule));
     number(b'r', rule(basis.plan.time_rules));
-    match vendor {
-        Vendor::Mikrotik => number(b'v', rule(basis.plan.volume_rules)),
-        Vendor::Cisco | Vendor::Wispr | Vendor::Generic => {}
+    let are_volumes_told = match vendor {
+        Vendor::Mikrotik | Vendor::Coova => true,
+        Vendor::Cisco | Vendor::Wispr | Vendor::Generic => false,
+    };
+    if are_volumes_told {
+        number(b'v', rule(basis.plan.volume_rules));
     }
     number(b'a', grants.is_at_limit.then_some(1));
+    for top_up in basis.top_ups {
+        let is_told = match top_up.measure {
+            TopUpMeasure::Time => basis.plan.time_rules != 0,
+            TopUpMeasure::Data => are_volumes_told && basis.plan.volume_rules != 0,
+        };
+        if is_told {
+            print.write(b"b");
+            print.write(top_up.id.as_bytes());
+        }
+    }
     print.finish()
 }
 

@@ -46,6 +46,7 @@ mod subscriber;
 mod subscriber_binding;
 mod subscriber_device;
 mod subscriber_import;
+mod subscriber_top_up;
 mod tenant;
 mod terminal;
 mod test_auth;

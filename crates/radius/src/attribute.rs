@@ -181,6 +181,8 @@ pub mod vendor {
     pub const WISPR: u32 = 14122;
     /// Aruba.
     pub const ARUBA: u32 = 14823;
+    /// ChilliSpot and CoovaChilli.
+    pub const CHILLISPOT: u32 = 14559;
     /// MikroTik.
     pub const MIKROTIK: u32 = 14988;
     /// Cambium.
@@ -311,6 +313,22 @@ pub mod wispr {
     pub const SESSION_TERMINATE_END_OF_DAY: u8 = 10;
     /// WISPr-Billing-Class-Of-Service.
     pub const BILLING_CLASS_OF_SERVICE: u8 = 11;
+}
+
+/// The sub-attributes of ChilliSpot and CoovaChilli ([`vendor::CHILLISPOT`]).
+pub mod chillispot {
+    /// ChilliSpot-Max-Input-Octets (octets from the subscriber, low 32 bits).
+    pub const MAX_INPUT_OCTETS: u8 = 1;
+    /// ChilliSpot-Max-Output-Octets (octets to the subscriber, low 32 bits).
+    pub const MAX_OUTPUT_OCTETS: u8 = 2;
+    /// ChilliSpot-Max-Total-Octets (octets in both directions, low 32 bits).
+    pub const MAX_TOTAL_OCTETS: u8 = 3;
+    /// ChilliSpot-Max-Input-Gigawords (high 32 bits).
+    pub const MAX_INPUT_GIGAWORDS: u8 = 21;
+    /// ChilliSpot-Max-Output-Gigawords (high 32 bits).
+    pub const MAX_OUTPUT_GIGAWORDS: u8 = 22;
+    /// ChilliSpot-Max-Total-Gigawords (high 32 bits).
+    pub const MAX_TOTAL_GIGAWORDS: u8 = 23;
 }
 
 /// Cisco's sub-attributes ([`vendor::CISCO`]).

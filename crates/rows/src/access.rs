@@ -191,9 +191,15 @@ impl Access {
                 .iter()
                 .filter_map(|earlier| self.attribute(*earlier))
                 .any(|earlier| earlier.is(attribute));
-            is_first
-                .then(|| kind.with_value(self.octets(*place)?))
-                .flatten()
+            if !is_first {
+                return None;
+            }
+            match (place, &self.item(*place)?.operand) {
+                (Place::Row(_), Operand::Hours(hours)) => {
+                    Some(RowLimit::LoginTime(Arc::clone(&hours.windows)))
+                }
+                _ => kind.with_value(self.octets(*place)?),
+            }
         })
     }
 

@@ -12,11 +12,12 @@ use radius::value::Value;
 use crate::attribute::{Attribute, Place, Role, Tag, split_tag};
 use crate::cause::{Cause, Problem, Table};
 use crate::expand::Template;
+use crate::limit::{LimitKind, login_time};
 use crate::name;
 use crate::operator::Operator;
 use crate::pattern::Pattern;
 use crate::program::{
-    Encoded, Entry, FallThrough, GroupName, GroupProgram, Item, List, Operand, UserProgram,
+    Encoded, Entry, FallThrough, GroupName, GroupProgram, Hours, Item, List, Operand, UserProgram,
 };
 use crate::quote::{self, Quoted};
 use crate::row::{GroupRows, Row, UserRows};
@@ -182,6 +183,11 @@ impl Compiler {
         }
         if let Some(known_good) = attribute.role.known_good(&octets) {
             return Ok(Operand::Password(Arc::new(known_good)));
+        }
+        if attribute.role == Role::Limit(LimitKind::LoginTime) {
+            let windows = Arc::new(login_time(&octets));
+            let octets = Secret::new(octets);
+            return Ok(Operand::Hours(Box::new(Hours { octets, windows })));
         }
         let Place::Deep(oid) = attribute.place else {
             return Ok(Operand::Octets(Secret::new(octets)));

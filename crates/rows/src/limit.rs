@@ -1,12 +1,21 @@
 //! Limits that rows carry: expiry, hours, sessions, and the counters of rlm_sqlcounter.
 
+use std::sync::Arc;
+
+use domain::limit::Windows;
+
+use crate::attribute::Role;
+use crate::authorize::Groups;
+use crate::name::stored_name;
+use crate::program::{List, Operand, UserProgram};
+
 /// A limit, with the value of its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowLimit {
     /// `Expiration`: seconds since 1970 UTC.
     Expiration(u32),
-    /// `Login-Time`: the UUCP time string, as written.
-    LoginTime(Box<str>),
+    /// `Login-Time`: the times of the week that are open.
+    LoginTime(Arc<Windows>),
     /// `Simultaneous-Use`: at most as many sessions.
     SimultaneousUse(u32),
     /// A counter: at most so much of it in the period.
@@ -50,6 +59,10 @@ pub enum CounterPeriod {
     SinceFirstLogin,
 }
 
+/// The periods that counters of somebody's rows may last for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct CounterPeriods(u8);
+
 /// Which limit an attribute is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LimitKind {
@@ -57,6 +70,75 @@ pub(crate) enum LimitKind {
     LoginTime,
     SimultaneousUse,
     Counter(Counter),
+}
+
+impl CounterPeriods {
+    /// All of them.
+    const ALL: Self = Self(u8::MAX);
+
+    /// Those of a user's rows, of the groups', and of the profile's, whether they match a request or not.
+    #[must_use]
+    pub fn of(user: &UserProgram, groups: &impl Groups) -> Self {
+        let mut periods = Self::default();
+        periods.look(&user.check, groups);
+        periods.look_at_groups(user, groups);
+        periods
+    }
+
+    /// Whether a counter may last for this period.
+    #[must_use]
+    pub const fn has(self, period: CounterPeriod) -> bool {
+        self.0 & 1 << period as u8 != 0
+    }
+
+    /// Whether there is no counter at all.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn look_at_groups(&mut self, user: &UserProgram, groups: &impl Groups) {
+        for name in &user.groups {
+            if let Some(group) = groups.group(&name.stored) {
+                self.look(&group.check, groups);
+            }
+        }
+    }
+
+    fn look(&mut self, checks: &List, groups: &impl Groups) {
+        for entry in &checks.entries {
+            let role = entry.item.attribute.role;
+            if let Role::Limit(LimitKind::Counter(counter)) = role {
+                self.0 |= 1 << counter.period as u8;
+            } else if role == Role::UserProfile {
+                if let Operand::Template(_) = entry.item.operand {
+                    // Whose groups these are is known with the request.
+                    *self = Self::ALL;
+                } else {
+                    self.look_at_profile(entry.item.octets(), groups);
+                }
+            }
+        }
+    }
+
+    /// A profile's groups name no further profile that is asked.
+    fn look_at_profile(&mut self, name: Option<&[u8]>, groups: &impl Groups) {
+        let profile = name.and_then(|name| groups.user(&stored_name(name)));
+        for name in profile.iter().flat_map(|profile| &profile.groups) {
+            let group = groups.group(&name.stored);
+            let checks = group.iter().flat_map(|group| &group.check.entries);
+            for entry in checks {
+                if let Role::Limit(LimitKind::Counter(counter)) = entry.item.attribute.role {
+                    self.0 |= 1 << counter.period as u8;
+                }
+            }
+        }
+    }
+}
+
+/// The windows of a Login-Time.
+pub(crate) fn login_time(octets: &[u8]) -> Windows {
+    Windows::of_login_time(&String::from_utf8_lossy(octets))
 }
 
 impl LimitKind {
@@ -94,7 +176,7 @@ impl LimitKind {
     pub(crate) fn with_value(self, octets: &[u8]) -> Option<RowLimit> {
         Some(match self {
             Self::Expiration => RowLimit::Expiration(number(octets)?.try_into().ok()?),
-            Self::LoginTime => RowLimit::LoginTime(String::from_utf8_lossy(octets).into()),
+            Self::LoginTime => RowLimit::LoginTime(Arc::new(login_time(octets))),
             Self::SimultaneousUse => RowLimit::SimultaneousUse(number(octets)?.try_into().ok()?),
             Self::Counter(counter) => RowLimit::Counter(counter, number(octets)?),
         })

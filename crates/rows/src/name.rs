@@ -34,6 +34,58 @@ pub fn stored_group(name: &str) -> Cow<'_, str> {
     Cow::Owned(escaped(name.as_bytes()))
 }
 
+/// The User-Name whose rows are found under a name; the inverse of [`stored_name`].
+#[must_use]
+pub fn sent_name(stored: &str) -> Cow<'_, [u8]> {
+    if !stored.contains('=') {
+        return Cow::Borrowed(stored.as_bytes());
+    }
+    Cow::Owned(unprinted(&unescaped(stored.as_bytes())))
+}
+
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    while let [first, rest @ ..] = text {
+        let number = match (first, rest) {
+            (b'=', [high, low, ..]) => hexadecimal(*high).zip(hexadecimal(*low)),
+            _ => None,
+        };
+        if let Some((high, low)) = number {
+            out.push(high << 4 | low);
+            text = &rest[2..];
+        } else {
+            out.push(*first);
+            text = rest;
+        }
+    }
+    out
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    let number = char::from(digit).to_digit(16)?;
+    u8::try_from(number).ok()
+}
+
+/// The octets that [`printed`] prints so.
+fn unprinted(mut text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    while let [first, rest @ ..] = text {
+        let (octet, left) = match (first, rest) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', left @ ..]) => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), left)
+            }
+            (b'\\', [b'n', left @ ..]) => (b'\n', left),
+            (b'\\', [b'r', left @ ..]) => (b'\r', left),
+            (b'\\', [b't', left @ ..]) => (b'\t', left),
+            (b'\\', [quoted, left @ ..]) => (*quoted, left),
+            _ => (*first, rest),
+        };
+        out.push(octet);
+        text = left;
+    }
+    out
+}
+
 fn is_plain(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || SAFE.contains(&octet)
 }
@@ -81,6 +133,8 @@ fn escaped(text: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -104,5 +158,18 @@ mod tests {
         check(b"a\\b", "a=5C=5Cb");
         check(b"a\xffb", "a=5C377b");
         assert_eq!(stored_group("g=1"), "g=3D1");
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_known_by_the_one_under_which_it_is_stored(
+            wire in prop_oneof![
+                "[a-z'\"=\\\\0-9\n\t\u{eb}]{0,12}".prop_map(String::into_bytes),
+                proptest::collection::vec(any::<u8>(), 0..12),
+            ]
+        ) {
+            let stored = stored_name(&wire).into_owned();
+            prop_assert_eq!(sent_name(&stored).into_owned(), wire);
+        }
     }
 }

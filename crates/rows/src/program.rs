@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use domain::limit::Windows;
 use domain::secret::Secret;
 
-use crate::attribute::{Attribute, Tag};
+use crate::attribute::{Attribute, Role, Tag};
 use crate::cause::Cause;
 use crate::expand::Template;
+use crate::limit::LimitKind;
 use crate::operator::Operator;
 use crate::password::KnownGood;
 use crate::pattern::Pattern;
@@ -70,6 +72,8 @@ pub(crate) enum Operand {
     /// An attribute that has no number of its own in a packet.
     Encoded(Box<Encoded>),
     Password(Arc<KnownGood>),
+    /// A Login-Time.
+    Hours(Box<Hours>),
     Pattern(Box<Pattern>),
     Template(Box<Template>),
 }
@@ -80,6 +84,13 @@ pub(crate) struct Encoded {
     pub(crate) octets: Secret,
     /// The whole attribute as it is sent; nothing when it cannot be sent alone.
     pub(crate) whole: Secret,
+}
+
+/// A Login-Time, as it is written and as it is obeyed.
+#[derive(Debug)]
+pub(crate) struct Hours {
+    pub(crate) octets: Secret,
+    pub(crate) windows: Arc<Windows>,
 }
 
 /// A group that a user is in.
@@ -97,6 +108,12 @@ impl UserProgram {
         self.groups.iter().map(|group| &*group.name)
     }
 
+    /// Whether a row asks for hours or for a counter.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        self.check.has_limits()
+    }
+
     /// Why nobody of this name gets in, whatever they send: a row that FreeRADIUS cannot read.
     #[must_use]
     pub fn failure(&self) -> Option<&Cause> {
@@ -105,10 +122,28 @@ impl UserProgram {
 }
 
 impl GroupProgram {
+    /// Whether a row asks for hours or for a counter.
+    #[must_use]
+    pub fn has_limits(&self) -> bool {
+        self.check.has_limits()
+    }
+
     /// Why nobody gets through this group: a row of its checks that FreeRADIUS cannot read.
     #[must_use]
     pub fn failure(&self) -> Option<&Cause> {
         self.check.failure.as_deref()
+    }
+}
+
+impl List {
+    fn has_limits(&self) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| {
+            matches!(
+                entry.item.attribute.role,
+                Role::Limit(LimitKind::LoginTime | LimitKind::Counter(_))
+            )
+        })
     }
 }
 
@@ -119,6 +154,7 @@ impl Item {
             Operand::Octets(octets) => Some(octets.expose()),
             Operand::Encoded(encoded) => Some(encoded.octets.expose()),
             Operand::Password(known_good) => Some(known_good.expose()),
+            Operand::Hours(hours) => Some(hours.octets.expose()),
             Operand::Pattern(_) | Operand::Template(_) => None,
         }
     }

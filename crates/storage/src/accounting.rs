@@ -8,6 +8,7 @@ use domain::accounting::{AccountingRecord, NasRestart, Origin, SessionRecord};
 use domain::limit::{LimitNews, Meter};
 use domain::session::SessionOutcome;
 use domain::time::Timestamp;
+use domain::usage::UsageAmount;
 
 use crate::column::stored_count;
 use crate::connection::JournalConnection;
@@ -231,9 +232,17 @@ fn apply(
         if !applied.usage.is_zero() {
             let (usage, counts) = (&mut additions.usage, &mut additions.counts);
             usage.add(record.tenant, &record.username, record.at, applied.usage);
+            // Nothing of a plan is used in a walled garden; the counter begins all the same, so that
+            // it does not begin with the hours of these sessions later.
+            let is_walled = record.terms.is_some_and(|terms| terms.is_walled());
+            let counted = if is_walled {
+                UsageAmount::default()
+            } else {
+                applied.usage
+            };
             // Every record before this one has its outcome.
             for meter in batch.meters_of(outcomes.len()) {
-                counts.add(meter, record, applied.usage);
+                counts.add(meter, record, counted);
             }
         }
         outcomes.push(RecordOutcome::Session {

@@ -81,7 +81,7 @@ impl Store {
             let is_last = rows.len() < rows_max as usize;
             if let Some(last) = rows.last() {
                 let last = reading::id(last)?;
-                let bound = Bound::between(self.reader(), after, last).await?;
+                let bound = Bound::between(self.reader(), after, last, self.now()).await?;
                 after = last;
                 reading.push(rows, bound).await?;
             }
@@ -123,7 +123,7 @@ impl Store {
         for chunk in ids.chunks(ROWS_PER_QUERY as usize) {
             let ids: Vec<Value> = chunk.iter().map(|id| id.as_uuid().into()).collect();
             let rows = select_in(self.reader(), &head, &ids, "").await?;
-            let bound = Bound::of(self.reader(), &ids).await?;
+            let bound = Bound::of(self.reader(), &ids, self.now()).await?;
             reading.push(rows, bound).await?;
         }
         reading.finish().await

@@ -25,6 +25,7 @@ pub enum Resource {
     Device,
     Message,
     Realm,
+    TopUp,
 }
 
 impl fmt::Display for Resource {
@@ -42,6 +43,7 @@ impl fmt::Display for Resource {
             Self::Device => "device",
             Self::Message => "message",
             Self::Realm => "realm",
+            Self::TopUp => "top-up",
         })
     }
 }

@@ -44,5 +44,6 @@ pub mod subscriber_device;
 pub mod subscriber_import;
 pub mod tenant;
 pub mod tenant_policy;
+pub mod top_up;
 pub mod usage;
 mod write;

@@ -205,7 +205,7 @@ pub(crate) fn sums_sql(dialect: Dialect, [tenant, username, from]: [&str; 3]) ->
 /// The first full hour of a span in which the subscriber existed: another one may have had the
 /// name before.
 pub(crate) fn counted_from(subscriber: SubscriberId, span: Span) -> Timestamp {
-    let from = span.starts_at.max(subscriber.made_at());
+    let from = span.starts_at.max(subscriber.counted_since());
     let hour = from.hour_start();
     if hour < from {
         hour.plus_seconds(HOUR_SECONDS)

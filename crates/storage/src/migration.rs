@@ -27,11 +27,12 @@ mod m0010_live_sessions;
 mod m0011_limits;
 mod m0012_access;
 mod m0013_explaining;
+mod m0015_top_ups;
 mod m0018_terms;
 mod m0019_row_replace;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 15] = [
+const MIGRATIONS: [Migration; 16] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -45,6 +46,7 @@ const MIGRATIONS: [Migration; 15] = [
     m0011_limits::MIGRATION,
     m0012_access::MIGRATION,
     m0013_explaining::MIGRATION,
+    m0015_top_ups::MIGRATION,
     m0018_terms::MIGRATION,
     m0019_row_replace::MIGRATION,
 ];

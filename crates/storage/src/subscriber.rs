@@ -5,13 +5,16 @@ use std::net::Ipv4Addr;
 use domain::change::Change;
 use domain::credential::{Credential, HashScheme, PasswordHash};
 use domain::id::{Id, PlanId, SubscriberId, TenantId};
+use domain::limit::TopUp;
 use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::Bindings;
 use domain::subscriber::state::{AccessState, Cause, StateChange};
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants, SubscriberStatus};
+use domain::subscriber::{
+    Purchase, StaticAddresses, Subscriber, SubscriberInstants, SubscriberStatus,
+};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -48,6 +51,7 @@ pub struct NewSubscriber {
     pub credential: Credential,
     pub plan: PlanId,
     pub status: SubscriberStatus,
+    pub starts_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     pub addresses: StaticAddresses,
     pub sessions: SessionTerms,
@@ -58,6 +62,7 @@ pub struct NewSubscriber {
 pub struct SubscriberPatch {
     pub credential: Option<Credential>,
     pub plan: Option<PlanId>,
+    pub starts_at: Option<Option<Timestamp>>,
     pub expires_at: Option<Option<Timestamp>>,
     pub ipv4: Option<Option<Ipv4Addr>>,
     pub ipv6_prefix: Option<Option<Ipv6Net>>,
@@ -96,6 +101,8 @@ pub struct SubscriberSummary {
     pub status_at: Option<Timestamp>,
     /// What the status and the time make of the account now.
     pub state: AccessState,
+    /// Nothing is granted before.
+    pub starts_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
     #[serde(flatten)]
     pub addresses: StaticAddresses,
@@ -316,6 +323,7 @@ pub(crate) fn named(new: NewSubscriber, id: SubscriberId) -> Subscriber {
         sessions: new.sessions,
         bindings: Bindings::default(),
         changed: SubscriberInstants::default(),
+        purchase: Purchase::new(new.starts_at, Vec::new()),
     }
 }
 
@@ -342,6 +350,7 @@ pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -
         status_at: Some(now.as_micros()),
         credential_set_at: None,
         device_forgotten_at: None,
+        starts_at: subscriber.starts_at().map(Timestamp::as_micros),
     }
 }
 
@@ -363,6 +372,7 @@ pub(crate) struct StoredSubscriber<'r> {
     pub(crate) session_policy: Option<&'r str>,
     pub(crate) credential_set_at: Option<i64>,
     pub(crate) device_forgotten_at: Option<i64>,
+    pub(crate) starts_at: Option<i64>,
 }
 
 impl<'r> From<&'r Model> for StoredSubscriber<'r> {
@@ -383,6 +393,7 @@ impl<'r> From<&'r Model> for StoredSubscriber<'r> {
             session_policy: model.session_policy.as_deref(),
             credential_set_at: model.credential_set_at,
             device_forgotten_at: model.device_forgotten_at,
+            starts_at: model.starts_at,
         }
     }
 }
@@ -393,6 +404,7 @@ impl StoredSubscriber<'_> {
         self,
         keys: &KeyRing,
         bindings: Bindings,
+        top_ups: Vec<TopUp>,
     ) -> Result<Subscriber, StoreError> {
         let row = self.row_name();
         let plain = SUBSCRIBER_CREDENTIAL.unseal(keys, self.id, self.credential)?;
@@ -412,6 +424,7 @@ impl StoredSubscriber<'_> {
                 credential_set_at: self.credential_set_at.map(Timestamp::from_micros),
                 device_forgotten_at: self.device_forgotten_at.map(Timestamp::from_micros),
             },
+            purchase: Purchase::new(self.starts_at.map(Timestamp::from_micros), top_ups),
         })
     }
 
@@ -535,6 +548,9 @@ fn patched_row(
     if let Some(plan) = patch.plan {
         row.plan = ActiveValue::Set(plan.as_uuid());
     }
+    if let Some(starts_at) = patch.starts_at {
+        row.starts_at = ActiveValue::Set(starts_at.map(Timestamp::as_micros));
+    }
     if let Some(expires_at) = patch.expires_at {
         row.expires_at = ActiveValue::Set(expires_at.map(Timestamp::as_micros));
     }
@@ -576,6 +592,7 @@ fn summary(
         status,
         status_at: model.status_at.map(Timestamp::from_micros),
         state: AccessState::at(status, expires_at, grace, now),
+        starts_at: model.starts_at.map(Timestamp::from_micros),
         expires_at,
         addresses: stored.addresses()?,
         sessions: stored.sessions()?,

@@ -40,6 +40,7 @@ const INSERT: Insert<'static> = Insert {
         "created_at",
         "updated_at",
         "status_at",
+        "starts_at",
     ],
     on_conflict: "",
 };
@@ -229,7 +230,7 @@ fn chunk_refusal(error: DbErr, chunk: &[Subscriber]) -> StoreError {
     refusal(error, &chunk[0].username, plan)
 }
 
-fn values(row: Model) -> [Value; 16] {
+fn values(row: Model) -> [Value; 17] {
     [
         row.id.into(),
         row.tenant.into(),
@@ -247,6 +248,7 @@ fn values(row: Model) -> [Value; 16] {
         row.created_at.into(),
         row.updated_at.into(),
         row.status_at.into(),
+        row.starts_at.into(),
     ]
 }
 
@@ -275,6 +277,7 @@ mod tests {
             sessions: SessionTerms::default(),
             bindings: Bindings::default(),
             changed: SubscriberInstants::default(),
+            purchase: None,
         };
         let mut many = vec![one; ENTRIES_MAX];
         assert_eq!(changes(&many).len(), ENTRIES_MAX);

@@ -23,7 +23,7 @@ impl Store {
     pub async fn tenant_policy_all(&self) -> Result<Vec<TenantPolicy>, StoreError> {
         let tenants = self
             .dialect()
-            .statement("SELECT id, language, garden FROM tenant", []);
+            .statement("SELECT id, time_zone, language, garden FROM tenant", []);
         let mut policies = BTreeMap::new();
         for row in self.reader().query_all_raw(tenants).await? {
             let policy = policy(&row)?;
@@ -137,6 +137,7 @@ impl Store {
 /// A language that cannot be read is told, and the default one holds.
 fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
     let id: Uuid = row.try_get("", "id")?;
+    let time_zone: String = row.try_get("", "time_zone")?;
     let language: String = row.try_get("", "language")?;
     let garden: Option<Uuid> = row.try_get("", "garden")?;
     let name = RowName {
@@ -144,6 +145,7 @@ fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
         id,
     };
     Ok(TenantPolicy {
+        time_zone: readable_or_told(name.parse("time_zone", &time_zone)).unwrap_or_default(),
         language: readable_or_told(name.parse("language", &language)).unwrap_or_default(),
         garden: garden.map(Id::from_uuid),
         ..TenantPolicy::new(Id::from_uuid(id))

@@ -70,6 +70,8 @@ impl FreeRadius {
         let child = Command::new(BINARY)
             .args(["-f", "-n", "reference", "-d"])
             .arg(directory.path())
+            // Its periods begin by the clock of the machine, and ours by that of the tenant.
+            .env("TZ", "UTC")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

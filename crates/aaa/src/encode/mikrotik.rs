@@ -3,7 +3,6 @@
 //! (14988/1, 2, 17 and their Gigawords).
 
 use std::fmt::Write;
-use std::num::NonZeroU64;
 
 use arrayvec::ArrayString;
 use domain::access::Grants;
@@ -11,12 +10,17 @@ use domain::rate_limit::RateLimit;
 use radius::attribute::{mikrotik, vendor};
 use radius::writer::{PacketWriter, WriteError};
 
+use super::volume::VolumePair;
 use super::wispr;
 
-/// The attributes of a volume: its low and its high 32 bits.
-const RECEIVED: [u8; 2] = [mikrotik::RECV_LIMIT, mikrotik::RECV_LIMIT_GIGAWORDS];
-const SENT: [u8; 2] = [mikrotik::XMIT_LIMIT, mikrotik::XMIT_LIMIT_GIGAWORDS];
-const BOTH: [u8; 2] = [mikrotik::TOTAL_LIMIT, mikrotik::TOTAL_LIMIT_GIGAWORDS];
+/// The router receives what the subscriber sends.
+const RECEIVED: VolumePair = pair(mikrotik::RECV_LIMIT, mikrotik::RECV_LIMIT_GIGAWORDS);
+const SENT: VolumePair = pair(mikrotik::XMIT_LIMIT, mikrotik::XMIT_LIMIT_GIGAWORDS);
+pub(super) const BOTH: VolumePair = pair(mikrotik::TOTAL_LIMIT, mikrotik::TOTAL_LIMIT_GIGAWORDS);
+
+const fn pair(low: u8, high: u8) -> VolumePair {
+    VolumePair::new(vendor::MIKROTIK, low, high)
+}
 
 pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
     if let Some(rate) = grants.rate {
@@ -28,36 +32,9 @@ pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Resul
     // The manual lists it among the attributes of the hotspot.
     wispr::push_redirect(writer, grants)?;
     let left = grants.volume_left;
-    // The router receives what the subscriber sends.
-    push_volume(writer, RECEIVED, left.upload)?;
-    push_volume(writer, SENT, left.download)?;
-    push_volume(writer, BOTH, left.traffic)
-}
-
-/// Pushes a number of bytes as its low and its high 32 bits. A low part of 0 would mean that there
-/// is no limit to a router that does not know the high part, so it is never sent: one byte less is
-/// granted instead.
-fn push_volume(
-    writer: &mut PacketWriter<'_>,
-    [low, high]: [u8; 2],
-    bytes: Option<NonZeroU64>,
-) -> Result<(), WriteError> {
-    let Some(bytes) = bytes.map(NonZeroU64::get) else {
-        return Ok(());
-    };
-    let is_low_zero = bytes & u64::from(u32::MAX) == 0;
-    let bytes = if is_low_zero {
-        bytes.saturating_sub(1)
-    } else {
-        bytes
-    };
-    let [gigawords, octets] = [bytes >> 32, bytes & u64::from(u32::MAX)]
-        .map(|part| u32::try_from(part).unwrap_or(u32::MAX));
-    writer.push_vendor_integer(vendor::MIKROTIK, low, octets)?;
-    if gigawords != 0 {
-        writer.push_vendor_integer(vendor::MIKROTIK, high, gigawords)?;
-    }
-    Ok(())
+    RECEIVED.push(writer, left.upload)?;
+    SENT.push(writer, left.download)?;
+    BOTH.push(writer, left.traffic)
 }
 
 fn show(rate: &RateLimit) -> ArrayString<192> {

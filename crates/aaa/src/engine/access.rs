@@ -29,6 +29,7 @@ use super::{Effect, Engine, Moment, Received, Waiting, Whose, complain};
 use crate::auth_log::fold::Conclusion;
 use crate::directory::SubscriberEntry;
 use crate::duplicate::Ticket;
+use crate::limits::Owner;
 use crate::metrics::{Count, Drop};
 use crate::nas_table::NasEntry;
 use crate::profile::Gathered;
@@ -273,7 +274,9 @@ impl Engine {
             self.note_attempt(&request, Some(claimed(entry)), attempted);
         }
         let table = &self.context.limits;
-        let usage = |limits: &Limits| table.usage_at_login(entry, limits, now.timestamp);
+        let usage = |limits: &Limits| {
+            table.usage_at_login(&Owner::from(&entry.subscriber), limits, now.timestamp)
+        };
         let Some(gathered) = Gathered::of(&self.context.directory, entry, usage) else {
             return self.refuse_login(request, subscriber, RejectReason::PlanMissing);
         };

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use ::rows::request::Request;
-use domain::access::rows::{self, RowProfile};
+use domain::access::rows::{self, RowLimits, RowProfile};
 use domain::access::{Method, Presence, Proof, RejectReason, RequestingDevice};
 use domain::auth_log::AuthOutcome;
 use domain::id::AuthId;
+use domain::limit::LimitUsage;
 use domain::secret::Secret;
+use domain::time::Timestamp;
 use radius::signer::Unsigned;
 use radius::writer::WriteError;
 
@@ -15,7 +17,9 @@ use super::access::{Concluded, access_request};
 use super::guarding::{attempted, claimed_by_rows};
 use super::login::{LoginRequest, Proven};
 use super::{Effect, Engine, Waiting, Whose};
+use crate::accounting::canonical_username;
 use crate::encode::rows::RowReply;
+use crate::limits::Owner;
 use crate::metrics::Drop;
 use crate::nas_table::NasEntry;
 use crate::proof::{self, PapPassword};
@@ -111,7 +115,7 @@ impl Engine {
             gaps: None,
         };
         let method = request.facts.method().unwrap_or(Method::None);
-        row_login::run(self.context.directory.rows(), user, &asked, method)
+        row_login::run(&self.context.directory, user, &asked, method)
     }
 
     fn decide_rows(
@@ -136,9 +140,12 @@ impl Engine {
             self.note_attempt(request, Some(claimed), attempted);
         }
         let asked = access_request(request, proof, RequestingDevice::new(None));
+        let usage = self.row_usage(user_name, login, now.timestamp);
+        let limits = login.limits.as_ref().zip(usage.as_ref());
         let profile = RowProfile {
             steps: &login.steps,
             outcome: login.outcome,
+            limits: limits.map(|(limits, usage)| RowLimits { limits, usage }),
         };
         let decision = match login.session_limit() {
             Some(_) => {
@@ -158,6 +165,8 @@ impl Engine {
                 let reply = RowReply {
                     access: login.access.as_ref(),
                     seconds_left: grants.seconds_left,
+                    volume_left: grants.volume_left.traffic,
+                    vendor: nas.nas.settings.vendor,
                 };
                 let accept = Accept {
                     terms: Terms::Rows(reply),
@@ -186,7 +195,19 @@ impl Engine {
         self.finish(request, &concluded);
     }
 
-    /// Refuses in the words of the provider, as far as rows say how an account stands.
+    /// What was used of the limits of rows.
+    fn row_usage(&self, user_name: &[u8], login: &RowLogin, now: Timestamp) -> Option<LimitUsage> {
+        let limits = login.limits.as_ref()?;
+        let owner = Owner {
+            id: id_of(user_name),
+            tenant: TENANT,
+            username: &canonical_username(user_name),
+        };
+        Some(self.context.limits.usage_at_login(&owner, limits, now))
+    }
+
+    /// Refuses in the words of the provider, as far as rows say how an account stands, and in those
+    /// of FreeRADIUS where a counter of rows is used up.
     fn reject_rows(
         &mut self,
         request: &LoginRequest<'_>,
@@ -194,6 +215,7 @@ impl Engine {
     ) -> Result<Unsigned, WriteError> {
         let message = self.row_message(request.facts, reason);
         let message = message.as_ref().map(|text| text.as_str());
+        let message = message.or_else(|| rows::counter_message(reason));
         self.write_reject(request, reason, message)
     }
 }

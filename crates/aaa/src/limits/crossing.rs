@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use compact_str::CompactString;
 use domain::accounting::SessionKey;
 use domain::id::{NasId, SubscriberId};
 use domain::limit::{AtLimit, Crossing, Refusal};
-use domain::name::Username;
 use domain::time::Timestamp;
 use tracing::info;
 
@@ -19,7 +19,7 @@ const CROSSINGS_MAX: usize = 65_536;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitCrossed {
     pub subscriber: SubscriberId,
-    pub username: Username,
+    pub username: CompactString,
     pub nas: NasId,
     pub session: SessionKey,
     pub at: Timestamp,

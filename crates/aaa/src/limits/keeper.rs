@@ -178,13 +178,18 @@ impl<Q: LimitStore> LimitKeeper<Q> {
 
     /// Forgets subscribers who are gone, when there are many of them.
     fn forget_gone(&self) {
-        if self.table.len() <= self.directory.subscriber_count() + GONE_MAX {
+        let rows = self.directory.rows();
+        let known_count = self.directory.subscriber_count() + rows.user_count();
+        if self.table.len() <= known_count + GONE_MAX {
             return;
         }
         let mut known = HashSet::new();
         let Ok(()) = self.directory.try_for_each_subscriber(|subscriber| {
             known.insert(subscriber.id);
             Ok::<_, Infallible>(())
+        });
+        rows.for_each_id(|id| {
+            known.insert(id);
         });
         self.table.keep(|subscriber| known.contains(&subscriber));
     }

@@ -22,6 +22,7 @@ mod realms;
 mod registry;
 #[path = "../support/request.rs"]
 mod request;
+mod row_limits;
 mod rows;
 mod script;
 mod slow_hash;

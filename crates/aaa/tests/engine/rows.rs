@@ -30,7 +30,7 @@ const DENIED: [&str; 3] = [
     "Reply-Message = \"Access denied\"",
 ];
 
-fn row(id: i64, attribute: &str, op: &str, value: &str) -> Row {
+pub(crate) fn row(id: i64, attribute: &str, op: &str, value: &str) -> Row {
     Row {
         id,
         attribute: attribute.to_owned(),
@@ -39,12 +39,12 @@ fn row(id: i64, attribute: &str, op: &str, value: &str) -> Row {
     }
 }
 
-fn password(id: i64) -> Row {
+pub(crate) fn password(id: i64) -> Row {
     row(id, "Cleartext-Password", ":=", PASSWORD)
 }
 
 /// Writes rows and tells the engine's directory as the change feed does.
-fn put_user(script: &Script, name: &str, rows: UserRows) {
+pub(crate) fn put_user(script: &Script, name: &str, rows: UserRows) {
     let users = script.registry.row_users.lock();
     users
         .expect("nobody panicked")
@@ -60,7 +60,7 @@ fn put_group(script: &Script, name: &str, rows: GroupRows) {
     script.apply(&[Change::RowGroup(name.into())]);
 }
 
-fn user(check: Vec<Row>, reply: Vec<Row>, groups: &[&str]) -> UserRows {
+pub(crate) fn user(check: Vec<Row>, reply: Vec<Row>, groups: &[&str]) -> UserRows {
     let groups = (1..).zip(groups).map(|(id, group)| Membership {
         id,
         group: (*group).to_owned(),

@@ -259,6 +259,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
         changed: SubscriberInstants::default(),
+        purchase: None,
     }
 }
 

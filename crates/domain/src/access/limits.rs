@@ -36,8 +36,9 @@ pub(super) fn check<'a>(
     let none = LimitUsage::default();
     let standing = Standing {
         usage: profile.usage.unwrap_or(&none),
-        purchased_at: profile.subscriber.id.made_at(),
+        purchased_at: profile.subscriber.purchased_at(),
         session: UsageAmount::default(),
+        top_ups: profile.subscriber.top_ups(),
     };
     let allowance = limit::evaluate(limits, &standing, now)?;
     if let Some(until) = allowance.valid_until {

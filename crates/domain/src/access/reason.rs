@@ -86,6 +86,10 @@ pub enum RejectReason {
         /// The number of the method that it would rather do; 0 when it names none.
         wanted: u8,
     },
+    /// The account begins later.
+    NotValidYet {
+        at: Timestamp,
+    },
 }
 
 impl RejectReason {
@@ -129,6 +133,7 @@ impl RejectReason {
             Self::ConversationUnknown => "conversation_unknown",
             Self::IdentityDiffers => "identity_differs",
             Self::NoCommonMethod { .. } => "no_common_method",
+            Self::NotValidYet { .. } => "not_valid_yet",
         }
     }
 
@@ -145,6 +150,7 @@ impl RejectReason {
             },
             Self::OutsideHours { .. } => "Your plan does not cover this time",
             Self::NoLongerValid { .. } => "Your plan has ended",
+            Self::NotValidYet { .. } => "Your plan has not begun yet",
             Self::NasNotAllowed => "Your account cannot be used here",
             Self::DeviceLimit { .. } | Self::PrivateDeviceLimit { .. } => {
                 "Your account is used on too many devices"
@@ -218,6 +224,7 @@ impl RejectReason {
             | Self::QuotaUsedUp(_)
             | Self::OutsideHours { .. }
             | Self::NoLongerValid { .. }
+            | Self::NotValidYet { .. }
             | Self::RealmElsewhere
             | Self::ConversationUnknown
             | Self::IdentityDiffers
@@ -295,6 +302,7 @@ impl fmt::Display for RejectReason {
             Self::NoLongerValid { ended_at } => {
                 write!(formatter, "the plan's validity ended at {ended_at}")
             }
+            Self::NotValidYet { at } => write!(formatter, "the subscriber begins at {at}"),
             Self::Pending => formatter.write_str("the subscriber is not activated yet"),
             Self::Suspended => formatter.write_str("the subscriber is suspended"),
             Self::NoGarden { state } => write!(

@@ -7,7 +7,9 @@ use super::{
     AccessRequest, Method, NasIdentifierCheck, Presence, RejectReason, Trace, TraceStep,
     check_proof,
 };
+use crate::limit::{self, LimitUsage, Limits, Period, Standing, VolumeLeft};
 use crate::time::Timestamp;
+use crate::usage::UsageAmount;
 
 /// Steps of a trace that rows may take, so that those after them have room.
 const STEPS_MAX: usize = 6;
@@ -53,6 +55,14 @@ pub enum RowStep {
 pub struct RowProfile<'a> {
     pub steps: &'a [RowStep],
     pub outcome: RowOutcome,
+    pub limits: Option<RowLimits<'a>>,
+}
+
+/// Hours and counters of rows, and what was used of them.
+#[derive(Clone, Copy, Debug)]
+pub struct RowLimits<'a> {
+    pub limits: &'a Limits,
+    pub usage: &'a LimitUsage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +109,10 @@ pub struct RowDecision {
 /// What comes on top of the attributes that the rows reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowGrants {
-    /// Until the login expires. Never 0.
+    /// Until the login expires, or a limit is reached. Never 0.
     pub seconds_left: Option<u32>,
+    /// Bytes that may still be moved.
+    pub volume_left: VolumeLeft,
 }
 
 /// Decides about one request.
@@ -117,7 +129,7 @@ pub fn decide(
         RowStep::Matched(owner) => TraceStep::RowsMatch(owner),
         RowStep::Differs(place) => TraceStep::RowDiffers(place),
     }));
-    let verdict = judge(&mut trace, profile.outcome, request, presence, now);
+    let verdict = judge(&mut trace, profile, request, presence, now);
     trace.push(match verdict {
         Ok(_) => TraceStep::Granted,
         Err(reason) => TraceStep::Refused(reason),
@@ -127,12 +139,12 @@ pub fn decide(
 
 fn judge(
     trace: &mut Trace,
-    outcome: RowOutcome,
+    profile: &RowProfile<'_>,
     request: AccessRequest<'_>,
     presence: Presence,
     now: Timestamp,
 ) -> Result<RowGrants, RejectReason> {
-    let terms = match outcome {
+    let terms = match profile.outcome {
         RowOutcome::NothingMatches => return Err(RejectReason::RowsDoNotMatch),
         RowOutcome::Failed(place) => return Err(place.failed()),
         RowOutcome::Differs(place) => return Err(place.differs()),
@@ -153,6 +165,13 @@ fn judge(
         NasIdentifierCheck::Differs => return Err(RejectReason::NasIdentifierDiffers),
     }
     let seconds_left = seconds_left(trace, terms.expires_at, now)?;
+    let grants = match profile.limits {
+        Some(limits) => weigh(trace, limits, seconds_left, now)?,
+        None => RowGrants {
+            seconds_left,
+            volume_left: VolumeLeft::default(),
+        },
+    };
     if let Some(limit) = terms.session_limit {
         let open = presence.other_sessions;
         if u32::from(limit) <= open {
@@ -160,7 +179,38 @@ fn judge(
         }
         trace.push(TraceStep::WithinSessionLimit { open, limit });
     }
-    Ok(RowGrants { seconds_left })
+    Ok(grants)
+}
+
+/// Weighs hours and counters, in the order in which FreeRADIUS does.
+fn weigh(
+    trace: &mut Trace,
+    RowLimits { limits, usage }: RowLimits<'_>,
+    seconds_left: Option<u32>,
+    now: Timestamp,
+) -> Result<RowGrants, RejectReason> {
+    let standing = Standing {
+        usage,
+        // Rows count from the first use alone.
+        purchased_at: now,
+        session: UsageAmount::default(),
+        top_ups: &[],
+    };
+    let allowance = limit::evaluate(limits, &standing, now)?;
+    if let Some(until) = allowance.valid_until {
+        trace.push(TraceStep::StillValid { until });
+    }
+    if let Some(seconds) = allowance.window_seconds {
+        trace.push(TraceStep::HoursOpen { seconds });
+    }
+    if !limits.quotas.is_empty() {
+        trace.push(TraceStep::WithinQuotas);
+    }
+    let ends = [seconds_left, allowance.seconds_left];
+    Ok(RowGrants {
+        seconds_left: ends.into_iter().flatten().min(),
+        volume_left: allowance.volume_left,
+    })
 }
 
 fn seconds_left(
@@ -177,6 +227,24 @@ fn seconds_left(
     }
     trace.push(TraceStep::NotExpired);
     Ok(Some(u32::try_from(left).unwrap_or(u32::MAX)))
+}
+
+/// What rlm_sqlcounter says when a counter is used up, by which panels know it.
+pub const fn counter_message(reason: RejectReason) -> Option<&'static str> {
+    let period = if let RejectReason::QuotaUsedUp(crossing) = reason {
+        crossing.period
+    } else if let RejectReason::NoLongerValid { .. } = reason {
+        Period::Total
+    } else {
+        return None;
+    };
+    Some(match period {
+        Period::Hour => "Your maximum hourly usage time has been reached",
+        Period::Day => "Your maximum daily usage time has been reached",
+        Period::Week => "Your maximum weekly usage time has been reached",
+        Period::Month => "Your maximum monthly usage time has been reached",
+        Period::Session | Period::Total => "Your maximum never usage time has been reached",
+    })
 }
 
 impl RowTable {
@@ -258,6 +326,7 @@ mod tests {
         let profile = RowProfile {
             steps: &steps,
             outcome,
+            limits: None,
         };
         let presence = Presence { other_sessions: 2 };
         let nas_identifier = NasIdentifierCheck::Matches;

@@ -42,6 +42,11 @@ pub(super) fn check<'a>(
         garden: None,
         notice,
     };
+    if let (SubscriberStatus::Active, Some(at)) = (subscriber.status, subscriber.starts_at())
+        && 0 < at.seconds_since(now)
+    {
+        return Err(RejectReason::NotValidYet { at });
+    }
     match (state, expires_at) {
         (AccessState::Active, None) => {
             trace.push(TraceStep::SubscriberActive);

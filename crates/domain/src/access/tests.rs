@@ -12,7 +12,7 @@ use crate::plan::{PlanTerms, SessionLimit, TimeoutSeconds};
 use crate::secret::Secret;
 use crate::session_policy::{SessionPolicy, SessionTerms};
 use crate::subscriber::binding::{Bindings, NasBinding};
-use crate::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
+use crate::subscriber::{Purchase, StaticAddresses, SubscriberInstants, SubscriberStatus};
 use crate::usage::UsageAmount;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -42,6 +42,7 @@ fn subscriber() -> Subscriber {
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
         changed: SubscriberInstants::default(),
+        purchase: None,
     }
 }
 
@@ -112,6 +113,36 @@ fn disabled_subscriber_is_refused() {
         VERIFIED,
         Presence::default(),
         Err(RejectReason::Disabled),
+    );
+}
+
+#[test]
+fn a_subscriber_who_begins_later_waits_for_the_very_instant() {
+    let at = NOW.plus_seconds(1);
+    let of = |starts_at| Subscriber {
+        purchase: Purchase::new(Some(starts_at), Vec::new()),
+        ..subscriber()
+    };
+    let early = Err(RejectReason::NotValidYet { at });
+    let terms = PlanTerms::default();
+    check(&of(at), terms.clone(), VERIFIED, Presence::default(), early);
+    check(&of(NOW), terms, VERIFIED, Presence::default(), Ok(None));
+    // A validity from the purchase counts from there.
+    let limits = Limits {
+        validity: Validity::new(3_600, ValidityStart::Purchase).ok(),
+        ..Limits::default()
+    };
+    let terms = PlanTerms {
+        limits: Some(Box::new(limits)),
+        ..PlanTerms::default()
+    };
+    let begun = of(NOW.plus_seconds(-600));
+    check(
+        &begun,
+        terms,
+        VERIFIED,
+        Presence::default(),
+        Ok(Some(3_000)),
     );
 }
 

@@ -134,7 +134,8 @@ pub fn write_reason(reason: RejectReason) -> CompactString {
             write!(text, " {measure} {period} {amount} {resets_at}")
         }
         RejectReason::OutsideHours { opens_at: at }
-        | RejectReason::NoLongerValid { ended_at: at } => write!(text, " {at}"),
+        | RejectReason::NoLongerValid { ended_at: at }
+        | RejectReason::NotValidYet { at } => write!(text, " {at}"),
     }
     .expect("a string takes every write");
     text
@@ -197,6 +198,9 @@ fn find_reason(text: &str) -> Option<RejectReason> {
         },
         "no_longer_valid" => RejectReason::NoLongerValid {
             ended_at: word()?.parse().ok()?,
+        },
+        "not_valid_yet" => RejectReason::NotValidYet {
+            at: word()?.parse().ok()?,
         },
         "pending" => RejectReason::Pending,
         "suspended" => RejectReason::Suspended,
@@ -590,6 +594,10 @@ mod tests {
         check_reason(
             RejectReason::NoLongerValid { ended_at: AT },
             "no_longer_valid 2027-01-15T08:00:00Z",
+        );
+        check_reason(
+            RejectReason::NotValidYet { at: AT },
+            "not_valid_yet 2027-01-15T08:00:00Z",
         );
     }
 

@@ -3,22 +3,24 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use super::top_up::{self, Left};
 use super::window::Look;
-use super::{AtLimit, LimitUsage, Limits, Manner, Measure, Period, PeriodCounted, Quota};
+use super::{
+    AtLimit, LimitUsage, Limits, Manner, Measure, Period, PeriodCounted, Quota, TopUp, TopUpMeasure,
+};
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
-
-/// A window that closes sooner is closed, as rlm_logintime has it by default.
-const FREERADIUS_WINDOW_SECONDS_MIN: i64 = 60;
 
 /// What the limits are weighed against.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
     pub usage: &'a LimitUsage,
-    /// When the subscriber was added.
+    /// When the subscriber was added, or begins.
     pub purchased_at: Timestamp,
     /// What the session has used; nothing at a login.
     pub session: UsageAmount,
+    /// What was bought beyond the quotas.
+    pub top_ups: &'a [TopUp],
 }
 
 /// What is left.
@@ -120,23 +122,23 @@ fn weigh_windows(limits: &Limits, now: Timestamp) -> Result<Option<u32>, Refusal
     let Some(windows) = &limits.windows else {
         return Ok(None);
     };
-    let least_seconds = match limits.manner {
-        Manner::Native => 1,
-        Manner::FreeRadius => FREERADIUS_WINDOW_SECONDS_MIN,
-    };
     let until = match windows.look(&limits.zone, now) {
         Look::Open { until: None } => return Ok(None),
         Look::Open { until: Some(until) } => until,
         Look::Closed { until } => return Err(Refusal::OutsideHours { opens_at: until }),
     };
-    if until.seconds_since(now) < least_seconds {
+    if until.seconds_since(now) < 1 {
         let opens_at = match windows.look(&limits.zone, until) {
             Look::Closed { until } => until,
             Look::Open { .. } => until,
         };
         return Err(Refusal::OutsideHours { opens_at });
     }
-    Ok(Some(seconds_between(now, until)))
+    let from = match limits.manner {
+        Manner::Native => now,
+        Manner::FreeRadius => Timestamp::from_seconds(now.as_seconds().div_euclid(60) * 60),
+    };
+    Ok(Some(seconds_between(from, until)))
 }
 
 fn weigh_quota(
@@ -151,9 +153,18 @@ fn weigh_quota(
         (Some(period), Some(span)) => standing.usage.used(period, span),
         _ => standing.session,
     };
-    let left = NonZeroU64::new(quota.amount().saturating_sub(quota.measure.of(used)));
+    let own = quota.amount().saturating_sub(quota.measure.of(used));
+    let bought = match quota.period {
+        Period::Session => Left::default(),
+        Period::Hour | Period::Day | Period::Week | Period::Month | Period::Total => {
+            top_up::left(standing.top_ups, TopUpMeasure::of(quota.measure), now)
+        }
+    };
+    let left = NonZeroU64::new(own.saturating_add(bought.amount));
     let resets_at = match (quota.period, span) {
-        (Period::Day | Period::Week | Period::Month, Some(span)) => ResetAt::at(span.ends_at),
+        (Period::Hour | Period::Day | Period::Week | Period::Month, Some(span)) => {
+            ResetAt::at(span.ends_at)
+        }
         _ => ResetAt::NEVER,
     };
     let Some(left) = left else {
@@ -172,6 +183,9 @@ fn weigh_quota(
         }
         return;
     };
+    // What is told is right until something that was bought ends.
+    let until = bought.until.map(|until| seconds_between(now, until));
+    allowance.seconds_left = least(allowance.seconds_left, until);
     let volume_left = &mut allowance.volume_left;
     match quota.measure {
         Measure::Traffic => volume_left.traffic = least(volume_left.traffic, Some(left)),
@@ -242,6 +256,7 @@ impl fmt::Display for Crossing {
         }
         match period {
             Period::Session => formatter.write_str(" for a session")?,
+            Period::Hour => formatter.write_str(" for an hour")?,
             Period::Day | Period::Week | Period::Month => {
                 write!(formatter, " for a {}", period.as_str())?;
             }

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 const EARLIEST: Timestamp = Timestamp::from_seconds(0);
 const LATEST: Timestamp = Timestamp::from_seconds(221_845_219_200);
 
+const HOUR_SECONDS: i64 = 3_600;
+
 /// A time zone of the IANA database, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
@@ -25,7 +27,8 @@ pub struct ZoneError {
     raw: String,
 }
 
-/// When periods begin: the time of day, the day of the month and the weekday.
+/// When periods begin: the time of day, the day of the month and the weekday. Hours begin with the
+/// minute of the time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Resets {
     /// 1 to 31; the last day in months that are shorter.
@@ -145,7 +148,7 @@ impl Weekday {
 }
 
 impl Resets {
-    /// Days, weeks and months as FreeRADIUS counts them: weeks begin on Sunday.
+    /// Hours, days, weeks and months as FreeRADIUS counts them: weeks begin on Sunday.
     pub const FREERADIUS: Self = Self {
         day_of_month: 1,
         weekday: Weekday::Sunday,
@@ -161,6 +164,7 @@ impl Resets {
         match period {
             Period::Session => None,
             Period::Total => Some(Span::EVER),
+            Period::Hour => Some(self.hour(zone, at)),
             Period::Day => Some(span_around(at, |days| self.begin_day(zone, today, days))),
             Period::Week => Some(span_around(at, |weeks| {
                 let back =
@@ -174,6 +178,25 @@ impl Resets {
                 let day = i64::from(self.day_of_month.min(month.days_in_month().unsigned_abs()));
                 self.begin_day(zone, month, day - 1)
             })),
+        }
+    }
+
+    /// An hour on local clocks, which begins with the minute of the resets. Where clocks are changed
+    /// within one, it is cut there.
+    fn hour(self, zone: &TimeZone, at: Timestamp) -> Span {
+        let offset = i64::from(zone.to_offset(jiff_timestamp(at)).seconds());
+        let minute = i64::from(self.minute_of_day % 60) * 60;
+        let into = (at.as_seconds() + offset - minute).rem_euclid(HOUR_SECONDS);
+        let begin = Timestamp::from_seconds(at.as_seconds() - into);
+        let end = begin.plus_seconds(HOUR_SECONDS);
+        let instant = |at: jiff::Timestamp| Timestamp::from_micros(at.as_microsecond());
+        // What comes before the next microsecond comes no later than now.
+        let now = Timestamp::from_micros(at.as_micros() + 1);
+        let before = zone.preceding(jiff_timestamp(now)).next();
+        let after = zone.following(jiff_timestamp(at)).next();
+        Span {
+            starts_at: before.map_or(begin, |change| begin.max(instant(change.timestamp()))),
+            ends_at: after.map_or(end, |change| end.min(instant(change.timestamp()))),
         }
     }
 

@@ -1,7 +1,6 @@
 //! Quotas: how much of what in which period.
 
 use std::fmt;
-use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -27,6 +26,7 @@ pub enum Measure {
 pub enum Period {
     /// Each session alone.
     Session,
+    Hour,
     Day,
     Week,
     Month,
@@ -39,8 +39,8 @@ pub enum Period {
 pub struct Quota {
     pub measure: Measure,
     pub period: Period,
-    /// Bytes, or seconds.
-    amount: NonZeroU64,
+    /// Bytes, or seconds; 0 lets nobody in, and is said by FreeRADIUS' rows alone.
+    amount: u64,
 }
 
 /// The quotas of a plan: one at most for each measure and period.
@@ -53,7 +53,7 @@ pub enum QuotaError {
         "'{raw}' is not a quota: write AMOUNT/PERIOD (50G/month), with 'upload:' or 'download:' before it for one direction, or 'time:' for time (time:2h/day)"
     )]
     Malformed { raw: String },
-    #[error("'{raw}' is not a period of a quota: write session, day, week, month or total")]
+    #[error("'{raw}' is not a period of a quota: write session, hour, day, week, month or total")]
     Period { raw: String },
     #[error("'{raw}' is not an amount of data: write bytes or k, M, G, T (50G)")]
     Bytes { raw: String },
@@ -93,8 +93,9 @@ impl Measure {
 }
 
 impl Period {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Session,
+        Self::Hour,
         Self::Day,
         Self::Week,
         Self::Month,
@@ -104,6 +105,7 @@ impl Period {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Session => "session",
+            Self::Hour => "hour",
             Self::Day => "day",
             Self::Week => "week",
             Self::Month => "month",
@@ -117,7 +119,7 @@ impl Period {
 }
 
 impl Quota {
-    pub const fn new(measure: Measure, period: Period, amount: NonZeroU64) -> Self {
+    pub const fn new(measure: Measure, period: Period, amount: u64) -> Self {
         Self {
             measure,
             period,
@@ -127,7 +129,7 @@ impl Quota {
 
     /// Bytes, or seconds.
     pub const fn amount(self) -> u64 {
-        self.amount.get()
+        self.amount
     }
 }
 
@@ -157,15 +159,17 @@ impl FromStr for Quota {
             Measure::Time => QuotaError::Duration { raw },
             Measure::Traffic | Measure::Upload | Measure::Download => QuotaError::Bytes { raw },
         })?;
-        let amount = NonZeroU64::new(parsed).ok_or(QuotaError::Zero)?;
-        Ok(Self::new(measure, period, amount))
+        match parsed {
+            0 => Err(QuotaError::Zero),
+            amount => Ok(Self::new(measure, period, amount)),
+        }
     }
 }
 
 impl fmt::Display for Quota {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let period = self.period.as_str();
-        let amount = self.amount.get();
+        let amount = self.amount;
         match self.measure {
             Measure::Traffic => write!(formatter, "{}/{period}", ByteAmount(amount)),
             Measure::Upload | Measure::Download => {
@@ -189,6 +193,22 @@ impl Quotas {
             }
         }
         Ok(Self(quotas.into()))
+    }
+
+    /// The least of each measure and period.
+    pub fn least(all: impl IntoIterator<Item = Quota>) -> Self {
+        let mut least: Vec<Quota> = Vec::new();
+        for quota in all {
+            let kind = (quota.measure, quota.period);
+            let known = least
+                .iter_mut()
+                .find(|known| (known.measure, known.period) == kind);
+            match known {
+                Some(known) => known.amount = known.amount.min(quota.amount),
+                None => least.push(quota),
+            }
+        }
+        Self(least.into())
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Quota> {

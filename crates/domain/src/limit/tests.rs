@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::window::Look;
 use super::*;
+use crate::id::TopUpId;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
@@ -70,6 +71,7 @@ fn weigh(limits: &Limits, usage: &LimitUsage, now: Timestamp) -> Result<Allowanc
         usage,
         purchased_at: at("2026-01-01T00:00:00Z"),
         session: UsageAmount::default(),
+        top_ups: &[],
     };
     evaluate(limits, &standing, now)
 }
@@ -184,6 +186,40 @@ fn periods_begin_at_local_time() {
         "2026-11-20T06:00:00Z",
         ("2026-11-13T06:30:00Z", "2026-11-20T06:30:00Z"),
     );
+}
+
+#[test]
+fn hours_begin_with_the_minute_of_the_resets() {
+    let hour = Period::Hour;
+    check_span(
+        "Asia/Kolkata",
+        "1",
+        hour,
+        "2026-11-20T18:29:59Z",
+        ("2026-11-20T17:30:00Z", "2026-11-20T18:30:00Z"),
+    );
+    check_span(
+        "UTC",
+        "06:20",
+        hour,
+        "2026-11-20T18:19:59Z",
+        ("2026-11-20T17:20:00Z", "2026-11-20T18:20:00Z"),
+    );
+    // Lord Howe puts its clocks back by half an hour, at 15:00 UTC.
+    for (now, begin, end) in [
+        ("14:59:59", "14:00:00", "15:00:00"),
+        ("15:00:00", "15:00:00", "15:30:00"),
+        ("15:30:00", "15:30:00", "16:30:00"),
+    ] {
+        let on_that_day = |clock: &str| format!("2026-04-04T{clock}Z");
+        check_span(
+            "Australia/Lord_Howe",
+            "1",
+            hour,
+            &on_that_day(now),
+            (&on_that_day(begin), &on_that_day(end)),
+        );
+    }
 }
 
 #[test]
@@ -303,18 +339,6 @@ fn windows_are_read_and_written() {
     ] {
         assert!(raw.parse::<Windows>().is_err(), "{raw}");
     }
-}
-
-#[test]
-fn login_time_is_read_as_freeradius_reads_it() {
-    let windows = |raw| Windows::parse_login_time(raw).map(|windows| windows.to_string());
-    assert_eq!(windows("Mo0800-1800").as_deref(), Ok("Mo0800-1801"));
-    assert_eq!(
-        windows("Fr2200-0600").as_deref(),
-        Ok("Fr0000-0601,Fr2200-2400")
-    );
-    assert_eq!(windows("Wk").as_deref(), Ok("Wk"));
-    assert!(windows("Never").is_err());
 }
 
 #[track_caller]
@@ -493,6 +517,7 @@ fn a_session_quota_counts_the_session_alone() {
         usage: &usage,
         purchased_at: now,
         session: used(bytes, 0, 0),
+        top_ups: &[],
     };
     let left = evaluate(&limits, &standing(400_000_000), now).expect("let in");
     assert_eq!(left.volume_left.traffic, NonZeroU64::new(600_000_000));
@@ -501,6 +526,51 @@ fn a_session_quota_counts_the_session_alone() {
     };
     assert!(
         matches!(refusal, Refusal::QuotaUsedUp(crossing) if crossing.resets_at == ResetAt::NEVER)
+    );
+}
+
+#[test]
+fn a_top_up_is_used_after_the_quotas_and_bounds_the_session_by_its_end() {
+    let now = at("2026-11-20T12:00:00Z");
+    let limits = limits("1G/day,10G/month,time:1h/day");
+    let top_up = |number: u8, measure, amount, ends_in: Option<i64>| TopUp {
+        id: TopUpId::from_bytes([number; 16]),
+        measure,
+        amount,
+        used: 0,
+        ends_at: ends_in.map(|seconds| now.plus_seconds(seconds)),
+    };
+    let left = |amount, top_ups: &[TopUp]| {
+        let usage = usage_of(&limits, PeriodCounted::Day, amount, now);
+        let standing = Standing {
+            usage: &usage,
+            purchased_at: now,
+            session: UsageAmount::default(),
+            top_ups,
+        };
+        let left = evaluate(&limits, &standing, now).ok()?;
+        Some((left.volume_left.traffic?.get(), left.seconds_left?))
+    };
+    let data = top_up(1, TopUpMeasure::Data, 500_000_000, None);
+    let ending = top_up(2, TopUpMeasure::Data, 200_000_000, Some(90));
+    let time = top_up(3, TopUpMeasure::Time, 600, None);
+    assert_eq!(
+        left(used(400_000_000, 0, 0), &[data]),
+        Some((1_100_000_000, 3_600))
+    );
+    assert_eq!(left(used(1_000_000_000, 0, 0), &[]), None);
+    assert_eq!(
+        left(used(1_000_000_000, 0, 0), &[data]),
+        Some((500_000_000, 3_600))
+    );
+    let all = [data, ending, time];
+    assert_eq!(
+        left(used(2_000_000_000, 0, 3_600), &all),
+        Some((700_000_000, 90))
+    );
+    assert_eq!(
+        left(used(2_000_000_000, 0, 3_600), &[data, time]),
+        Some((500_000_000, 600))
     );
 }
 
@@ -549,7 +619,7 @@ fn freeradius_gives_a_session_the_next_period_too() {
 }
 
 #[test]
-fn a_window_that_is_about_to_close_is_closed() {
+fn a_window_lasts_to_its_end_or_as_long_as_at_the_full_minute() {
     let limits = |manner| Limits {
         windows: "Al0800-1800".parse().ok(),
         manner,
@@ -570,7 +640,11 @@ fn a_window_that_is_about_to_close_is_closed() {
         seconds(Manner::FreeRadius, "2026-11-20T17:59:00Z"),
         Ok(Some(60))
     );
-    assert_eq!(seconds(Manner::FreeRadius, "2026-11-20T17:59:01Z"), closed);
+    assert_eq!(
+        seconds(Manner::FreeRadius, "2026-11-20T17:59:59.5Z"),
+        Ok(Some(60))
+    );
+    assert_eq!(seconds(Manner::FreeRadius, "2026-11-20T18:00:00Z"), closed);
 }
 
 #[test]
@@ -639,7 +713,7 @@ fn any_period() -> impl Strategy<Value = PeriodCounted> {
 }
 
 fn any_quotas() -> impl Strategy<Value = Quotas> {
-    let quota = (0..4_usize, 0..5_usize, 1..20_u64).prop_map(|(measure, period, amount)| {
+    let quota = (0..4_usize, 0..6_usize, 1..20_u64).prop_map(|(measure, period, amount)| {
         let measure = [
             Measure::Traffic,
             Measure::Upload,
@@ -648,6 +722,7 @@ fn any_quotas() -> impl Strategy<Value = Quotas> {
         ][measure];
         let period = [
             Period::Session,
+            Period::Hour,
             Period::Day,
             Period::Week,
             Period::Month,
@@ -658,11 +733,43 @@ fn any_quotas() -> impl Strategy<Value = Quotas> {
         } else {
             3_000_000_000
         };
-        let amount = NonZeroU64::new(amount * unit).expect("at least 1");
-        Quota::new(measure, period, amount)
+        Quota::new(measure, period, amount * unit)
     });
     proptest::collection::vec(quota, 1..5)
         .prop_filter_map("each kind once", |quotas| Quotas::new(quotas).ok())
+}
+
+/// A session, and what is bought before it.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    pause: i64,
+    seconds: u64,
+    upload_rate: u64,
+    download_rate: u64,
+    top_up: Option<(TopUpMeasure, u64, Option<i64>)>,
+}
+
+fn any_session() -> impl Strategy<Value = Session> {
+    let measure = prop_oneof![Just(TopUpMeasure::Data), Just(TopUpMeasure::Time)];
+    let valid = proptest::option::of(60..2_000_000_i64);
+    let top_up = (measure, 1..20_u64, valid).prop_map(|(measure, amount, valid)| {
+        let unit = match measure {
+            TopUpMeasure::Data => 1_000_000_000,
+            TopUpMeasure::Time => 1_800,
+        };
+        (measure, amount * unit, valid)
+    });
+    let top_up = proptest::option::weighted(0.1, top_up);
+    let rates = (0..100_000_u64, 0..100_000_u64);
+    (0..200_000_i64, 1..200_000_u64, rates, top_up).prop_map(
+        |(pause, seconds, (upload_rate, download_rate), top_up)| Session {
+            pause,
+            seconds,
+            upload_rate,
+            download_rate,
+            top_up,
+        },
+    )
 }
 
 /// What a router lets through.
@@ -702,21 +809,41 @@ proptest! {
     }
 
     /// A subscriber who takes all that is granted, for years: whatever is counted in a period stays
-    /// within its quota, because routers end sessions where they were told to.
+    /// within its quota, because routers end sessions where they were told to; and what goes beyond
+    /// it was bought.
     #[test]
     fn nobody_gets_more_than_the_plan(
         zone in any_zone(),
         resets in any_resets(),
         quotas in any_quotas(),
         begin in any_instant(),
-        sessions in proptest::collection::vec((0..200_000_i64, 1..200_000_u64, 0..100_000_u64, 0..100_000_u64), 1..400),
+        sessions in proptest::collection::vec(any_session(), 1..400),
     ) {
         let limits = Limits { quotas, resets, zone, ..Limits::default() };
         let mut usage = LimitUsage::default();
+        let mut top_ups: Vec<TopUp> = Vec::new();
+        let (mut bought, mut paid) = (Beyond::default(), Beyond::default());
         let mut now = begin;
-        for (pause, seconds, upload_rate, download_rate) in sessions {
+        for (number, session) in (0..).zip(sessions) {
+            let Session { pause, seconds, upload_rate, download_rate, top_up } = session;
             now = now.plus_seconds(pause);
-            let Ok(left) = weigh(&limits, &usage, now) else { continue };
+            if let Some((measure, amount, valid)) = top_up {
+                let sum = match measure {
+                    TopUpMeasure::Data => &mut bought.bytes,
+                    TopUpMeasure::Time => &mut bought.seconds,
+                };
+                *sum += amount;
+                let ends_at = valid.map(|seconds| now.plus_seconds(seconds));
+                let id = TopUpId::new(now, [number; 10]);
+                top_ups.push(TopUp { id, measure, amount, used: 0, ends_at });
+            }
+            let standing = Standing {
+                usage: &usage,
+                purchased_at: begin,
+                session: UsageAmount::default(),
+                top_ups: &top_ups,
+            };
+            let Ok(left) = evaluate(&limits, &standing, now) else { continue };
             let seconds = left.seconds_left.map_or(seconds, |left| seconds.min(left.into()));
             let VolumeLeft { traffic, upload, download } = left.volume_left;
             let upload = capped(seconds * upload_rate, [upload, traffic]);
@@ -732,16 +859,24 @@ proptest! {
             for quarter in 1..=4 {
                 let part = used(upload * quarter / 4, download * quarter / 4, seconds * quarter / 4);
                 let then = now.plus_seconds(part.session_seconds.cast_signed());
+                let mut beyond = Beyond::default();
                 for period in PERIODS_COUNTED {
                     let span = limits.resets.span(period.period(), &limits.zone, then).expect("it is counted");
-                    let used = usage.used(period, span).plus(part.since(before));
+                    let known = usage.used(period, span);
+                    let used = known.plus(part.since(before));
                     usage.set(period, Counter { span, used });
-                    for quota in limits.quotas.iter().filter(|quota| quota.period == period.period()) {
-                        prop_assert!(quota.measure.of(used) <= quota.amount(), "{quota}");
-                    }
+                    let allowed = Allowed::of(&limits.quotas, period.period());
+                    beyond = beyond.or(allowed.beyond(known, used));
                 }
+                paid = Beyond {
+                    bytes: paid.bytes + beyond.bytes,
+                    seconds: paid.seconds + beyond.seconds,
+                };
+                consume(&mut top_ups, beyond, then);
                 before = part;
             }
+            prop_assert!(paid.bytes <= bought.bytes, "{} of {} bytes", paid.bytes, bought.bytes);
+            prop_assert!(paid.seconds <= bought.seconds, "{} of {} s", paid.seconds, bought.seconds);
             now = now.plus_seconds(seconds.cast_signed());
         }
     }

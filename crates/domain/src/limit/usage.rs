@@ -1,6 +1,6 @@
 //! What a subscriber has used of the periods that quotas last for.
 
-use super::{Period, Span};
+use super::{Allowed, Period, Span};
 use crate::id::SubscriberId;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
@@ -12,10 +12,12 @@ pub enum PeriodCounted {
     Week,
     Month,
     Total,
+    Hour,
 }
 
 /// Every period that is counted.
-pub const PERIODS_COUNTED: [PeriodCounted; 4] = [
+pub const PERIODS_COUNTED: [PeriodCounted; 5] = [
+    PeriodCounted::Hour,
     PeriodCounted::Day,
     PeriodCounted::Week,
     PeriodCounted::Month,
@@ -42,6 +44,8 @@ pub struct Meter {
     pub subscriber: SubscriberId,
     pub period: PeriodCounted,
     pub span: Span,
+    /// What is used beyond this is taken from the top-ups, when there are any.
+    pub allowed: Option<Allowed>,
 }
 
 /// What is stored for the limits of a subscriber.
@@ -64,6 +68,7 @@ pub enum LimitFact {
 impl PeriodCounted {
     pub const fn period(self) -> Period {
         match self {
+            Self::Hour => Period::Hour,
             Self::Day => Period::Day,
             Self::Week => Period::Week,
             Self::Month => Period::Month,
@@ -82,6 +87,7 @@ impl PeriodCounted {
     pub const fn of(period: Period) -> Option<Self> {
         match period {
             Period::Session => None,
+            Period::Hour => Some(Self::Hour),
             Period::Day => Some(Self::Day),
             Period::Week => Some(Self::Week),
             Period::Month => Some(Self::Month),

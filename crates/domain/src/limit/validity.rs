@@ -45,6 +45,14 @@ impl Validity {
         Ok(Self { seconds, start })
     }
 
+    /// Any number of seconds from the first use, as rows of FreeRADIUS may say.
+    pub const fn from_first_use(seconds: u32) -> Self {
+        Self {
+            seconds,
+            start: ValidityStart::FirstUse,
+        }
+    }
+
     pub const fn as_seconds(self) -> u32 {
         self.seconds
     }

@@ -2,7 +2,7 @@
 //!
 //! The text is that of Login-Time, which comes from UUCP: `Wk0800-1800,Sa,Su0900-1700`. A plan's
 //! window that ends before it begins goes on into the next day, and the minute at its end is not
-//! part of it. [`Windows::parse_login_time`] reads the text as FreeRADIUS does instead.
+//! part of it. [`Windows::of_login_time`] reads the text as FreeRADIUS does instead.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +13,8 @@ use serde::{Serialize, Serializer};
 use super::Zone;
 use super::calendar::jiff_timestamp;
 use crate::time::Timestamp;
+
+mod login_time;
 
 const DAY_MINUTES: u16 = 1_440;
 const WEEK_MINUTES: u16 = 7 * DAY_MINUTES;
@@ -32,7 +34,7 @@ const DAYS: [&str; 7] = ["Su", "Mo", "Tu", "We", "Th", "Fr", "Sa"];
 const WEEKDAYS: [u16; 5] = [1, 2, 3, 4, 5];
 const ALL_DAYS: [u16; 7] = [0, 1, 2, 3, 4, 5, 6];
 
-/// The minutes of a week that are open; never none.
+/// The minutes of a week that are open; never none, unless a Login-Time says so.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Windows(
     /// Minutes since Sunday 00:00, from one up to another; sorted, apart from each other.
@@ -56,37 +58,21 @@ pub(super) enum Look {
     Closed { until: Timestamp },
 }
 
-/// Whose reading of the text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    Ours,
-    FreeRadius,
-}
-
 impl Windows {
-    /// Reads Login-Time as FreeRADIUS does: the minute at the end of a window is part of it, and a
-    /// window that ends before it begins opens twice on its own days, from midnight and until
-    /// midnight.
-    pub fn parse_login_time(raw: &str) -> Result<Self, WindowsError> {
-        Self::read(raw, Reading::FreeRadius)
-    }
-
-    fn read(raw: &str, reading: Reading) -> Result<Self, WindowsError> {
-        let refuse = || WindowsError {
-            raw: raw.to_owned(),
-        };
+    /// Reads Login-Time as FreeRADIUS does: what it cannot read opens nothing, so that no window may
+    /// be left.
+    pub fn of_login_time(raw: &str) -> Self {
         let mut open = vec![false; usize::from(WEEK_MINUTES)];
-        for (count, part) in raw.split([',', '|']).enumerate() {
-            let is_read =
-                count < WINDOWS_MAX && read_part(part.trim(), reading, &mut open).is_some();
-            if !is_read {
-                return Err(refuse());
-            }
-        }
-        Self::of_minutes(&open).ok_or_else(refuse)
+        login_time::read(raw, &mut open);
+        Self::of_minutes(&open)
     }
 
-    fn of_minutes(open: &[bool]) -> Option<Self> {
+    /// Whether it is never open.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn of_minutes(open: &[bool]) -> Self {
         let mut ranges: Vec<(u16, u16)> = Vec::new();
         for (minute, is_open) in (0..).zip(open) {
             match ranges.last_mut() {
@@ -95,7 +81,7 @@ impl Windows {
                 Some(_) | None => {}
             }
         }
-        (!ranges.is_empty()).then(|| Self(ranges.into()))
+        Self(ranges.into())
     }
 
     /// Whether local clocks show an open minute.
@@ -171,7 +157,7 @@ fn second_of_week(zone: &TimeZone, at: Timestamp) -> i64 {
 }
 
 /// Opens the minutes of one window.
-fn read_part(part: &str, reading: Reading, open: &mut [bool]) -> Option<()> {
+fn read_part(part: &str, open: &mut [bool]) -> Option<()> {
     let hours_at = part.find(|char: char| char.is_ascii_digit());
     let (days, hours) = part.split_at(hours_at.unwrap_or(part.len()));
     let days = match days {
@@ -179,21 +165,12 @@ fn read_part(part: &str, reading: Reading, open: &mut [bool]) -> Option<()> {
         "" => ALL_DAYS.to_vec(),
         days => read_days(days)?,
     };
-    let (from, to) = read_hours(hours, reading)?;
+    let (from, to) = read_hours(hours)?;
     for day in days {
         let begin = day * DAY_MINUTES;
-        let mut fill = |from: u16, to: u16| {
-            for minute in from..to {
-                open[usize::from((begin + minute) % WEEK_MINUTES)] = true;
-            }
-        };
-        match reading {
-            _ if from < to => fill(from, to),
-            Reading::Ours => fill(from, to + DAY_MINUTES),
-            Reading::FreeRadius => {
-                fill(0, to);
-                fill(from, DAY_MINUTES);
-            }
+        let to = if from < to { to } else { to + DAY_MINUTES };
+        for minute in from..to {
+            open[usize::from((begin + minute) % WEEK_MINUTES)] = true;
         }
     }
     Some(())
@@ -238,20 +215,13 @@ fn take_day(text: &str) -> Option<(u16, &str)> {
 }
 
 /// Minutes of the day, from one up to another. `24` is the end of the day.
-fn read_hours(text: &str, reading: Reading) -> Option<(u16, u16)> {
+fn read_hours(text: &str) -> Option<(u16, u16)> {
     if text.is_empty() {
         return Some((0, DAY_MINUTES));
     }
     let (from, to) = text.split_once('-')?;
     let (from, to) = (read_clock(from)?, read_clock(to)?);
-    match reading {
-        Reading::Ours if from == to || DAY_MINUTES <= from => None,
-        Reading::Ours => Some((from, to)),
-        Reading::FreeRadius => {
-            let last = DAY_MINUTES - 1;
-            Some((from.min(last), to.min(last) + 1))
-        }
-    }
+    (from != to && from < DAY_MINUTES).then_some((from, to))
 }
 
 fn read_clock(text: &str) -> Option<u16> {
@@ -268,7 +238,17 @@ impl FromStr for Windows {
     type Err = WindowsError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        Self::read(raw, Reading::Ours)
+        let mut open = vec![false; usize::from(WEEK_MINUTES)];
+        let are_read = (0..).zip(raw.split([',', '|'])).all(|(count, part)| {
+            count < WINDOWS_MAX && read_part(part.trim(), &mut open).is_some()
+        });
+        let windows = Self::of_minutes(&open);
+        if are_read && !windows.0.is_empty() {
+            return Ok(windows);
+        }
+        Err(WindowsError {
+            raw: raw.to_owned(),
+        })
     }
 }
 

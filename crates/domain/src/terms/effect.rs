@@ -32,6 +32,10 @@ pub fn effect(in_force: Option<&TermsMark>, due: &Due, vendor: Vendor) -> Effect
         Due::Nothing(reason) => return Effect::End(*reason),
         Due::Terms(due) => due,
     };
+    // What is used in a garden is not used of the plan, so a session is all in one or not at all.
+    if in_force.is_some_and(|in_force| in_force.is_walled() != due.is_walled()) {
+        return Effect::End(EndReason::TermsChanged(Term::Other));
+    }
     let differing = match in_force {
         Some(in_force) => in_force.differing(due),
         None if due.is_walled() => due.granted(),
@@ -64,7 +68,7 @@ pub fn effect(in_force: Option<&TermsMark>, due: &Due, vendor: Vendor) -> Effect
 const fn is_changeable(term: Term, vendor: Vendor) -> bool {
     match (term, vendor) {
         (Term::Limits | Term::Filter, _) => true,
-        (Term::Rate, Vendor::Mikrotik | Vendor::Wispr | Vendor::Generic) => true,
+        (Term::Rate, Vendor::Mikrotik | Vendor::Wispr | Vendor::Coova | Vendor::Generic) => true,
         (Term::Rate, Vendor::Cisco)
         | (Term::Address | Term::Redirect | Term::Other | Term::AddressList, _) => false,
     }

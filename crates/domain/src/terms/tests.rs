@@ -81,6 +81,7 @@ fn mark_of(terms: &PlanTerms, grants: &Grants<'_>, vendor: Vendor) -> TermsMark 
         plan: &PlanMark::of(terms),
         plan_at_limit: None,
         until: None,
+        top_ups: &[],
     };
     TermsMark::of(grants, &basis, vendor)
 }
@@ -107,6 +108,7 @@ fn a_mark_is_what_it_was_in_every_version() {
         plan: &PlanMark::of(&terms),
         plan_at_limit: None,
         until: Some(UNTIL),
+        top_ups: &[],
     };
     let shown = |grants: &Grants<'_>| {
         let octets = TermsMark::of(grants, &basis, Vendor::Mikrotik).to_octets();
@@ -223,6 +225,7 @@ fn the_plan_at_the_limit_grants_its_own_terms() {
         plan: &own_mark,
         plan_at_limit: Some(&other_mark),
         until: None,
+        top_ups: &[],
     };
     let at_limit = Grants {
         is_at_limit: true,
@@ -244,6 +247,7 @@ fn the_end_of_access_is_a_limit() {
             plan: &plan_mark,
             plan_at_limit: None,
             until,
+            top_ups: &[],
         };
         TermsMark::of(&grants(&plan), &basis, Vendor::Generic)
     };

@@ -188,6 +188,10 @@ impl Facts<'_> {
                 let sentence = format!("the account expired at {}", at(ended));
                 (sentence, Some(ended), None)
             }
+            RejectReason::NotValidYet { at: begin } => {
+                let sentence = format!("the account begins at {}", at(begin));
+                (sentence, None, Some(begin))
+            }
             RejectReason::OutsideHours { opens_at } => {
                 let sentence = format!(
                     "the plan does not cover this time: its hours begin again at {}",
@@ -306,7 +310,7 @@ fn quota_name(measure: Measure, period: Period) -> String {
     };
     match period {
         Period::Session => format!("the {what} for a session"),
-        Period::Day | Period::Week | Period::Month => {
+        Period::Hour | Period::Day | Period::Week | Period::Month => {
             format!("the {what} for a {}", period.as_str())
         }
         Period::Total => format!("the {what} in total"),

@@ -17,6 +17,9 @@ impl Facts<'_> {
             RejectReason::Pending => format!("`lastmile subscriber activate {user}`"),
             RejectReason::Suspended => format!("`lastmile subscriber restore {user}`"),
             RejectReason::Expired { .. } => self.expiry_remedy(),
+            RejectReason::NotValidYet { .. } => {
+                format!("wait, or `lastmile subscriber set {user} --starts TIME`")
+            }
             RejectReason::NoLongerValid { .. } => {
                 format!("`lastmile subscriber set {user} --plan PLAN`: sell another plan")
             }

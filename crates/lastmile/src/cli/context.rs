@@ -1,7 +1,9 @@
 //! What every command has at hand.
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use storage::error::StoreError;
 use storage::page::Page;
@@ -38,6 +40,14 @@ pub(crate) struct Deed<'d> {
     pub(crate) what: String,
     pub(crate) verb: &'d str,
     pub(crate) details: String,
+}
+
+/// Who runs this command, for the record.
+pub(crate) fn actor() -> String {
+    match fs::metadata("/proc/self") {
+        Ok(process) => format!("command line, user {}", process.uid()),
+        Err(_) => "command line".to_owned(),
+    }
 }
 
 impl DryRun {

@@ -33,12 +33,13 @@ enum Column {
     StaticIpv4,
     Ipv6Prefix,
     Ipv6Delegated,
+    StartsAt,
     ExpiresAt,
     Status,
 }
 
 impl Column {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Username,
         Self::Password,
         Self::PasswordHash,
@@ -46,6 +47,7 @@ impl Column {
         Self::StaticIpv4,
         Self::Ipv6Prefix,
         Self::Ipv6Delegated,
+        Self::StartsAt,
         Self::ExpiresAt,
         Self::Status,
     ];
@@ -59,6 +61,7 @@ impl Column {
             Self::StaticIpv4 => "static_ipv4",
             Self::Ipv6Prefix => "ipv6_prefix",
             Self::Ipv6Delegated => "ipv6_delegated",
+            Self::StartsAt => "starts_at",
             Self::ExpiresAt => "expires_at",
             Self::Status => "status",
         }
@@ -107,7 +110,7 @@ pub(crate) enum ImportFailure {
     #[error("line 1 is not a header: it must name the columns, for example username,password,plan")]
     NoHeader,
     #[error(
-        "line 1: unknown column '{name}': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, expires_at, status"
+        "line 1: unknown column '{name}': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, starts_at, expires_at, status"
     )]
     UnknownColumn { name: String },
     #[error("line 1: the column '{name}' is there twice")]
@@ -309,6 +312,7 @@ impl<'p> Reading<'p> {
             status: fields
                 .optional(Column::Status, parse_status)?
                 .unwrap_or(SubscriberStatus::Active),
+            starts_at: fields.optional(Column::StartsAt, str::parse::<Timestamp>)?,
             expires_at: fields.optional(Column::ExpiresAt, str::parse::<Timestamp>)?,
             addresses,
             sessions: SessionTerms::default(),

@@ -95,7 +95,7 @@ pub(crate) struct AddArgs {
     /// UDP port of its CoA server
     #[arg(long, value_name = "PORT", default_value_t = 3_799, value_parser = clap::value_parser!(u16).range(1..))]
     coa_port: u16,
-    /// Which attributes it understands: mikrotik, cisco, wispr, generic
+    /// Which attributes it understands: mikrotik, cisco, wispr, coova, generic
     #[arg(long, value_name = "VENDOR", default_value_t = Vendor::Mikrotik)]
     vendor: Vendor,
     /// Whether its requests must be signed: required, auto (from the first signed one), off
@@ -135,7 +135,7 @@ pub(crate) struct SetArgs {
     /// UDP port of its CoA server
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     coa_port: Option<u16>,
-    /// Which attributes it understands: mikrotik, cisco, wispr, generic
+    /// Which attributes it understands: mikrotik, cisco, wispr, coova, generic
     #[arg(long, value_name = "VENDOR")]
     vendor: Option<Vendor>,
     /// Whether its requests must be signed: required, auto, off

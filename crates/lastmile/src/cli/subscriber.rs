@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use domain::credential::Credential;
-use domain::id::{PlanId, TenantId};
+use domain::id::{PlanId, TenantId, TopUpId};
 use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
 use domain::plan::access::GraceDays;
@@ -26,6 +26,7 @@ use super::error::CliError;
 use super::subscriber_binding::{self, BindingCommand};
 use super::subscriber_device::{self, DeviceCommand};
 use super::subscriber_import::{self, ImportArgs};
+use super::subscriber_top_up::{self, TopUpArgs};
 use super::value::{self, HashArg, HiddenArg};
 use crate::output::Record;
 
@@ -88,6 +89,33 @@ pub(crate) enum SubscriberCommand {
     /// The devices that a subscriber is bound to
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Grant volume or time beyond the quotas of the plan, used when they are used up
+    #[command(after_help = "Examples:
+  lastmile subscriber top-up ana --data 5G                        # until it is used up
+  lastmile subscriber top-up ana --data 5G --time 2h --valid 7d
+  lastmile subscriber top-up ana --data 1G --valid period --reference INV-2041")]
+    TopUp(TopUpArgs),
+    /// List the top-ups of a subscriber, with who granted them and what is left, the newest first
+    #[command(after_help = "Examples:
+  lastmile subscriber top-ups ana
+  lastmile subscriber top-ups ana --output json")]
+    TopUps {
+        /// User name
+        username: Username,
+        #[command(flatten)]
+        size: ListSize,
+    },
+    /// Take back what is left of a top-up
+    #[command(after_help = "Examples:
+  lastmile subscriber revoke-top-up ana 01931b5e-8f6a-7c11-a6f5-2f2c3a1b4d5e --dry-run")]
+    RevokeTopUp {
+        /// User name
+        username: Username,
+        /// Id of the top-up, as `top-ups` shows it
+        id: TopUpId,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
     /// Let a disabled subscriber log in again
     #[command(after_help = "Examples:
   lastmile subscriber enable ana")]
@@ -121,7 +149,7 @@ pub(crate) enum SubscriberCommand {
   username, plan          always
   password                the password as it stands, or empty with password_hash
   password_hash           bcrypt, argon2, SHA-crypt or {NT}
-  static_ipv4, ipv6_prefix, ipv6_delegated, expires_at, status    may be empty
+  static_ipv4, ipv6_prefix, ipv6_delegated, starts_at, expires_at, status    may be empty
 
 Examples:
   lastmile subscriber import subscribers.csv --dry-run
@@ -147,6 +175,9 @@ pub(crate) struct AddArgs {
     /// An IPv6 prefix to delegate to their router
     #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
     ipv6_delegated: Option<Ipv6Net>,
+    /// When access begins: a date (UTC) or a date and time with zone [default: now]
+    #[arg(long, value_name = "TIME")]
+    starts: Option<Timestamp>,
     /// When access ends: a date (UTC) or a date and time with zone
     #[arg(long, value_name = "TIME")]
     expires: Option<Timestamp>,
@@ -214,6 +245,12 @@ pub(crate) struct SetArgs {
     /// No delegated IPv6 prefix
     #[arg(long, conflicts_with = "ipv6_delegated")]
     clear_ipv6_delegated: bool,
+    /// When access begins: a date (UTC) or a date and time with zone
+    #[arg(long, value_name = "TIME")]
+    starts: Option<Timestamp>,
+    /// Access from now on
+    #[arg(long, conflicts_with = "starts")]
+    clear_starts: bool,
     /// When access ends: a date (UTC) or a date and time with zone
     #[arg(long, value_name = "TIME")]
     expires: Option<Timestamp>,
@@ -268,6 +305,7 @@ struct SubscriberRecord {
     plan: String,
     status: AccessState,
     credential: CredentialKind,
+    starts_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     static_ipv4: Option<Ipv4Addr>,
     ipv6_prefix: Option<Ipv6Net>,
@@ -285,6 +323,7 @@ impl Record for SubscriberRecord {
         "plan",
         "status",
         "credential",
+        "starts_at",
         "expires_at",
         "static_ipv4",
         "ipv6_prefix",
@@ -323,6 +362,15 @@ pub(crate) async fn run(context: &mut Context, command: SubscriberCommand) -> Re
         }
         SubscriberCommand::Binding(command) => subscriber_binding::run(context, command).await,
         SubscriberCommand::Device(command) => subscriber_device::run(context, command).await,
+        SubscriberCommand::TopUp(args) => subscriber_top_up::grant(context, args).await,
+        SubscriberCommand::TopUps { username, size } => {
+            subscriber_top_up::list(context, &username, size).await
+        }
+        SubscriberCommand::RevokeTopUp {
+            username,
+            id,
+            dry_run,
+        } => subscriber_top_up::revoke(context, &username, id, dry_run).await,
         SubscriberCommand::Enable { username, dry_run } => {
             transition(context, &username, StateChange::Enable, dry_run).await
         }
@@ -353,6 +401,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
             (false, true) => SubscriberStatus::Pending,
             (false, false) => SubscriberStatus::Active,
         },
+        starts_at: args.starts,
         expires_at: args.expires,
         addresses: StaticAddresses {
             ipv4: args.ipv4,
@@ -413,6 +462,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
     let patch = SubscriberPatch {
         credential,
         plan,
+        starts_at: value::replacement(args.starts, args.clear_starts),
         expires_at: value::replacement(args.expires, args.clear_expires),
         ipv4: value::replacement(args.ipv4, args.clear_ipv4),
         ipv6_prefix: value::replacement(args.ipv6_prefix, args.clear_ipv6_prefix),
@@ -527,6 +577,7 @@ impl From<SubscriberSummary> for SubscriberRecord {
             plan: subscriber.plan.to_string(),
             status: subscriber.state,
             credential: subscriber.credential_kind,
+            starts_at: subscriber.starts_at,
             expires_at: subscriber.expires_at,
             static_ipv4: subscriber.addresses.ipv4,
             ipv6_prefix: subscriber.addresses.ipv6_prefix,
@@ -546,6 +597,7 @@ fn record_of(new: &NewSubscriber, plan: &Name, now: Timestamp) -> SubscriberReco
         plan: plan.to_string(),
         status: AccessState::at(new.status, new.expires_at, GraceDays::default(), now),
         credential: CredentialKind::of(&new.credential),
+        starts_at: new.starts_at,
         expires_at: new.expires_at,
         static_ipv4: new.addresses.ipv4,
         ipv6_prefix: new.addresses.ipv6_prefix,

@@ -131,6 +131,7 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Device
         | Resource::Message
         | Resource::Realm
+        | Resource::TopUp
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

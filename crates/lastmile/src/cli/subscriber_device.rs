@@ -9,7 +9,7 @@ use serde::Serialize;
 use storage::error::{Resource, StoreError};
 use storage::subscriber_device::{BoundDevice, DeviceEvent};
 
-use super::context::{Context, Deed, DryRun, ListSize};
+use super::context::{Context, Deed, DryRun, ListSize, actor};
 use super::error::CliError;
 use super::subscriber;
 use crate::output::{Extent, Record};
@@ -201,11 +201,6 @@ async fn forget(
         listing.finish()?;
     }
     Ok(())
-}
-
-/// Who runs this command, for the record.
-fn actor() -> String {
-    format!("command line, user {}", nix::unistd::getuid())
 }
 
 fn not_there(error: StoreError, username: &Username) -> CliError {

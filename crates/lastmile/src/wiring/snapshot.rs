@@ -467,6 +467,7 @@ mod tests {
                 sessions: SessionTerms::default(),
                 bindings: Bindings::default(),
                 changed: SubscriberInstants::default(),
+                purchase: None,
             };
             draft.add_subscriber(&subscriber).expect("there is room");
         }

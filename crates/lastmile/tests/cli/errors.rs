@@ -38,7 +38,7 @@ fn a_bad_plan_or_router_is_told_by_its_option() {
         ),
         (
             "nas add pop-1 --address 10.0.0.1 --vendor tiktok",
-            "--vendor: 'tiktok' is not one of: mikrotik, cisco, wispr, generic",
+            "--vendor: 'tiktok' is not one of: mikrotik, cisco, wispr, coova, generic",
         ),
         (
             "nas add pop-1 --address 10.0.0.1 --secret ",

@@ -15,6 +15,9 @@ on_both_databases!(
     a_quota_is_told_counted_and_obeyed,
     a_plan_from_the_first_use_ends_to_the_second,
     a_plan_with_a_past_gets_a_quota,
+    a_top_up_opens_a_used_up_quota,
+    a_walled_session_uses_nothing_of_the_plan,
+    a_subscriber_begins_later,
 );
 
 /// When what should happen at once is given up.
@@ -200,6 +203,121 @@ fn a_plan_with_a_past_gets_a_quota(kind: DatabaseKind) {
     report(&server, "Interim-Update", 120, 0, 7_000_000_000);
     let left = login(server.auth);
     assert_eq!(total_limit(&left), Some(1_000_000_000), "{left:?}");
+}
+
+fn a_top_up_opens_a_used_up_quota(kind: DatabaseKind) {
+    let site = site(kind, &["--quota", "5G/month"]);
+    let server = site.program.serve();
+    report(&server, "Start", 0, 0, 0);
+    report(&server, "Interim-Update", 60, 0, 5_000_000_000);
+    assert!(is_rejected(&login(server.auth)));
+    let top_up = "subscriber top-up lena --data 2G --valid 7d --reference INV-7";
+    site.command(&format!("{top_up} --dry-run"));
+    assert!(is_rejected(&login(server.auth)));
+    site.command(top_up);
+    let open = await_login(server.auth, |answer| !is_rejected(answer));
+    assert_eq!(total_limit(&open), Some(2_000_000_000), "{open:?}");
+    let seconds = open
+        .find("Session-Timeout")
+        .expect("it ends with the top-up");
+    let seconds: u64 = seconds.parse().expect("a number");
+    assert!((604_000..=604_800).contains(&seconds), "{open:?}");
+    // The same purchase again is no other one.
+    let again = site.program.cli(&top_up.split(' ').collect::<Vec<_>>());
+    assert!(
+        again.stderr.contains("nothing is granted again"),
+        "{again:?}"
+    );
+    assert_eq!(total_limit(&login(server.auth)), Some(2_000_000_000));
+    for _ in 0..2 {
+        report(&server, "Interim-Update", 120, 0, 6_500_000_000);
+    }
+    let later = |answer: &Answer| total_limit(answer) == Some(500_000_000);
+    await_login(server.auth, later);
+    let listed = site.program.json(&["subscriber", "top-ups", "lena"]);
+    let one = &listed[0];
+    assert_eq!(one["used"], 1_500_000_000_u64, "{listed}");
+    assert_eq!(one["standing"], "usable", "{listed}");
+    assert_eq!(one["reference"], "INV-7", "{listed}");
+    let by = one["granted_by"].as_str().expect("somebody");
+    assert!(by.starts_with("command line, user "), "{listed}");
+    server.terminate();
+    // A restart forgets nothing.
+    let server = site.program.serve();
+    assert!(later(&login(server.auth)));
+    let id = one["id"].as_str().expect("an id");
+    site.program
+        .done(&["subscriber", "revoke-top-up", "lena", id]);
+    await_login(server.auth, is_rejected);
+    let outcome = site
+        .program
+        .cli(&["subscriber", "top-up", "lena", "--time", "1h"]);
+    assert!(
+        outcome
+            .stderr
+            .contains("--time: the plan has no such quota"),
+        "{outcome:?}"
+    );
+}
+
+fn a_walled_session_uses_nothing_of_the_plan(kind: DatabaseKind) {
+    let site = site(kind, &["--quota", "5G/month"]);
+    site.command("garden add unpaid --address-list unpaid");
+    site.command("subscriber suspend lena --walled");
+    let server = site.program.serve();
+    let walled = login(server.auth);
+    let list = walled.find("Mikrotik-Address-List");
+    assert_eq!(list, Some("unpaid"), "{walled:?}");
+    let class = walled.find("Class").expect("a Class").to_owned();
+    let report = |status: &str, octets: &str| {
+        let attributes = [
+            ("User-Name", "\"lena\""),
+            ("Acct-Session-Id", "\"81000009\""),
+            ("Acct-Status-Type", status),
+            ("Acct-Session-Time", "60"),
+            ("Acct-Output-Octets", octets),
+            ("Acct-Output-Gigawords", "1"),
+            ("Class", &class),
+        ];
+        let answer = radclient::ask(server.acct, SECRET, Kind::Accounting, &attributes);
+        assert_eq!(answer.expect("an answer").code, "Accounting-Response");
+    };
+    report("Start", "0");
+    report("Interim-Update", "1000000000");
+    assert_eq!(server.metric("lastmile_radius_limits_crossed_total"), 0);
+    report("Stop", "1000000001");
+    site.command("subscriber restore lena");
+    let own = await_login(server.auth, |answer| total_limit(answer).is_some());
+    assert_eq!(total_limit(&own), Some(5_000_000_000), "{own:?}");
+    // What is used then is all that counts.
+    report_session(&server, "\"81000010\"", "Start", 0, [0, 0]);
+    report_session(
+        &server,
+        "\"81000010\"",
+        "Interim-Update",
+        9,
+        [0, 1_000_000_000],
+    );
+    assert_eq!(total_limit(&login(server.auth)), Some(4_000_000_000));
+    let usage = site.program.json(&["usage", "lena"]);
+    assert!(
+        usage.to_string().contains("6294967297"),
+        "the hours have it all: {usage}"
+    );
+}
+
+fn a_subscriber_begins_later(kind: DatabaseKind) {
+    let site = site(kind, &[]);
+    let server = site.program.serve();
+    site.command("subscriber set lena --starts 2099-01-01");
+    let waiting = await_login(server.auth, is_rejected);
+    let message = waiting.find("Reply-Message");
+    assert_eq!(message, Some("Your plan has not begun yet"), "{waiting:?}");
+    let shown = site.program.json(&["subscriber", "show", "lena"]);
+    assert_eq!(shown["starts_at"], "2099-01-01T00:00:00Z");
+    site.command("subscriber set lena --clear-starts");
+    await_login(server.auth, |answer| !is_rejected(answer));
+    site.until_logged("not_valid_yet");
 }
 
 /// What one node counts holds at the other one within seconds.

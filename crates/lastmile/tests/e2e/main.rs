@@ -23,6 +23,7 @@ mod postgres_faults;
 mod reload;
 mod retention;
 mod rough_line;
+mod row_limits;
 mod rows;
 mod scale;
 mod secrets;

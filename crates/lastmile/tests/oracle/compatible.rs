@@ -65,7 +65,7 @@ async fn users_at_random_are_answered_alike(database: Database) {
     let mut reference = site.reference();
     let ours = site.serve("compatible");
     let mut contest = site.contest(&reference, &ours);
-    let mut generator = Generator::new(seed);
+    let mut generator = Generator::new(seed).with_limits();
     let (mut found, mut questions, mut accepted, mut unanswered) = (Vec::new(), 0, 0, 0);
     let begun = Instant::now();
     while questions < users * 3 {

@@ -50,7 +50,7 @@ impl Site {
     }
 
     pub(crate) fn reference(&self) -> FreeRadius {
-        FreeRadius::over(&self.database, Limits::Ignored)
+        FreeRadius::over(&self.database, Limits::Enforced)
     }
 
     /// Our server with `aaa.rows` as given.

@@ -16,7 +16,7 @@ async fn strict_grants_no_more(database: Database) {
     let reference = site.reference();
     let ours = site.serve("strict");
     let contest = site.contest(&reference, &ours);
-    let mut generator = Generator::new(seed);
+    let mut generator = Generator::new(seed).with_limits();
     let mut left = users;
     while left > 0 {
         let count = left.min(ROUND_USERS);

@@ -50,8 +50,8 @@ pub enum Remark {
     NeverInRequest,
     /// `Expiration` is compared, and does not end the session.
     ExpirationCompared,
-    /// Hours and counters of rows limit nothing.
-    LimitNotEnforced,
+    /// A `Login-Time` that is no time of the week.
+    NeverOpen,
     /// `Auth-Type` with an operator that does nothing.
     AuthTypeCompared,
     /// Whoever knows the name gets in.
@@ -121,7 +121,7 @@ impl Remark {
             Self::AssignedNotCompared => "assigned_not_compared",
             Self::NeverInRequest => "never_in_request",
             Self::ExpirationCompared => "expiration_compared",
-            Self::LimitNotEnforced => "limit_not_enforced",
+            Self::NeverOpen => "never_open",
             Self::AuthTypeCompared => "auth_type_compared",
             Self::AcceptsAnybody => "accepts_anybody",
             Self::AuthTypeUnknown => "auth_type_unknown",
@@ -160,7 +160,7 @@ impl Remark {
             | Self::PasswordUnsupported
             | Self::PasswordNeverRight
             | Self::NeverInRequest
-            | Self::LimitNotEnforced
+            | Self::NeverOpen
             | Self::AuthTypeUnknown
             | Self::BelongsInCheck
             | Self::GroupAcceptsMismatch { .. }
@@ -221,9 +221,7 @@ impl Remark {
             }
             Self::NeverInRequest => "write := to set it",
             Self::ExpirationCompared => "write := so that the session ends at that moment too",
-            Self::LimitNotEnforced => {
-                "make a subscriber with a plan that has this limit (lastmile plan add --quota, --window)"
-            }
+            Self::NeverOpen => "write days and hours as in Wk0800-1800,Sa,Su0900-1700",
             Self::AuthTypeCompared => "write := or remove the row",
             Self::AcceptsAnybody => "remove the row, unless a name alone is to be enough",
             Self::AuthTypeUnknown => "remove the row: the method follows from the request",
@@ -290,7 +288,7 @@ impl fmt::Display for Remark {
             Self::AssignedNotCompared => formatter.write_str("the attribute is set and not compared with the request"),
             Self::NeverInRequest => formatter.write_str("the attribute is never in a request, so the check never matches"),
             Self::ExpirationCompared => formatter.write_str("the date is compared, but a session does not end at it"),
-            Self::LimitNotEnforced => formatter.write_str("the limit is read, but nothing is limited by it"),
+            Self::NeverOpen => formatter.write_str("these are no times of the week, so every login is refused"),
             Self::AuthTypeCompared => formatter.write_str("Auth-Type is never compared, so the row does nothing"),
             Self::AcceptsAnybody => formatter.write_str("whoever knows the name gets in without a password"),
             Self::AuthTypeUnknown => formatter.write_str("nobody speaks this method, so every login is refused"),

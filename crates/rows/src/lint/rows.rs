@@ -114,8 +114,8 @@ fn check_check(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::ExpirationCompared);
         }
         Role::Limit(LimitKind::Expiration) if item.operator == Operator::Assign => {}
-        Role::Limit(LimitKind::LoginTime | LimitKind::Counter(_)) => {
-            remarks.push(Remark::LimitNotEnforced);
+        Role::Limit(LimitKind::LoginTime) if is_never_open(item) => {
+            remarks.push(Remark::NeverOpen);
         }
         Role::Plain if attribute.is_internal() && attribute.is_secret && is_assigned => {
             remarks.push(Remark::PasswordUnsupported);
@@ -196,6 +196,18 @@ fn check_auth_type(row: &Row, item: &Item, remarks: &mut Vec<Remark>) {
             remarks.push(Remark::AuthTypeUnknown);
         }
         Some(AuthType::Local) | None => {}
+    }
+}
+
+/// A Login-Time that is set and opens nothing.
+fn is_never_open(item: &Item) -> bool {
+    match &item.operand {
+        Operand::Hours(hours) => item.operator.is_only_assigned() && hours.windows.is_empty(),
+        Operand::Octets(_)
+        | Operand::Encoded(_)
+        | Operand::Password(_)
+        | Operand::Pattern(_)
+        | Operand::Template(_) => false,
     }
 }
 

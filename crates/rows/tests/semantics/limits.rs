@@ -1,5 +1,8 @@
 //! Limits that rows carry.
 
+use std::sync::Arc;
+
+use domain::limit::Windows;
 use radius::packet::Packet;
 use rows::access::Authorization;
 use rows::limit::{Counter, CounterPeriod, CounterUnit, RowLimit};
@@ -33,7 +36,7 @@ fn every_limit_is_read() {
     check(
         "Login-Time",
         "Wk0800-1800",
-        RowLimit::LoginTime("Wk0800-1800".into()),
+        RowLimit::LoginTime(Arc::new(Windows::of_login_time("Wk0800-1800"))),
     );
     check("Simultaneous-Use", "2", RowLimit::SimultaneousUse(2));
     check(

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 use domain::accounting::SessionRecord;
 use domain::id::{SubscriberId, TenantId};
-use domain::limit::{Counter, LimitFact, LimitNews, Meter, PeriodCounted, Span};
+use domain::limit::{Allowed, Beyond, Counter, LimitFact, LimitNews, Meter, PeriodCounted, Span};
 use domain::usage::UsageAmount;
 
 use crate::column::{fitting_text, stored_count};
+use crate::top_up::Payer;
 
 /// What to add to the counters, in the order of their primary key, so that writers take their locks
 /// in the same order.
@@ -22,6 +23,7 @@ pub(super) struct Count {
     pub(super) username: CompactString,
     pub(super) span: Span,
     used: UsageAmount,
+    allowed: Option<Allowed>,
 }
 
 /// What a counter has before something is added.
@@ -35,7 +37,14 @@ pub(super) enum Base {
 }
 
 impl Counts {
+    /// Adds what a record says to a counter. Nobody is online in a span for longer than it lasts
+    /// so far: what a report brings over from the span before is cut off its time.
     pub(super) fn add(&mut self, meter: &Meter, record: &SessionRecord, amount: UsageAmount) {
+        let begun = record.at.seconds_since(meter.span.starts_at).max(0);
+        let amount = UsageAmount {
+            session_seconds: amount.session_seconds.min(begun.unsigned_abs()),
+            ..amount
+        };
         let count = self
             .0
             .entry((meter.subscriber, meter.period))
@@ -44,8 +53,10 @@ impl Counts {
                 username: fitting_text(&record.username).into(),
                 span: meter.span,
                 used: UsageAmount::default(),
+                allowed: None,
             });
         count.span = meter.span;
+        count.allowed = meter.allowed;
         count.used = count.used.plus(amount);
     }
 
@@ -83,6 +94,37 @@ impl Count {
                 session_seconds: bounded(sum.session_seconds),
             },
         }
+    }
+}
+
+/// What goes beyond quotas, and whose top-ups pay for it, in the order of their ids.
+#[derive(Debug, Default)]
+pub(super) struct Due(BTreeMap<SubscriberId, (Payer, Beyond)>);
+
+impl Due {
+    /// Notes what adding to a counter went beyond.
+    pub(super) fn add(
+        &mut self,
+        subscriber: SubscriberId,
+        count: &Count,
+        base: UsageAmount,
+        counter: Counter,
+    ) {
+        let Some(allowed) = count.allowed else { return };
+        let beyond = allowed.beyond(base, counter.used);
+        if beyond.is_nothing() {
+            return;
+        }
+        let payer = Payer {
+            tenant: count.tenant,
+            subscriber,
+        };
+        let due = self.0.entry(subscriber).or_insert((payer, beyond));
+        due.1 = due.1.or(beyond);
+    }
+
+    pub(super) fn into_all(self) -> impl Iterator<Item = (Payer, Beyond)> {
+        self.0.into_values()
     }
 }
 

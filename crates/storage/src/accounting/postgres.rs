@@ -30,6 +30,7 @@ use crate::write::Ending;
 
 mod columns;
 mod counting;
+mod paying;
 
 use columns::{ClosedColumns, SessionColumns};
 

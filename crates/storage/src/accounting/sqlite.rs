@@ -14,7 +14,7 @@ use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::cells::{Cells, read_closed, read_open};
-use super::counts::{Base, Counts, news};
+use super::counts::{Base, Counts, Due, news};
 use super::slots::{Changes, Slots};
 use super::{Additions, Batch, Committed, RecordOutcome, Segment, mark};
 use crate::column::{fitting_text, loaded_count, stored_count};
@@ -25,6 +25,8 @@ use crate::sqlite_writer::SqliteWriter;
 use crate::store::Store;
 use crate::usage::Sums;
 use crate::write::Ending;
+
+mod paying;
 
 const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
     updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
@@ -314,7 +316,7 @@ fn count(
     transaction: &Transaction<'_>,
     counts: &Counts,
     at: Timestamp,
-) -> Result<Vec<LimitNews>, rusqlite::Error> {
+) -> Result<Vec<LimitNews>, StoreError> {
     let mut counted = Vec::new();
     if counts.is_empty() {
         return Ok(counted);
@@ -323,6 +325,7 @@ fn count(
     let mut set = transaction.prepare_cached(SET_COUNTER)?;
     let sums = limit::sums_sql(Dialect::Sqlite, ["?1", "?2", "?3"]);
     let mut sums = transaction.prepare_cached(&sums)?;
+    let mut due = Due::default();
     for (subscriber, period, count) in counts.iter() {
         let key = (subscriber.as_bytes().as_slice(), period.as_str());
         let stored = select.query_row(key, read_counter).optional()?;
@@ -338,6 +341,7 @@ fn count(
             }
         };
         let counter = count.onto(base);
+        due.add(subscriber, count, base, counter);
         set.execute((
             key.0,
             key.1,
@@ -349,6 +353,9 @@ fn count(
             at.as_micros(),
         ))?;
         counted.push(news(subscriber, period, counter));
+    }
+    for (payer, beyond) in due.into_all() {
+        paying::pay(transaction, payer, beyond, at)?;
     }
     Ok(counted)
 }

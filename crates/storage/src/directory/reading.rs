@@ -20,7 +20,7 @@ use crate::subscriber::StoredSubscriber;
 /// The columns of a row, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, tenant, username, credential_kind, credential, plan, \
     status, expires_at, ipv4, ipv6_prefix, ipv6_delegated, session_limit, session_policy, \
-    credential_set_at, device_forgotten_at";
+    credential_set_at, device_forgotten_at, starts_at";
 
 /// Lots of rows that are unsealed at the same time.
 const LOTS_MAX: usize = 2;
@@ -91,7 +91,8 @@ fn unsealed(
         (None, None) => Err(sqlx::Error::RowNotFound),
     };
     let stored = stored?;
-    stored.unsealed(keys, bound.take(stored.id))
+    let (bindings, top_ups) = bound.take(stored.id);
+    stored.unsealed(keys, bindings, top_ups)
 }
 
 fn stored<'r, R: Row>(row: &'r R) -> Result<StoredSubscriber<'r>, sqlx::Error>
@@ -118,6 +119,7 @@ where
         session_policy: row.try_get(12)?,
         credential_set_at: row.try_get(13)?,
         device_forgotten_at: row.try_get(14)?,
+        starts_at: row.try_get(15)?,
     })
 }
 

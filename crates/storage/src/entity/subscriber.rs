@@ -24,6 +24,7 @@ pub(crate) struct Model {
     pub status_at: Option<i64>,
     pub credential_set_at: Option<i64>,
     pub device_forgotten_at: Option<i64>,
+    pub starts_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

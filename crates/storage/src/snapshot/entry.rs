@@ -9,12 +9,12 @@ use std::str::FromStr;
 use domain::accounting::SessionKey;
 use domain::credential::Credential;
 use domain::id::Id;
-use domain::limit::{AtLimit, Limits, Manner, Validity, ValidityStart};
+use domain::limit::{AtLimit, Limits, Manner, TopUp, TopUpMeasure, Validity, ValidityStart};
 use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants};
+use domain::subscriber::{Purchase, StaticAddresses, Subscriber, SubscriberInstants};
 use domain::tenant::TenantPolicy;
 use domain::terms::TermsMark;
 use domain::time::Timestamp;
@@ -76,6 +76,7 @@ enum Vendor {
     Cisco,
     Wispr,
     Generic,
+    Coova,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,6 +156,17 @@ pub(super) struct SubscriberEntry<'a> {
     bindings: BindingsEntry,
     credential_set_at_micros: Option<i64>,
     device_forgotten_at_micros: Option<i64>,
+    starts_at_micros: Option<i64>,
+    top_ups: Vec<TopUpEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TopUpEntry {
+    id: [u8; 16],
+    is_time: bool,
+    amount: u64,
+    used: u64,
+    ends_at_micros: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -323,6 +335,7 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             sessions,
             bindings,
             changed,
+            purchase: _,
         } = subscriber;
         let StaticAddresses {
             ipv4,
@@ -348,6 +361,8 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             bindings: bindings.into(),
             credential_set_at_micros: changed.credential_set_at.map(Timestamp::as_micros),
             device_forgotten_at_micros: changed.device_forgotten_at.map(Timestamp::as_micros),
+            starts_at_micros: subscriber.starts_at().map(Timestamp::as_micros),
+            top_ups: subscriber.top_ups().iter().map(TopUpEntry::of).collect(),
         })
     }
 }
@@ -500,6 +515,32 @@ impl LimitsEntry {
     }
 }
 
+impl TopUpEntry {
+    fn of(top_up: &TopUp) -> Self {
+        Self {
+            id: *top_up.id.as_bytes(),
+            is_time: top_up.measure == TopUpMeasure::Time,
+            amount: top_up.amount,
+            used: top_up.used,
+            ends_at_micros: top_up.ends_at.map(Timestamp::as_micros),
+        }
+    }
+
+    fn into_domain(self) -> TopUp {
+        TopUp {
+            id: Id::from_bytes(self.id),
+            measure: if self.is_time {
+                TopUpMeasure::Time
+            } else {
+                TopUpMeasure::Data
+            },
+            amount: self.amount,
+            used: self.used,
+            ends_at: self.ends_at_micros.map(Timestamp::from_micros),
+        }
+    }
+}
+
 impl SubscriberEntry<'_> {
     fn into_domain(self) -> Result<Subscriber, Unreadable> {
         let session_limit = self.session_limit.map(SessionLimit::new).transpose();
@@ -530,6 +571,13 @@ impl SubscriberEntry<'_> {
                 credential_set_at: self.credential_set_at_micros.map(Timestamp::from_micros),
                 device_forgotten_at: self.device_forgotten_at_micros.map(Timestamp::from_micros),
             },
+            purchase: Purchase::new(
+                self.starts_at_micros.map(Timestamp::from_micros),
+                self.top_ups
+                    .into_iter()
+                    .map(TopUpEntry::into_domain)
+                    .collect(),
+            ),
         })
     }
 }
@@ -584,6 +632,7 @@ impl From<nas::Vendor> for Vendor {
             nas::Vendor::Cisco => Self::Cisco,
             nas::Vendor::Wispr => Self::Wispr,
             nas::Vendor::Generic => Self::Generic,
+            nas::Vendor::Coova => Self::Coova,
         }
     }
 }
@@ -595,6 +644,7 @@ impl From<Vendor> for nas::Vendor {
             Vendor::Cisco => Self::Cisco,
             Vendor::Wispr => Self::Wispr,
             Vendor::Generic => Self::Generic,
+            Vendor::Coova => Self::Coova,
         }
     }
 }

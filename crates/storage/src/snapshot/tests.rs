@@ -3,7 +3,7 @@
 use domain::credential::Credential;
 use domain::garden::{Garden, GardenTerms};
 use domain::id::Id;
-use domain::limit::{AtLimit, Limits, Validity, ValidityStart};
+use domain::limit::{AtLimit, Limits, TopUp, TopUpMeasure, Validity, ValidityStart};
 use domain::message::StateMessage;
 use domain::nas::{
     MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, Vendor,
@@ -16,7 +16,7 @@ use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::{Bindings, NasBinding};
 use domain::subscriber::state::AccessState;
-use domain::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
+use domain::subscriber::{Purchase, StaticAddresses, SubscriberInstants, SubscriberStatus};
 use domain::terms::TermsMark;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ fn subscriber(number: u128, password: &str) -> Subscriber {
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
         changed: SubscriberInstants::default(),
+        purchase: None,
     }
 }
 
@@ -136,6 +137,7 @@ fn policy() -> TenantPolicy {
         handling,
     };
     TenantPolicy {
+        time_zone: "Asia/Kolkata".parse().expect("a zone"),
         tenant,
         language: "sw".parse().expect("a valid tag"),
         garden: Some(garden.id),
@@ -222,6 +224,16 @@ fn entries() -> Vec<SnapshotEntry> {
                 .map(|mac| mac.parse().expect("a valid address"))
                 .collect(),
         },
+        purchase: Purchase::new(
+            Some(Timestamp::from_micros(7)),
+            vec![TopUp {
+                id: Id::from_bytes([6; 16]),
+                measure: TopUpMeasure::Time,
+                amount: u64::MAX,
+                used: 8,
+                ends_at: Some(Timestamp::from_micros(9)),
+            }],
+        ),
         expires_at: Some(Timestamp::from_micros(-1)),
         addresses: StaticAddresses {
             ipv4: Some([100, 64, 0, 7].into()),

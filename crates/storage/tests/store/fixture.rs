@@ -51,6 +51,7 @@ pub(crate) fn new_subscriber(raw_name: &str, plan: PlanId) -> NewSubscriber {
         credential: Credential::Cleartext(Secret::from("correct horse")),
         plan,
         status: SubscriberStatus::Active,
+        starts_at: None,
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),

@@ -10,6 +10,7 @@ use domain::limit::{
     ValidityStart, Zone,
 };
 use domain::plan::PlanTerms;
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use storage::error::StoreError;
@@ -32,6 +33,7 @@ testkit::test_on_both_databases!(
     usage_is_counted_once_in_each_period,
     a_period_that_nobody_counted_begins_with_its_hours,
     a_later_period_is_not_disturbed_by_the_one_before,
+    a_walled_session_begins_counters_and_adds_nothing,
     counters_of_another_who_had_the_name_do_not_count,
     nodes_that_double_and_reorder_count_once,
     counters_that_cannot_grow_do_not_hold_up_a_batch,
@@ -41,6 +43,13 @@ testkit::test_on_both_databases!(
 
 const START: Timestamp = TestClock::START;
 const HOUR: i64 = 3_600;
+
+/// The terms of a session that is in a walled garden.
+const WALLED: [u8; TermsMark::OCTETS] = {
+    let mut octets = [0; TermsMark::OCTETS];
+    octets[0] = 1;
+    octets
+};
 
 fn limits() -> Limits {
     Limits {
@@ -262,6 +271,7 @@ fn meter(period: PeriodCounted, span: Span) -> Meter {
         subscriber: subscriber(),
         period,
         span,
+        allowed: None,
     }
 }
 
@@ -336,10 +346,10 @@ async fn usage_is_counted_once_in_each_period(database: Database) {
     let records = [interim(1, 24 * HOUR + 60, 6_000_000_007)];
     let meters = [(0, meter(day, tomorrow))];
     let commit = store.accounting_commit_numbered(origin(1, 6), &records, &meters);
-    let seconds = 24 * HOUR.unsigned_abs() + 60 - 180;
+    // Of the time that is reported only what lies in it.
     assert_eq!(
         commit.await.unwrap().counted,
-        [counted(day, tomorrow, 7, seconds)]
+        [counted(day, tomorrow, 7, 60)]
     );
 }
 
@@ -385,6 +395,37 @@ async fn a_later_period_is_not_disturbed_by_the_one_before(database: Database) {
     let commit = store.accounting_commit_numbered(origin(2, 1), &records, &meters);
     assert_eq!(commit.await.unwrap().counted, []);
     assert_eq!(stored(&store).await, expected);
+}
+
+/// What is used in a walled garden is in the hours, and in no counter, whenever that begins.
+async fn a_walled_session_begins_counters_and_adds_nothing(database: Database) {
+    let store = database.store().await;
+    let day = PeriodCounted::Day;
+    let today = hours(0, 24);
+    let walled = |seconds, octets| {
+        let AccountingRecord::Session(record) = interim(1, seconds, octets) else {
+            panic!("it is of a session");
+        };
+        AccountingRecord::Session(SessionRecord {
+            terms: TermsMark::from_octets(&WALLED),
+            ..record
+        })
+    };
+    let records = [walled(60, 100), walled(120, 700), interim(2, 180, 5)];
+    let meters = [0, 1, 2].map(|record| (record, meter(day, today)));
+    for (first, part) in [(1, 0..2), (3, 2..3)] {
+        let meters: Vec<_> = part
+            .clone()
+            .map(|place| (place - part.start, meters[place].1))
+            .collect();
+        let records = &records[part];
+        let commit = store.accounting_commit_numbered(origin(1, first), records, &meters);
+        commit.await.unwrap();
+    }
+    assert_eq!(stored(&store).await, [counted(day, today, 5, 180)]);
+    let (from, to) = (START, START.plus_seconds(HOUR));
+    let usage = store.usage_list(TENANT, &username("ana"), UsageGrain::Hour, from, to, 10);
+    assert_eq!(usage.await.unwrap()[0].amount.upload_bytes, 705);
 }
 
 async fn counters_of_another_who_had_the_name_do_not_count(database: Database) {

@@ -31,3 +31,4 @@ mod session_news;
 mod sessions;
 mod spool;
 mod terms;
+mod top_ups;

@@ -1,5 +1,6 @@
 //! The configuration of the reference: `preprocess`, `chap`, `mschap`, `sql`, `pap`, with the queries and the filter of a default site.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use crate::database::Database;
@@ -9,7 +10,7 @@ use crate::database::Database;
 pub enum Limits {
     /// Nothing, as a site without `expiration` and `logintime`.
     Ignored,
-    /// `Expiration` and `Login-Time`.
+    /// `Expiration`, `Login-Time`, and the counters of `sqlcounter` over our sessions.
     Enforced,
 }
 
@@ -37,15 +38,15 @@ pub(super) fn text(
     limits: Limits,
 ) -> String {
     let (modules, names) = match limits {
-        Limits::Ignored => ("", ""),
-        Limits::Enforced => (LIMIT_MODULES, "expiration\n\t\tlogintime"),
+        Limits::Ignored => (String::new(), String::new()),
+        Limits::Enforced => limit_modules(database),
     };
     SITE.replace("@directory@", &directory.display().to_string())
         .replace("@port@", &port.to_string())
         .replace("@secret@", secret)
-        .replace("@limit_modules@", modules)
-        .replace("@limit_names@", names)
         .replace("@sql@", &sql(database))
+        .replace("@limit_modules@", &modules)
+        .replace("@limit_names@", &names)
 }
 
 const SITE: &str = r#"prefix = /usr
@@ -88,8 +89,8 @@ modules {
 		key = "%{User-Name}"
 		filename = @directory@/access_reject
 	}
-	@limit_modules@
 	@sql@
+	@limit_modules@
 }
 server default {
 	listen {
@@ -129,6 +130,81 @@ const LIMIT_MODULES: &str = "expiration { }
 	logintime {
 		minimum_timeout = 60
 	}";
+
+/// A counter: its attribute, when it is reset, what it counts, and the attribute of the reply.
+type CounterModule = (&'static str, &'static str, Counted, &'static str);
+
+#[derive(Clone, Copy)]
+enum Counted {
+    Seconds,
+    Octets,
+    SinceFirstLogin,
+}
+
+const COUNTERS: [CounterModule; 11] = [
+    ("Max-Hourly-Session", "hourly", Counted::Seconds, TIMEOUT),
+    ("Max-Daily-Session", "daily", Counted::Seconds, TIMEOUT),
+    ("Max-Weekly-Session", "weekly", Counted::Seconds, TIMEOUT),
+    ("Max-Monthly-Session", "monthly", Counted::Seconds, TIMEOUT),
+    ("Max-All-Session", "never", Counted::Seconds, TIMEOUT),
+    ("Max-Daily-Octets", "daily", Counted::Octets, VOLUME),
+    ("Max-Weekly-Octets", "weekly", Counted::Octets, VOLUME),
+    ("Max-Monthly-Traffic", "monthly", Counted::Octets, VOLUME),
+    ("Max-All-Octets", "never", Counted::Octets, VOLUME),
+    ("Access-Period", "never", Counted::SinceFirstLogin, TIMEOUT),
+    ("Expire-After", "never", Counted::SinceFirstLogin, TIMEOUT),
+];
+const TIMEOUT: &str = "Session-Timeout";
+const VOLUME: &str = "Mikrotik-Total-Limit";
+
+/// The modules that enforce limits, and their names in the order in which they are asked.
+fn limit_modules(database: &Database) -> (String, String) {
+    let mut modules = LIMIT_MODULES.to_owned();
+    let mut names = "expiration\n\t\tlogintime".to_owned();
+    let (dialect, greatest) = match database.postgres() {
+        None => ("sqlite", "MAX"),
+        Some(_) => ("postgresql", "GREATEST"),
+    };
+    for (attribute, reset, counted, reply) in COUNTERS {
+        let user = "username = '%{tolower:%{${key}}}'";
+        let sessions = format!(
+            "FROM (SELECT started_at / 1000000 AS begun, session_seconds AS seconds, \
+             upload_bytes + download_bytes AS octets FROM session_open WHERE {user} UNION ALL \
+             SELECT started_at / 1000000, session_seconds, upload_bytes + download_bytes \
+             FROM session_closed WHERE {user}) AS session"
+        );
+        // As in the queries that FreeRADIUS comes with.
+        let query = match counted {
+            Counted::Seconds => format!(
+                "SELECT SUM(seconds - {greatest}(%%b - begun, 0)) {sessions} \
+                 WHERE begun + seconds > %%b"
+            ),
+            Counted::Octets => {
+                format!("SELECT SUM(octets) {sessions} WHERE begun + seconds > %%b")
+            }
+            Counted::SinceFirstLogin => format!("SELECT %l - MIN(begun) {sessions}"),
+        };
+        let name = attribute.to_lowercase();
+        write!(
+            modules,
+            "\n\tsqlcounter {name} {{
+		sql_module_instance = sql
+		dialect = {dialect}
+		counter_name = {name}-counter
+		check_name = {attribute}
+		reply_name = {reply}
+		key = User-Name
+		reset = {reset}
+		query = \"{query}\"
+	}}"
+        )
+        .expect(TAKEN);
+        write!(names, "\n\t\t{name}").expect(TAKEN);
+    }
+    (modules, names)
+}
+
+const TAKEN: &str = "a String takes everything";
 
 /// The tables and the queries that a default site has, on either database.
 fn sql(database: &Database) -> String {

@@ -82,6 +82,24 @@ impl fmt::Display for Reply {
     }
 }
 
+impl Reply {
+    /// Whether both say the same, when Session-Timeout may differ by so many seconds.
+    pub fn is_alike(&self, other: &Self, slack_seconds: u64) -> bool {
+        let (Self::Accept(left), Self::Accept(right)) = (self, other) else {
+            return self == other;
+        };
+        let is_near = |(left, right): (&String, &String)| match (timeout(left), timeout(right)) {
+            (Some(left), Some(right)) => left.abs_diff(right) <= slack_seconds,
+            (Some(_), None) | (None, Some(_) | None) => left == right,
+        };
+        left.len() == right.len() && left.iter().zip(right).all(is_near)
+    }
+}
+
+fn timeout(shown: &str) -> Option<u64> {
+    shown.strip_prefix("Session-Timeout = ")?.parse().ok()
+}
+
 impl Asked<'_> {
     /// Asks every question of every case; the replies are in the same places.
     pub fn ask(&self, cases: &[Case]) -> Vec<Vec<Reply>> {

@@ -7,6 +7,9 @@ use crate::oracle::ask::Reply;
 /// Rows in one INSERT.
 const CHUNK_ROWS: usize = 500;
 
+/// Attributes, in small letters, that are compared with the clock.
+const TIMED: [&str; 4] = ["expiration", "login-time", "access-period", "expire-after"];
+
 /// A table of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
@@ -107,6 +110,16 @@ impl Case {
             smaller.memberships.remove(index - self.rows.len());
         }
         smaller
+    }
+
+    /// Whether an answer depends on the time of the question.
+    pub fn has_clock(&self) -> bool {
+        let is_timed = |row: &Row| {
+            let name = row.attribute.to_lowercase();
+            let is_counter = name.starts_with("max-") && name.ends_with("ly-session");
+            is_counter || TIMED.contains(&name.as_str())
+        };
+        self.rows.iter().any(is_timed)
     }
 
     /// Rows and memberships.

@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 use crate::oracle::case::{Case, Membership, Method, Question, Row, Table};
 use crate::oracle::password::{KNOWN, Known};
 use crate::oracle::vocabulary::{
-    CHECK_OPERATORS, CHECKS, CONTROLS, EXPANSIONS, FALL_THROUGH, GROUP_NAMES, ODD_OPERATORS,
-    PASSWORD_OPERATORS, PATTERN_OPERATORS, PATTERNS, REPLIES, REPLY_OPERATORS, REQUESTS,
-    UNKNOWN_NAMES, USER_NAMES, Word,
+    CHECK_OPERATORS, CHECKS, CONTROLS, EXPANSIONS, FALL_THROUGH, GROUP_NAMES, LIMITS,
+    ODD_OPERATORS, PASSWORD_OPERATORS, PATTERN_OPERATORS, PATTERNS, REPLIES, REPLY_OPERATORS,
+    REQUESTS, UNKNOWN_NAMES, USER_NAMES, Word,
 };
 
 const QUESTIONS: usize = 3;
@@ -18,11 +18,14 @@ const QUESTIONS: usize = 3;
 pub struct Generator {
     random: StdRng,
     next: u64,
+    /// What is set in checks.
+    controls: Vec<&'static Word>,
 }
 
 /// A case that is being made.
 struct Draft<'r> {
     random: &'r mut StdRng,
+    controls: &'r [&'static Word],
     rows: Vec<Row>,
     memberships: Vec<Membership>,
 }
@@ -32,7 +35,15 @@ impl Generator {
         Self {
             random: StdRng::seed_from_u64(seed),
             next: 1,
+            controls: CONTROLS.iter().collect(),
         }
+    }
+
+    /// The same with hours and counters, which a reference has to enforce.
+    #[must_use]
+    pub fn with_limits(mut self) -> Self {
+        self.controls.extend(LIMITS);
+        self
     }
 
     /// The next `count` cases.
@@ -52,6 +63,7 @@ impl Generator {
         };
         let mut draft = Draft {
             random,
+            controls: &self.controls,
             rows: Vec::new(),
             memberships: Vec::new(),
         };
@@ -152,7 +164,7 @@ impl Draft<'_> {
         for _ in 0..count {
             let random = &mut *self.random;
             if random.random_bool(0.15) {
-                let word = pick(random, CONTROLS);
+                let word = *pick(random, self.controls);
                 let value = self.value(word, 0.8);
                 let op = *pick(self.random, &[":=", ":=", ":=", ":=", "=", "==", "+="]);
                 self.push(table, owner, word.name, op, &value);

@@ -1,6 +1,7 @@
 //! Names and values that rows are made of, and the requests that they are about.
 
 /// An attribute with values: `right` are those of the first request, or will do in a reply.
+#[derive(Debug)]
 pub(super) struct Word {
     pub(super) name: &'static str,
     pub(super) right: &'static [&'static str],
@@ -294,6 +295,49 @@ pub(super) const CONTROLS: &[Word] = &[
     word("Session-Timeout", &["100"], &["abc"]),
     word("Reply-Message", &["in check"], &[""]),
     word("Port-Limit", &["1"], &["x"]),
+];
+
+/// Hours and counters. Windows begin and end with an hour.
+pub(super) const LIMITS: &[Word] = &[
+    word(
+        "Expiration",
+        &["1 Jan 2035", "Jan 1 2037 12:00:00", "2000000000"],
+        &["1 Jan 2020", "never", "2030-01-01", ""],
+    ),
+    word(
+        "Login-Time",
+        &[
+            "Al",
+            "Any",
+            "Wk,Sa,Su",
+            "Al0000-2359",
+            "SuMoTuWeThFrSa",
+            "Su-Sa0000-2259",
+        ],
+        &[
+            "Never",
+            "Wk0800-1759",
+            "Su-We",
+            "1000-1159",
+            "Sa,Fr-Su0600-0559",
+            "Th|Fr1200-2359, Sa",
+            "",
+        ],
+    ),
+    word(
+        "Max-Daily-Session",
+        &["3600", "100000"],
+        &["0", "abc", "", "1h"],
+    ),
+    word("Max-Weekly-Session", &["7200", "\"50\""], &["0"]),
+    word("Max-Monthly-Session", &["5000", "10000000"], &["0", "x1"]),
+    word("Max-Hourly-Session", &["600", "3600"], &["0"]),
+    word("Max-All-Session", &["1", "36000"], &["0", "0x10"]),
+    word("Max-Daily-Octets", &["1000000"], &["0"]),
+    word("Max-Monthly-Traffic", &["50000", "4000000000"], &["0", ""]),
+    word("Max-All-Octets", &["7"], &["0"]),
+    word("Access-Period", &["86400"], &["0"]),
+    word("Expire-After", &["3600"], &["0"]),
 ];
 
 /// What replies carry.

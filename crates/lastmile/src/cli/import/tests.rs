@@ -81,7 +81,7 @@ fn a_password_keeps_its_spaces() {
 fn the_header_says_what_is_there() {
     check_refused(
         "username,password,plan,mac\n",
-        "line 1: unknown column 'mac': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, expires_at, status",
+        "line 1: unknown column 'mac': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, starts_at, expires_at, status",
     );
     check_refused(
         "username,password\n",

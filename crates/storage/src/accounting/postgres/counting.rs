@@ -8,7 +8,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use crate::accounting::counts::{Base, Count, Counts, news};
+use super::paying;
+use crate::accounting::counts::{Base, Count, Counts, Due, news};
 use crate::column::{loaded_count, stored_count};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
@@ -68,15 +69,23 @@ pub(super) async fn count(
     let unknown = places.iter().filter(|place| base(place) == Base::Unknown);
     let mut sums = sums(connection, unknown).await?.into_iter();
     let mut counted = Vec::with_capacity(places.len());
+    let mut due = Due::default();
     for place in &places {
         let base = match base(place) {
             Base::Known(used) => Some(used),
             Base::Passed => None,
             Base::Unknown => sums.next(),
         };
-        counted.extend(base.map(|base| (place, place.count.onto(base))));
+        if let Some(base) = base {
+            let counter = place.count.onto(base);
+            due.add(place.subscriber, place.count, base, counter);
+            counted.push((place, counter));
+        }
     }
     write(connection, &counted, at).await?;
+    for (payer, beyond) in due.into_all() {
+        paying::pay(connection, payer, beyond, at).await?;
+    }
     let news = counted
         .into_iter()
         .map(|(place, counter)| news(place.subscriber, place.period, counter));

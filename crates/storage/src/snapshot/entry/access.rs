@@ -48,6 +48,7 @@ pub(in super::super) struct PolicyEntry {
     gardens: Vec<GardenEntry>,
     messages: Vec<MessageEntry>,
     realms: Vec<RealmEntry>,
+    time_zone: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,6 +180,7 @@ impl From<&TenantPolicy> for PolicyEntry {
     fn from(policy: &TenantPolicy) -> Self {
         let TenantPolicy {
             tenant,
+            time_zone,
             language,
             garden,
             gardens,
@@ -205,6 +207,7 @@ impl From<&TenantPolicy> for PolicyEntry {
                     is_kept: realm.handling == RealmHandling::Keep,
                 })
                 .collect(),
+            time_zone: time_zone.to_string(),
         }
     }
 }
@@ -247,6 +250,7 @@ impl PolicyEntry {
         });
         Ok(TenantPolicy {
             tenant,
+            time_zone: parsed(&self.time_zone)?,
             language: parsed(&self.language)?,
             garden: self.garden.map(Id::from_bytes),
             gardens: gardens.collect::<Result<_, Unreadable>>()?,
