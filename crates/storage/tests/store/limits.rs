@@ -424,7 +424,8 @@ async fn a_walled_session_begins_counters_and_adds_nothing(database: Database) {
     }
     assert_eq!(stored(&store).await, [counted(day, today, 5, 180)]);
     let (from, to) = (START, START.plus_seconds(HOUR));
-    let usage = store.usage_list(TENANT, &username("ana"), UsageGrain::Hour, from, to, 10);
+    let name = username("ana");
+    let usage = store.usage_list(TENANT, &name, UsageGrain::Hour, from, to, 10);
     assert_eq!(usage.await.unwrap()[0].amount.upload_bytes, 705);
 }
 

@@ -41,7 +41,8 @@ fn data(amount: u64, reference: Option<&str>) -> NewTopUp {
 }
 
 async fn grant(store: &Store, new: &NewTopUp) -> Granted {
-    let granted = store.top_up_grant(TENANT, &username("ana"), new);
+    let name = username("ana");
+    let granted = store.top_up_grant(TENANT, &name, new);
     granted.await.unwrap()
 }
 
