@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use aaa::explain::DryAnswer;
+use domain::access::TraceStep;
 use domain::auth_log::shorthand::Logged;
 use domain::auth_log::{AuthOutcome, Knock};
 use domain::guard::{GuardLock, GuardSubject};
@@ -194,6 +195,8 @@ impl Desk<'_> {
         let is_news =
             |row: &AuthLogRow| row.at <= self.at && rows.iter().all(|one| one.id != row.id);
         let kept: Vec<_> = kept.into_iter().filter(is_news).collect();
+        // Capital letters count in the names of rows. What is kept has none.
+        rows.retain(|row| !is_of_rows(row) || row.username.as_deref() == Some(self.user_name));
         rows.extend(kept);
         rows.sort_by_key(|row| std::cmp::Reverse(row.last_at));
         rows.truncate(LOOKED_AT_MAX as usize);
@@ -238,6 +241,8 @@ impl Desk<'_> {
             .find_map(|session| session.nas_address);
         let station = decision.and_then(|one| one.calling_station.as_deref());
         let station = station.or(session.and_then(|one| one.calling_station.as_deref()));
+        let device = self.stage.circle().find_device();
+        let station = station.or(device.as_deref());
         let called = decision.and_then(|one| one.called_station.as_deref());
         let called = called.or(session.and_then(|one| one.called_station.as_deref()));
         let dictionary = Dictionary::builtin();
@@ -402,6 +407,11 @@ fn verdict(rehearsed: &Rehearsed) -> Verdict {
         trace: entry.trace.steps(reason.map(Logged::Known).as_ref()),
         granted: granted.clone(),
     }
+}
+
+/// Whether rows of FreeRADIUS' tables decided.
+fn is_of_rows(row: &AuthLogRow) -> bool {
+    row.trace.first() == Some(&Logged::Known(TraceStep::RowsFound))
 }
 
 fn decision(row: &AuthLogRow) -> PastDecision {

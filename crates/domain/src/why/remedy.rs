@@ -1,12 +1,18 @@
 //! What would help, as the command that does it.
 
-use super::Facts;
+use super::{Facts, Whom};
 use crate::access::RejectReason;
 use crate::limit::ResetAt;
 
 impl Facts<'_> {
     /// What to do about a refusal.
     pub(super) fn remedy(&self, reason: RejectReason) -> Option<String> {
+        if matches!(self.whom, Whom::Rows) && is_of_rows(reason) {
+            let user = self.user_name;
+            return Some(format!(
+                "`lastmile rows show {user}` has what the rows say; change it where they are written"
+            ));
+        }
         let user = self.username();
         let nas = self.verdict.map_or("NAME", |verdict| verdict.nas.as_str());
         let plan = self
@@ -99,4 +105,17 @@ impl Facts<'_> {
             self.username()
         )
     }
+}
+
+/// Whether rows say it of those whom they know, as the account does of subscribers.
+const fn is_of_rows(reason: RejectReason) -> bool {
+    matches!(
+        reason,
+        RejectReason::WrongPassword { .. }
+            | RejectReason::MethodNeedsCleartext { .. }
+            | RejectReason::Expired { .. }
+            | RejectReason::SessionLimit { .. }
+            | RejectReason::OutsideHours { .. }
+            | RejectReason::QuotaUsedUp(_)
+    )
 }

@@ -20,6 +20,7 @@ fn ago(seconds: i64) -> Timestamp {
 /// A case: what is known, with nothing against a login as it begins.
 struct Case {
     is_known: bool,
+    is_of_rows: bool,
     account: Account,
     verdict: Option<Verdict>,
     decisions: Vec<PastDecision>,
@@ -34,6 +35,7 @@ impl Case {
     fn new() -> Self {
         Self {
             is_known: true,
+            is_of_rows: false,
             account: Account {
                 username: "ana".into(),
                 plan: "home".into(),
@@ -120,9 +122,10 @@ impl Case {
         causes(&Facts {
             user_name: "ana",
             zone: &zone,
-            whom: match self.is_known {
-                true => Whom::Subscriber(&self.account),
-                false => Whom::Nobody,
+            whom: match (self.is_known, self.is_of_rows) {
+                (true, false) => Whom::Subscriber(&self.account),
+                (true, true) => Whom::Rows,
+                (false, _) => Whom::Nobody,
             },
             verdict: self.verdict.as_ref(),
             decisions: &self.decisions,
@@ -412,6 +415,15 @@ fn a_name_that_nobody_has_comes_with_those_that_are_near() {
         case.causes()[1].sentence,
         "'anna' is a subscriber; the difference is one letter"
     );
+}
+
+#[test]
+fn what_rows_say_is_changed_where_they_are_written() {
+    let mut case = Case::new().decided(60, 1, Some(WRONG));
+    case.is_of_rows = true;
+    case.check(&[("wrong_password", Weight::Likely)]);
+    let remedy = "`lastmile rows show ana` has what the rows say; change it where they are written";
+    assert_eq!(case.causes()[0].remedy.as_deref(), Some(remedy));
 }
 
 #[test]

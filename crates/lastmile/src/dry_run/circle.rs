@@ -22,6 +22,9 @@ use crate::wiring::rows as wired;
 /// The check or reply that names a user whose groups apply too.
 const PROFILE: &str = "User-Profile";
 
+/// A device that nobody has: of the range for documents (RFC 7042 §2.1.2).
+const NEW_DEVICE: Mac = Mac::from_bytes([0x00, 0x00, 0x5e, 0x00, 0x53, 0x00]);
+
 /// How often names that rows mention are followed; each profile is one more.
 const FOLLOWED_MAX: usize = 8;
 
@@ -127,6 +130,13 @@ impl Circle {
         self.sessions = store.directory_sessions_named(&names).await?;
         self.sessions.sort_by_key(|live| live.session.id);
         Ok(())
+    }
+
+    /// A device for a subscriber of whom nothing was heard: one that is bound, or else a new one.
+    pub(crate) fn find_device(&self) -> Option<String> {
+        let subscriber = self.subscribers.first()?;
+        let bound = subscriber.bindings.devices.first().copied();
+        Some(bound.unwrap_or(NEW_DEVICE).to_string())
     }
 
     /// The names under which a subscriber's logins and sessions are kept: as they are sent.

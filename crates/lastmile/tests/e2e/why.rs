@@ -121,7 +121,7 @@ fn furnish(site: &Site) {
         "plan add full --rate 10M/20M --quota 10G/month --session-limit 2 --pool home --idle-timeout 10m --device-limit 1",
         "plan add office --rate 5M/5M --window Wk0800-1000",
         "subscriber add lena --password lena-pass-word-7 --plan full",
-        "subscriber add walter --password walter-pass-word-8 --plan home",
+        "subscriber add walter --password walter-pass-word-8 --plan full",
         "subscriber suspend walter --walled",
         "subscriber add otto --password otto-pass-word-9 --plan office",
     ] {
@@ -319,6 +319,7 @@ fn check_names(site: &Site, server: &Server) {
     ask(server, ("Bob", "guess"), HOME);
     let of_rows = until_first(site, "Bob", "wrong_password");
     assert_eq!(of_rows["known"], "rows");
+    assert_eq!(codes(&why(site, "bob")), ["unknown_user", "near_name"]);
     write(
         site,
         "INSERT INTO radcheck (username, attribute, op, value) VALUES ('ana', 'Cleartext-Password', ':=', 'x');",
