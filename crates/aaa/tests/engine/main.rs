@@ -22,6 +22,8 @@ mod realms;
 mod registry;
 #[path = "../support/request.rs"]
 mod request;
+mod rights;
+mod rights_play;
 mod row_limits;
 mod rows;
 mod script;

@@ -166,6 +166,7 @@ async fn a_batch_at_the_begin_of_a_period_takes_few_round_trips() {
                 subscriber: subscriber(number),
                 period: PeriodCounted::Day,
                 span,
+                allowed: None,
             };
             (usize::from(number), meter)
         })
