@@ -14,7 +14,7 @@ use domain::secret::Secret;
 use domain::session::LiveSession;
 use domain::session_policy::SessionTerms;
 use domain::subscriber::binding::Bindings;
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants, SubscriberStatus};
 use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
@@ -180,6 +180,7 @@ fn subscriber(number: u32) -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        changed: SubscriberInstants::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use domain::accounting::{
     AccountingRecord, NasRestart, SessionEvent, SessionKey, SessionPlace, SessionRecord,
     TerminateCause,
 };
-use domain::id::{AuthId, NasId, SubscriberId};
+use domain::id::{NasId, SubscriberId};
 use domain::name::Username;
 use domain::nas::{Nas, OctetView};
 use domain::time::Timestamp;
@@ -17,7 +17,7 @@ use radius::attribute::{self, kind};
 use radius::packet::Packet;
 use sha2::{Digest, Sha256};
 
-use crate::reply;
+use crate::class::{self, OurClass};
 
 /// Acct-Status-Type (RFC 2866 §5.1).
 const START: u32 = 1;
@@ -44,7 +44,7 @@ struct Facts<'a> {
     status: Option<u32>,
     session_id: Option<&'a [u8]>,
     user_name: Option<&'a [u8]>,
-    auth: Option<AuthId>,
+    class: Option<OurClass>,
     delay_seconds: u32,
     input_octets: u32,
     output_octets: u32,
@@ -94,7 +94,8 @@ pub fn read_record(
         tenant: nas.tenant,
         nas: nas.id,
         key: session_key(nas.id, session_id, &username),
-        auth: facts.auth,
+        auth: facts.class.map(|class| class.auth),
+        terms: facts.class.and_then(|class| class.terms),
         subscriber: find_subscriber(&username),
         at,
         total: facts.total(nas.settings.octet_view),
@@ -117,7 +118,7 @@ impl<'a> Facts<'a> {
                 kind::ACCT_STATUS_TYPE => facts.status = integer(),
                 kind::ACCT_SESSION_ID => facts.session_id = Some(value),
                 kind::USER_NAME => facts.user_name = Some(value),
-                kind::CLASS => facts.auth = reply::auth_of_class(value).or(facts.auth),
+                kind::CLASS => facts.class = class::read(value).or(facts.class),
                 kind::ACCT_DELAY_TIME => facts.delay_seconds = integer().unwrap_or(0),
                 kind::ACCT_INPUT_OCTETS => facts.input_octets = integer().unwrap_or(0),
                 kind::ACCT_OUTPUT_OCTETS => facts.output_octets = integer().unwrap_or(0),

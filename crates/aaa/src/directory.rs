@@ -1,6 +1,7 @@
 //! Who may log in and from where, in memory: read without locks, kept current by the change feed.
 
 use std::collections::HashSet;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -11,6 +12,7 @@ use domain::name::Username;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
+use domain::terms::PlanMark;
 use foldhash::fast::RandomState;
 use hmac::{Hmac, KeyInit, Mac};
 use papaya::HashMap;
@@ -56,11 +58,26 @@ pub struct Directory {
 /// Aligned so that who reads the plan does not wait for who counts its subscribers.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub struct PlanCell(ArcSwapOption<Plan>);
+pub struct PlanCell(ArcSwapOption<KnownPlan>);
+
+/// A plan, with what marks its terms.
+#[derive(Debug)]
+pub struct KnownPlan {
+    plan: Plan,
+    pub mark: PlanMark,
+}
+
+impl Deref for KnownPlan {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
 
 impl PlanCell {
     /// The plan, unless it is not known here.
-    pub fn load(&self) -> arc_swap::Guard<Option<Arc<Plan>>> {
+    pub fn load(&self) -> arc_swap::Guard<Option<Arc<KnownPlan>>> {
         self.0.load()
     }
 }
@@ -165,8 +182,13 @@ impl Directory {
         self.subscribers.find(tenant, username)
     }
 
+    /// The subscriber of this id, whatever the name is now.
+    pub(crate) fn find_subscriber_by_id(&self, id: SubscriberId) -> Option<Arc<SubscriberEntry>> {
+        self.subscribers.find_by_id(id)
+    }
+
     /// The plan with this id, unless it is not known here.
-    pub fn find_plan(&self, id: PlanId) -> Option<Arc<Plan>> {
+    pub fn find_plan(&self, id: PlanId) -> Option<Arc<KnownPlan>> {
         self.plans.pin().get(&id)?.0.load_full()
     }
 
@@ -359,7 +381,9 @@ impl Directory {
         if plan.terms.limits.is_some() {
             self.has_limits.store(true, Relaxed);
         }
-        self.plan_cell(plan.id).0.store(Some(Arc::new(plan)));
+        let mark = PlanMark::of(&plan.terms);
+        let cell = self.plan_cell(plan.id);
+        cell.0.store(Some(Arc::new(KnownPlan { plan, mark })));
     }
 
     fn plan_cell(&self, id: PlanId) -> Arc<PlanCell> {

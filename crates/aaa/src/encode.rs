@@ -124,6 +124,7 @@ mod tests {
             session_limit: None,
             sessions_to_end: 0,
             volume_left: VolumeLeft::default(),
+            is_at_limit: false,
             garden: None,
             notice: None,
         }

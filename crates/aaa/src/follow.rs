@@ -145,8 +145,9 @@ impl Follow {
             let open = OpenSession {
                 is_replaced: live.is_replaced,
                 ..OpenSession::of(session.key, session.nas, &session.place, session.started_at)
+                    .begun_by(&*session.username, session.auth, session.terms)
             };
-            self.sessions.insert(subscriber, open);
+            self.sessions.insert_stored(subscriber, open);
         }
     }
 
@@ -187,7 +188,8 @@ impl Follow {
         let Some(subscriber) = record.subscriber else {
             return;
         };
-        let session = OpenSession::of(record.key, record.nas, &record.place, record.started_at());
+        let session = OpenSession::of(record.key, record.nas, &record.place, record.started_at())
+            .begun_by(record.username.clone(), record.auth, record.terms);
         if record.event == SessionEvent::Start || 0 < record.total.session_seconds {
             self.sessions.insert(subscriber, session);
         } else {

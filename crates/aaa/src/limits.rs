@@ -19,6 +19,7 @@ use papaya::HashMap;
 use crate::directory::{Directory, SubscriberEntry};
 use crate::metrics::{Count, Metrics};
 use crate::port::LimitQuestion;
+use crate::rights::notices::Notices;
 
 mod crossing;
 mod keeper;
@@ -46,6 +47,7 @@ pub struct LimitTable {
     /// What the database is to be asked and told.
     wishes: Wishes,
     metrics: Arc<Metrics>,
+    notices: Notices,
 }
 
 impl LimitTable {
@@ -56,6 +58,7 @@ impl LimitTable {
             crossings: Crossings::default(),
             wishes: Wishes::default(),
             metrics,
+            notices: Notices::default(),
         }
     }
 
@@ -208,13 +211,18 @@ impl LimitTable {
                         to: limits.at_limit,
                     }
                 }
-                None => return self.crossings.clear(subscriber.id, record.key),
+                None => {
+                    if self.crossings.clear(subscriber.id, record.key) {
+                        self.notices.look_at(subscriber.id);
+                    }
+                    return;
+                }
             },
         };
         if record.event == SessionEvent::Stop {
             return self.crossings.end(subscriber.id, record.key);
         }
-        self.crossings.note(
+        let is_news = self.crossings.note(
             &self.metrics,
             LimitCrossed {
                 subscriber: subscriber.id,
@@ -225,6 +233,14 @@ impl LimitTable {
                 consequence,
             },
         );
+        if is_news {
+            self.notices.look_at(subscriber.id);
+        }
+    }
+
+    /// Whose sessions have to be looked at, because of what was used.
+    pub(crate) const fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// Sessions that are online beyond a limit, as far as they are known, in the order of their

@@ -128,10 +128,13 @@ pub enum Count {
     LimitFailure,
     DeviceBound,
     DeviceFailure,
+    RightsAsked,
+    RightsFailure,
+    RightsForgotten,
 }
 
 impl Count {
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 53] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -182,6 +185,9 @@ impl Count {
         Self::LimitFailure,
         Self::DeviceBound,
         Self::DeviceFailure,
+        Self::RightsAsked,
+        Self::RightsFailure,
+        Self::RightsForgotten,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -237,6 +243,9 @@ impl Count {
             Self::LimitFailure => "limit_failures",
             Self::DeviceBound => "devices_bound",
             Self::DeviceFailure => "device_failures",
+            Self::RightsAsked => "rights_commands",
+            Self::RightsFailure => "rights_failures",
+            Self::RightsForgotten => "rights_forgotten",
         }
     }
 
@@ -318,6 +327,11 @@ impl Count {
             Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
             Self::DeviceBound => "New devices bound at a login",
             Self::DeviceFailure => "New devices refused because they could not be stored",
+            Self::RightsAsked => "Sessions to be ended or changed because rights changed",
+            Self::RightsFailure => {
+                "Failures to find out or to store what is to be done about sessions"
+            }
+            Self::RightsForgotten => "Sessions of which was not remembered what was asked",
         }
     }
 }

@@ -29,9 +29,12 @@ use crate::journal::{self, Journal};
 use crate::limits::{LimitKeeper, LimitTable};
 use crate::metrics::{Count, Metrics};
 use crate::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, DeviceStore, GuardBoard, LimitStore,
-    PortError, Registry, SessionBoard, Spool,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, CommandDesk, DeviceStore, GuardBoard,
+    LimitStore, PortError, Registry, SessionBoard, Spool,
 };
+use crate::rights::Rights;
+use crate::rights::concerns::Concerns;
+use crate::rights::keeper::RightsKeeper;
 use crate::session_table::SessionTable;
 use crate::socket::{self, BindError, Listener};
 use crate::spooling::{SpoolState, Spooling};
@@ -127,6 +130,8 @@ pub struct Node {
     pub limits: Arc<LimitTable>,
     pub metrics: Arc<Metrics>,
     pub spool: Arc<SpoolState>,
+    pub rights: Rights,
+    concerns: Arc<Concerns>,
     stop: Arc<AtomicBool>,
     outlets: Vec<Outlet>,
     threads: Vec<JoinHandle<()>>,
@@ -177,6 +182,24 @@ impl Node {
         let loaded = load(&blank.context, snapshot, now).await;
         loaded.map_err(StartError::Load)?;
         blank.serve(options)
+    }
+
+    /// The task that keeps open sessions on the terms that are due. It never ends.
+    pub fn rights_task<B: SessionBoard, D: CommandDesk>(
+        &self,
+        board: Arc<B>,
+        desk: Arc<D>,
+        clock: Arc<dyn Clock>,
+    ) -> Restartable {
+        let keeper = RightsKeeper::new(
+            self.rights.clone(),
+            Arc::clone(&self.sessions),
+            Arc::clone(&self.concerns),
+            (board, desk),
+            Arc::clone(&self.metrics),
+            clock,
+        );
+        restartable(keeper, |keeper| Box::pin(keeper.run()))
     }
 
     /// Tells the workers to finish what they have and stop. The journal and the log must go on
@@ -293,12 +316,15 @@ where
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
         let metrics = Arc::clone(&context.metrics);
         let claimer = Claimer::new(Arc::clone(&registry), queue, metrics);
+        let concerns = Arc::new(Concerns::default());
         let follower = Follower {
             context: context.clone(),
+            concerns: Arc::clone(&concerns),
             registry,
             feed,
             has_run: false,
         };
+        let rights = Rights::new(Arc::clone(&context.directory), Arc::clone(&context.limits));
         let spool = spooling.state();
         let drain = Arc::clone(&spooling);
         let tasks = Tasks {
@@ -321,6 +347,8 @@ where
             limits: context.limits,
             metrics: context.metrics,
             spool,
+            rights,
+            concerns,
             stop,
             outlets,
             threads,
@@ -470,6 +498,8 @@ async fn load<R: Registry>(
 /// from the feed may not have been applied.
 struct Follower<R, F> {
     context: Context,
+    /// Who looks at the sessions that changes concern.
+    concerns: Arc<Concerns>,
     registry: Arc<R>,
     feed: F,
     /// It was running before: what it had read from the feed may not have been applied.
@@ -498,7 +528,9 @@ impl<R: Registry, F: ChangeFeed> Follower<R, F> {
 
     async fn follow_once(&mut self) -> Result<(), PortError> {
         let changes = self.feed.next().await?;
-        apply(&self.context, &*self.registry, &changes).await
+        apply(&self.context, &*self.registry, &changes).await?;
+        self.concerns.note(&changes);
+        Ok(())
     }
 
     /// Loads everything, however long it takes until that is possible.
@@ -507,7 +539,7 @@ impl<R: Registry, F: ChangeFeed> Follower<R, F> {
         loop {
             tokio::time::sleep(wait).await;
             match catch_up(&self.context, &*self.registry, &mut self.feed).await {
-                Ok(()) => return,
+                Ok(()) => return self.concerns.note_everything(),
                 Err(_) => self.context.metrics.count(Count::ChangeFailure),
             }
             wait = FEED_RETRY_MAX.min(2 * wait);

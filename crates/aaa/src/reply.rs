@@ -2,6 +2,7 @@
 
 use domain::access::{Grants, Method, RejectReason};
 use domain::id::AuthId;
+use domain::terms::TermsMark;
 use radius::attribute::{kind, microsoft, vendor};
 use radius::avp::Keys;
 use radius::code::Code;
@@ -11,14 +12,12 @@ use radius::password::mschap::{self, FailureCode};
 use radius::signer::Unsigned;
 use radius::writer::{PacketWriter, VENDOR_VALUE_LENGTH_MAX, WriteError};
 
+use crate::class;
 use crate::encode::rows::RowReply;
 use crate::encode::{self, RequestedService};
 use crate::nas_table::NasEntry;
 use crate::proof::MsChapAnswer;
 use crate::request::AccessFacts;
-
-/// Marks a Class as ours; the octets after it are an [`AuthId`].
-const CLASS_PREFIX: &[u8; 4] = b"lm1:";
 
 /// MS-MPPE-Encryption-Policy "allowed" and -Types "40 or 128 bit" (RFC 2548 §2.4.4, §2.4.5).
 const MPPE_ALLOWED: u32 = 1;
@@ -30,24 +29,12 @@ const ERROR_MESSAGE_OCTETS_MAX: usize = 160;
 /// EAP-Failure (RFC 3748 §4.2).
 const EAP_FAILURE: u8 = 4;
 
-/// The Class we give: it leads from accounting back to the authentication.
-pub fn class_of(id: AuthId) -> [u8; 20] {
-    let mut class = [0; 20];
-    class[..4].copy_from_slice(CLASS_PREFIX);
-    class[4..].copy_from_slice(id.as_bytes());
-    class
-}
-
-/// Reads our Class; `None` for anybody else's.
-pub fn auth_of_class(class: &[u8]) -> Option<AuthId> {
-    let id = class.strip_prefix(CLASS_PREFIX)?;
-    Some(AuthId::from_bytes(id.try_into().ok()?))
-}
-
 /// What an Access-Accept is made of.
 #[derive(Debug)]
 pub struct Accept<'a> {
     pub terms: Terms<'a>,
+    /// What the terms are known by afterwards.
+    pub mark: TermsMark,
     pub auth: AuthId,
     pub ms_chap: Option<&'a MsChapAnswer>,
     /// Random; different for each key in the packet (RFC 2548 §2.4.2).
@@ -99,7 +86,7 @@ pub fn write_accept(
     if let Some(message) = accept.message {
         writer.push_text(kind::REPLY_MESSAGE, message)?;
     }
-    writer.push(kind::CLASS, &class_of(accept.auth))?;
+    writer.push(kind::CLASS, &class::write(accept.auth, accept.mark))?;
     finish(writer, packet)
 }
 
@@ -261,20 +248,4 @@ const fn failure_code(reason: RejectReason) -> FailureCode {
 
 fn first_octet(value: Option<&[u8]>) -> u8 {
     value.and_then(|value| value.first()).copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::time::Timestamp;
-
-    use super::*;
-
-    #[test]
-    fn our_class_comes_back_and_others_are_ignored() {
-        let id = AuthId::new(Timestamp::from_seconds(1), [3; 10]);
-        assert_eq!(auth_of_class(&class_of(id)), Some(id));
-        assert_eq!(auth_of_class(b"lm1:short"), None);
-        assert_eq!(auth_of_class(b"ai:0123456789abcdef0123456789abcdef"), None);
-        assert_eq!(auth_of_class(&[]), None);
-    }
 }

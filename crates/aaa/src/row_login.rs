@@ -6,6 +6,7 @@ use domain::access::rows::{
     RowEntrance, RowOutcome, RowOwner, RowPlace, RowStep, RowTable, RowTerms,
 };
 use domain::access::{Method, Proof};
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use radius::packet::Packet;
 use rows::access::{Access, Authorization, Demand, Outcome, Refusal};
@@ -19,6 +20,7 @@ use rows::step::{Step, Whose};
 use crate::proof::{self, Checked, MsChapAnswer, PapPassword};
 use crate::request::AccessFacts;
 use crate::row_table::{RowTable as Rows, RowUser};
+use crate::row_terms;
 
 /// What rows came to, as the decision needs it, and what they grant.
 pub(crate) struct RowLogin {
@@ -44,6 +46,13 @@ impl RowLogin {
             RowOutcome::Terms(terms) => terms.session_limit,
             RowOutcome::NothingMatches | RowOutcome::Failed(_) | RowOutcome::Differs(_) => None,
         }
+    }
+
+    /// What the terms of these rows are known by.
+    pub(crate) fn mark(&self) -> TermsMark {
+        self.access
+            .as_ref()
+            .map_or_else(TermsMark::default, row_terms::mark)
     }
 
     /// What PAP is compared with.

@@ -86,6 +86,12 @@ impl RowTable {
         self.find(&stored_name(user_name))
     }
 
+    /// The user whose sessions are counted under this id, and kept under this name.
+    pub(crate) fn find_accounted(&self, id: SubscriberId, username: &str) -> Option<Arc<RowUser>> {
+        let user = self.find(username)?;
+        (id_of(username.as_bytes()) == id).then_some(user)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
     }

@@ -3,16 +3,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 
 use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace};
-use domain::id::{NasId, SubscriberId};
+use domain::id::{AuthId, NasId, SubscriberId};
 use domain::mac::Mac;
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use papaya::{Compute, HashMap, Operation};
 
 use crate::announcement::Announcements;
+use crate::rights::notices::Notices;
 use crate::stale::vigil::Vigil;
 use departures::Departures;
 use reservation::Reservations;
@@ -37,6 +39,12 @@ pub struct OpenSession {
     pub nas_address: Option<IpAddr>,
     pub device: Option<Device>,
     pub started_at: Timestamp,
+    /// As its records name the user.
+    pub username: CompactString,
+    /// The login that began it, when the router returned our Class.
+    pub auth: Option<AuthId>,
+    /// What the router was told last, as far as it is known.
+    pub terms: Option<TermsMark>,
     /// Another one took its place: it has to end, and does not count any more.
     pub is_replaced: bool,
 }
@@ -47,6 +55,15 @@ pub struct OpenSession {
 pub enum Device {
     Mac(Mac),
     Other(CompactString),
+}
+
+/// Where something about a session is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Knowledge {
+    /// A record of a router.
+    Reported,
+    /// The database.
+    Stored,
 }
 
 /// Whether a record says when its session began.
@@ -66,15 +83,47 @@ impl OpenSession {
             nas_address: place.nas_address,
             device: station.map(Device::from_calling_station),
             started_at,
+            username: CompactString::default(),
+            auth: None,
+            terms: None,
             is_replaced: false,
         }
     }
 
-    /// Takes over what is known of the same session.
-    fn learn(&mut self, known: &Self) {
+    /// The same session of this user, begun by this login and on these terms.
+    #[must_use]
+    pub fn begun_by(
+        self,
+        username: impl Into<CompactString>,
+        auth: Option<AuthId>,
+        terms: Option<TermsMark>,
+    ) -> Self {
+        Self {
+            username: username.into(),
+            auth,
+            terms,
+            ..self
+        }
+    }
+
+    /// When its user was let in, as far as it is known.
+    pub fn accepted_at(&self) -> Timestamp {
+        self.auth.map_or(self.started_at, |auth| auth.made_at())
+    }
+
+    /// Takes over what is known of the same session. What is stored of its terms is newer than what
+    /// is known, which is newer than what a record repeats.
+    fn learn(&mut self, known: &Self, origin: Knowledge) {
         if self.device.is_none() {
             self.device.clone_from(&known.device);
         }
+        let is_new_login = self.auth.is_some() && self.auth != known.auth;
+        self.auth = self.auth.or(known.auth);
+        let terms = match origin {
+            Knowledge::Reported if !is_new_login => known.terms.or(self.terms),
+            Knowledge::Reported | Knowledge::Stored => self.terms.or(known.terms),
+        };
+        self.terms = terms;
         // A later session may have the key of one that ended unheard.
         let is_the_same =
             self.started_at <= known.started_at.plus_seconds(BEGINNING_MARGIN_SECONDS);
@@ -112,6 +161,9 @@ pub struct SessionTable {
     announcements: Announcements,
     departures: Departures,
     vigil: Vigil,
+    notices: Notices,
+    /// When rights were changed last, as far as this node knows.
+    changed_at: AtomicI64,
 }
 
 impl SessionTable {
@@ -122,12 +174,17 @@ impl SessionTable {
     /// Notes a session as open; a known one is replaced, and keeps its device when a record does
     /// not name it. The place that was held for it is free again.
     pub fn insert(&self, subscriber: SubscriberId, session: OpenSession) {
-        self.put(subscriber, session, Beginning::Known);
+        self.put(subscriber, session, Beginning::Known, Knowledge::Reported);
+    }
+
+    /// Notes a session as the database has it.
+    pub fn insert_stored(&self, subscriber: SubscriberId, session: OpenSession) {
+        self.put(subscriber, session, Beginning::Known, Knowledge::Stored);
     }
 
     /// The same for a session of which it is not known when it began.
     pub fn insert_begun(&self, subscriber: SubscriberId, session: OpenSession) {
-        self.put(subscriber, session, Beginning::Unknown);
+        self.put(subscriber, session, Beginning::Unknown, Knowledge::Reported);
     }
 
     /// A session has come and gone, and the place that was held for it is free again.
@@ -206,12 +263,52 @@ impl SessionTable {
         &self.announcements
     }
 
+    /// Whose sessions have to be looked at, because of what happened to the sessions themselves.
+    pub(crate) const fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
+    /// Notes that rights were changed: a session that begins now may have been let in before.
+    pub(crate) fn note_change(&self, at: Timestamp) {
+        self.changed_at.fetch_max(at.as_micros(), Relaxed);
+    }
+
+    /// Everybody who has sessions, in no order.
+    pub(crate) fn subscribers(&self) -> Vec<SubscriberId> {
+        self.by_subscriber.pin().keys().copied().collect()
+    }
+
+    /// Notes what the router of a session was told, as it is stored.
+    pub fn learn_terms(&self, subscriber: SubscriberId, key: SessionKey, terms: TermsMark) {
+        self.update(subscriber, |known| {
+            let is_news =
+                |session: &OpenSession| session.key == key && session.terms != Some(terms);
+            if !known.iter().any(is_news) {
+                return None;
+            }
+            let told = |session: &OpenSession| OpenSession {
+                terms: match is_news(session) {
+                    true => Some(terms),
+                    false => session.terms,
+                },
+                ..session.clone()
+            };
+            Some(known.iter().map(told).collect())
+        });
+    }
+
     /// Who watches over sessions of which nothing is heard.
     pub const fn vigil(&self) -> &Vigil {
         &self.vigil
     }
 
-    fn put(&self, subscriber: SubscriberId, mut session: OpenSession, beginning: Beginning) {
+    fn put(
+        &self,
+        subscriber: SubscriberId,
+        mut session: OpenSession,
+        beginning: Beginning,
+        origin: Knowledge,
+    ) {
         let key = session.key;
         let mut held = self.reservations.lock(subscriber);
         let reserved = match beginning {
@@ -219,13 +316,15 @@ impl SessionTable {
             Beginning::Unknown => None,
         };
         session.is_replaced |= reserved.is_some_and(|reserved| reserved.is_replaced);
+        let mut is_new = false;
         self.update(subscriber, |known| {
             let mut session = session.clone();
+            is_new = known.iter().all(|other| other.key != key);
             if let Some(same) = known.iter().find(|other| other.key == key) {
                 if beginning == Beginning::Unknown {
                     session.started_at = same.started_at;
                 }
-                session.learn(same);
+                session.learn(same, origin);
             }
             if known.contains(&session) {
                 return None;
@@ -233,13 +332,17 @@ impl SessionTable {
             let others = known.iter().filter(|other| other.key != key).cloned();
             Some(others.chain([session]).collect())
         });
+        let is_of_before = session.accepted_at().as_micros() <= self.changed_at.load(Relaxed);
+        if is_new && is_of_before || session.is_replaced {
+            self.notices.look_at(subscriber);
+        }
         if reserved.is_some_and(|reserved| reserved.is_replaced) {
             self.announcements.end(subscriber, &session);
         }
     }
 
     /// The subscriber's sessions at this moment.
-    fn sessions(&self, subscriber: SubscriberId) -> Option<Arc<[OpenSession]>> {
+    pub(crate) fn sessions(&self, subscriber: SubscriberId) -> Option<Arc<[OpenSession]>> {
         self.by_subscriber.pin().get(&subscriber).map(Arc::clone)
     }
 
@@ -258,7 +361,7 @@ impl SessionTable {
     fn update(
         &self,
         subscriber: SubscriberId,
-        change: impl Fn(&[OpenSession]) -> Option<Arc<[OpenSession]>>,
+        mut change: impl FnMut(&[OpenSession]) -> Option<Arc<[OpenSession]>>,
     ) {
         let map = self.by_subscriber.pin();
         let outcome = map.compute(subscriber, |entry| {

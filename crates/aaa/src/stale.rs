@@ -132,6 +132,7 @@ fn silence(session: &Session, seconds: u32) -> SessionRecord {
         nas: session.nas,
         key: session.key,
         auth: None,
+        terms: None,
         subscriber: session.subscriber,
         username: session.username.as_str().into(),
         at: session.updated_at,

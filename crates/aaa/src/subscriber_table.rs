@@ -86,6 +86,15 @@ impl SubscriberTable {
         shard.as_deref()?.find(place.tag, tenant, username).cloned()
     }
 
+    /// Slower than by name, and waits for whoever writes.
+    pub(crate) fn find_by_id(&self, id: SubscriberId) -> Option<Arc<SubscriberEntry>> {
+        let [block, shard] = self.seats().by_id.get(&id)?.shard.to_be_bytes();
+        let block = self.blocks[usize::from(block)].get()?;
+        let shard = block[usize::from(shard)].load();
+        let mut entries = shard.as_deref()?.entries().iter();
+        entries.find(|entry| entry.subscriber.id == id).cloned()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.writing.count.load(Relaxed)
     }

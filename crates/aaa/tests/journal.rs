@@ -169,6 +169,7 @@ fn session(event: SessionEvent, key: u8, number: u64) -> AccountingRecord {
         nas: nas(),
         key: SessionKey([key; 16]),
         auth: None,
+        terms: None,
         subscriber: None,
         username: "ana".into(),
         at: Timestamp::from_micros(number.cast_signed()),

@@ -213,6 +213,7 @@ fn session(event: SessionEvent, uptime: u64) -> AccountingRecord {
         nas: nas(),
         key: SessionKey([7; 16]),
         auth: None,
+        terms: None,
         subscriber: Some(SubscriberId::from_bytes([8; 16])),
         username: "ana".into(),
         at: Timestamp::from_seconds(1_800_000_000),

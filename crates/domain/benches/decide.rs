@@ -13,7 +13,7 @@ use domain::plan::{Plan, PlanTerms, SessionLimit};
 use domain::secret::Secret;
 use domain::session_policy::SessionTerms;
 use domain::subscriber::binding::Bindings;
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants, SubscriberStatus};
 use domain::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -81,6 +81,7 @@ fn subscriber() -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        changed: SubscriberInstants::default(),
     }
 }
 

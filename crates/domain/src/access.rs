@@ -85,6 +85,8 @@ pub struct Grants<'a> {
     /// How many of the subscriber's other sessions have to end for this one, the oldest first.
     pub sessions_to_end: u32,
     pub volume_left: VolumeLeft,
+    /// A quota is used up, and this is what applies then.
+    pub is_at_limit: bool,
     /// The walled garden that all this is of.
     pub garden: Option<&'a Garden>,
     /// The state that the subscriber is told about.
@@ -238,6 +240,7 @@ fn grants<'a>(
         session_limit: None,
         sessions_to_end: 0,
         volume_left: applied.volume_left,
+        is_at_limit: applied.is_at_limit,
         garden: None,
         notice: standing.notice,
     }
@@ -263,6 +266,7 @@ fn walled_grants<'a>(plan: &'a Plan, garden: &'a Garden, standing: Standing<'a>)
         session_limit: None,
         sessions_to_end: 0,
         volume_left: VolumeLeft::default(),
+        is_at_limit: false,
         garden: Some(garden),
         notice: standing.notice,
     }

@@ -8,6 +8,7 @@ use ipnet::Ipv6Net;
 use serde::Serialize;
 
 use crate::id::{AuthId, NasId, SubscriberId, TenantId};
+use crate::terms::TermsMark;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
@@ -32,6 +33,8 @@ pub struct SessionRecord {
     pub key: SessionKey,
     /// From our Class, when the NAS returned it.
     pub auth: Option<AuthId>,
+    /// What the session was accepted on, from the same Class.
+    pub terms: Option<TermsMark>,
     pub subscriber: Option<SubscriberId>,
     /// Canonical when it can be, otherwise made printable.
     pub username: CompactString,

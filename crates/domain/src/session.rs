@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::accounting::{SessionEvent, SessionKey, SessionPlace, SessionRecord, TerminateCause};
 use crate::id::{AuthId, NasId, SessionId, SubscriberId, TenantId};
 use crate::plan::InterimInterval;
+use crate::terms::TermsMark;
 use crate::time::Timestamp;
 use crate::usage::UsageAmount;
 
@@ -51,6 +52,9 @@ pub struct Session {
     pub updated_at: Timestamp,
     pub total: UsageAmount,
     pub place: SessionPlace,
+    /// What the router was told last: what the session was accepted on, until a change of it is
+    /// acknowledged. Not kept of a session that has ended.
+    pub terms: Option<TermsMark>,
 }
 
 /// An open session as others must know it.
@@ -281,6 +285,7 @@ impl Session {
         self.started_at = self.started_at.min(record.started_at());
         if self.updated_at <= record.at {
             self.place.learn(&record.place);
+            self.learn_terms(record);
             self.auth = record.auth.or(self.auth);
             // A Start may be that of another session, which only its next record proves.
             if record.event != SessionEvent::Start {
@@ -288,6 +293,15 @@ impl Session {
             }
         }
         self.subscriber = self.subscriber.or(record.subscriber);
+    }
+
+    /// A Class that is repeated is older than a change that the router has acknowledged since. That
+    /// of another login is what the router was told now.
+    fn learn_terms(&mut self, record: &SessionRecord) {
+        let is_new_login = record.auth.is_some() && record.auth != self.auth;
+        if is_new_login || self.terms.is_none() {
+            self.terms = record.terms.or(self.terms);
+        }
     }
 }
 
@@ -304,6 +318,7 @@ fn session_from(record: &SessionRecord, id: SessionId) -> Session {
         updated_at: record.at,
         total: record.total,
         place: record.place.clone(),
+        terms: record.terms,
     }
 }
 

@@ -30,6 +30,19 @@ pub struct SessionCommand {
     pub expires_at: Timestamp,
 }
 
+/// A command before it has been taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCommand {
+    pub session: SessionId,
+    pub key: SessionKey,
+    pub nas: NasId,
+    pub tenant: TenantId,
+    pub username: CompactString,
+    pub subscriber: Option<SubscriberId>,
+    pub wish: Wish,
+    pub actor: CompactString,
+}
+
 /// What is to become of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -58,6 +71,8 @@ pub enum EndReason {
     DeviceForgotten,
     /// The subscriber, or whose rows these were, is gone.
     UserRemoved,
+    /// Its router is not registered any more.
+    NasRemoved,
 }
 
 /// What a router answered to one request, retransmissions included.

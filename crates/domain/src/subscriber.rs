@@ -33,6 +33,16 @@ pub struct Subscriber {
     /// Instead of the plan's.
     pub sessions: SessionTerms,
     pub bindings: Bindings,
+    pub changed: SubscriberInstants,
+}
+
+/// When something was changed that sessions which had begun before must not outlive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct SubscriberInstants {
+    /// When the credential was replaced; never when absent.
+    pub credential_set_at: Option<Timestamp>,
+    /// When a device was last forgotten; never when absent.
+    pub device_forgotten_at: Option<Timestamp>,
 }
 
 /// What is stored of how an account stands. Expiry is not stored: it is what the clock makes of

@@ -18,6 +18,7 @@ fn record(event: SessionEvent, seconds: u64, octets: u64) -> SessionRecord {
         nas: NasId::new(START, [1; 10]),
         key: SessionKey([7; 16]),
         auth: None,
+        terms: None,
         subscriber: None,
         username: "ana".into(),
         at: START.plus_seconds(seconds.cast_signed()),

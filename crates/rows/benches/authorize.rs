@@ -91,6 +91,7 @@ fn authorization(criterion: &mut Criterion) {
         password: Some(b"kookaburra"),
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         now: Timestamp::from_seconds(1_800_000_000),
+        gaps: None,
     };
     criterion.bench_function("authorize a user in a group", |bencher| {
         bencher.iter(|| {

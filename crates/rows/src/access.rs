@@ -196,6 +196,17 @@ impl Access {
         })
     }
 
+    /// The rows that limit, in order: the name of the attribute, and the octets of its value.
+    pub fn limit_rows(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.control.iter().filter_map(|place| {
+            let attribute = self.attribute(*place)?;
+            let Role::Limit(_) = attribute.role else {
+                return None;
+            };
+            Some((&*attribute.name, self.octets(*place).unwrap_or_default()))
+        })
+    }
+
     /// The attributes of the reply in order, less those that are never sent.
     ///
     /// FreeRADIUS sends them with an Access-Reject too, and its default site then removes all but Reply-Message.

@@ -1,5 +1,6 @@
 //! What rows see of a request.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use domain::time::Timestamp;
@@ -22,6 +23,9 @@ pub struct Request<'r> {
     pub source: IpAddr,
     /// When it came: Event-Timestamp when the packet has none.
     pub now: Timestamp,
+    /// Set when rows look for something that the packet does not have but might have had: a packet that was put
+    /// together afterwards does not say everything that a login said.
+    pub gaps: Option<&'r Cell<bool>>,
 }
 
 /// One attribute of the request.
@@ -54,6 +58,25 @@ impl<'r> Request<'r> {
 
     /// Calls `visit` with each instance of the attribute in order, until it says that it has seen enough.
     pub(crate) fn visit(
+        &self,
+        attribute: &Attribute,
+        mut visit: impl FnMut(Instance<'r>) -> bool,
+    ) -> bool {
+        let mut is_there = false;
+        let is_enough = self.visit_known(attribute, |instance| {
+            is_there = true;
+            visit(instance)
+        });
+        if let Some(gaps) = self.gaps
+            && !is_there
+            && matches!(attribute.place, Place::Standard(_) | Place::Vendor { .. })
+        {
+            gaps.set(true);
+        }
+        is_enough
+    }
+
+    fn visit_known(
         &self,
         attribute: &Attribute,
         mut visit: impl FnMut(Instance<'r>) -> bool,

@@ -161,6 +161,7 @@ fn answer(programs: &Programs, asked: &Asked<'_>, case: &Case, question: &Questi
         password,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         now: NOW,
+        gaps: None,
     };
     let user = programs.users.get(&*stored_name(user_name));
     let outcome = authorize(user, programs, &request, Mode::Compatible);

@@ -87,6 +87,7 @@ fn record(number: u64, step: u64) -> SessionRecord {
         nas: NasId::new(START, [1; 10]),
         key: SessionKey(key),
         auth: None,
+        terms: None,
         subscriber: None,
         username: format!("bench{:08}", number % 100_000).as_str().into(),
         at: START.plus_seconds(session_seconds.cast_signed()),

@@ -11,6 +11,7 @@ use domain::plan::InterimInterval;
 use domain::session::{
     LiveSession, SILENCE_INTERVALS, SILENCE_MARGIN_SECONDS, Session, SessionState,
 };
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use ipnet::Ipv6Net;
@@ -267,8 +268,13 @@ pub(crate) const fn table(state: SessionState) -> &'static str {
 pub(crate) fn read_live(result: &QueryResult) -> Result<LiveSession, StoreError> {
     let row = Row::new("session_open", result)?;
     let endings: i64 = row.raw("endings")?;
+    let terms: Option<Vec<u8>> = row.raw("terms")?;
     Ok(LiveSession {
-        session: read_session(&row)?,
+        session: Session {
+            // Those of another version are not known.
+            terms: terms.as_deref().and_then(TermsMark::from_octets),
+            ..read_session(&row)?
+        },
         is_replaced: endings != 0,
     })
 }
@@ -332,6 +338,7 @@ fn read_session(row: &Row<'_>) -> Result<Session, StoreError> {
             calling_station: text("calling_station")?,
             called_station: text("called_station")?,
         },
+        terms: None,
     })
 }
 

@@ -11,11 +11,12 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use domain::accounting::SessionKey;
-use domain::id::{NasId, SubscriberId};
+use domain::id::{AuthId, NasId, SubscriberId};
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::subscriber::Subscriber;
 use domain::tenant::TenantPolicy;
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 
 use crate::key_ring::{KeyRing, KeyRingError};
@@ -66,6 +67,9 @@ pub struct SnapshotSession {
     pub started_at: Timestamp,
     /// Another session took its place, and it has to end.
     pub is_replaced: bool,
+    pub username: String,
+    pub auth: Option<AuthId>,
+    pub terms: Option<TermsMark>,
 }
 
 /// When a snapshot was true.

@@ -26,7 +26,7 @@ mod payload;
 const FILE: &str = "spool.db";
 
 /// The version of the tables, as `PRAGMA user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS parcel (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS set_aside (
     first INTEGER NOT NULL,
     payload BLOB NOT NULL
 ) STRICT;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 ";
 
 /// Parcels that one look takes at most.

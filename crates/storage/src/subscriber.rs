@@ -11,7 +11,7 @@ use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::Bindings;
 use domain::subscriber::state::{AccessState, Cause, StateChange};
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants, SubscriberStatus};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -295,6 +295,7 @@ pub(crate) fn named(new: NewSubscriber, id: SubscriberId) -> Subscriber {
         addresses: new.addresses,
         sessions: new.sessions,
         bindings: Bindings::default(),
+        changed: SubscriberInstants::default(),
     }
 }
 
@@ -318,6 +319,8 @@ pub(crate) fn new_row(subscriber: &Subscriber, keys: &KeyRing, now: Timestamp) -
         session_policy: subscriber.sessions.session_policy.map(stored_policy),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
+        credential_set_at: None,
+        device_forgotten_at: None,
     }
 }
 
@@ -337,6 +340,8 @@ pub(crate) struct StoredSubscriber<'r> {
     pub(crate) ipv6_delegated: Option<&'r str>,
     pub(crate) session_limit: Option<i64>,
     pub(crate) session_policy: Option<&'r str>,
+    pub(crate) credential_set_at: Option<i64>,
+    pub(crate) device_forgotten_at: Option<i64>,
 }
 
 impl<'r> From<&'r Model> for StoredSubscriber<'r> {
@@ -355,6 +360,8 @@ impl<'r> From<&'r Model> for StoredSubscriber<'r> {
             ipv6_delegated: model.ipv6_delegated.as_deref(),
             session_limit: model.session_limit,
             session_policy: model.session_policy.as_deref(),
+            credential_set_at: model.credential_set_at,
+            device_forgotten_at: model.device_forgotten_at,
         }
     }
 }
@@ -380,6 +387,10 @@ impl StoredSubscriber<'_> {
             addresses: self.addresses()?,
             sessions: self.sessions()?,
             bindings,
+            changed: SubscriberInstants {
+                credential_set_at: self.credential_set_at.map(Timestamp::from_micros),
+                device_forgotten_at: self.device_forgotten_at.map(Timestamp::from_micros),
+            },
         })
     }
 
@@ -498,6 +509,7 @@ fn patched_row(
     if let Some(credential) = &patch.credential {
         row.credential_kind = ActiveValue::Set(CredentialKind::of(credential).as_str().into());
         row.credential = ActiveValue::Set(seal(keys, id, credential));
+        row.credential_set_at = ActiveValue::Set(Some(now.as_micros()));
     }
     if let Some(plan) = patch.plan {
         row.plan = ActiveValue::Set(plan.as_uuid());

@@ -199,6 +199,12 @@ impl Store {
             write.connection().execute_raw(statement).await?;
             tell(&write, &owner, device.mac, EventKind::Forgotten, actor).await?;
         }
+        if !gone.is_empty() {
+            let sql = "UPDATE subscriber SET device_forgotten_at = $1 WHERE id = $2";
+            let values = [write.at().as_micros().into(), owner.subscriber.into()];
+            let statement = write.dialect().statement(sql, values);
+            write.connection().execute_raw(statement).await?;
+        }
         write.note(tenant, Change::Subscriber(Id::from_uuid(owner.subscriber)));
         write.commit().await?;
         Ok(gone)

@@ -255,7 +255,7 @@ mod tests {
     use domain::secret::Secret;
     use domain::session_policy::SessionTerms;
     use domain::subscriber::binding::Bindings;
-    use domain::subscriber::{StaticAddresses, SubscriberStatus};
+    use domain::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
 
     use super::*;
 
@@ -272,6 +272,7 @@ mod tests {
             addresses: StaticAddresses::default(),
             sessions: SessionTerms::default(),
             bindings: Bindings::default(),
+            changed: SubscriberInstants::default(),
         };
         let mut many = vec![one; ENTRIES_MAX];
         assert_eq!(changes(&many).len(), ENTRIES_MAX);

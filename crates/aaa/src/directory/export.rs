@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use domain::plan::Plan;
 use domain::subscriber::Subscriber;
 
-use super::Directory;
+use super::{Directory, KnownPlan};
 
 impl Directory {
     /// The plans of this moment.
-    pub fn plan_list(&self) -> Vec<Arc<Plan>> {
+    pub fn plan_list(&self) -> Vec<Arc<KnownPlan>> {
         let plans = self.plans.pin();
         plans
             .values()

@@ -9,10 +9,12 @@ use domain::access::{
 use domain::auth_log::AuthOutcome;
 use domain::guard::GuardSubject;
 use domain::id::{AuthId, SubscriberId};
+use domain::limit::Limits;
 use domain::mac::Mac;
 use domain::name::Username;
 use domain::nas::MessageAuthenticatorPolicy;
 use domain::secret::Secret;
+use domain::terms::TermsMark;
 use radius::authenticator::MessageAuthenticatorCheck;
 use radius::packet::Packet;
 use radius::signer::Unsigned;
@@ -29,6 +31,7 @@ use crate::directory::SubscriberEntry;
 use crate::duplicate::Ticket;
 use crate::metrics::{Count, Drop};
 use crate::nas_table::NasEntry;
+use crate::profile::Gathered;
 use crate::proof::{self, Checked, MsChapAnswer};
 use crate::reply::{self, Accept, Terms};
 use crate::request::AccessFacts;
@@ -176,7 +179,7 @@ impl Engine {
         let asked = access_request(&request, proof::unchecked(request.facts), device);
         let now = request.now.timestamp;
         let decision = access::decide(None, asked, Presence::default(), now);
-        self.conclude(request, None, &decision, None);
+        self.conclude(request, None, &decision, None, TermsMark::default());
     }
 
     /// Refuses an attempt that is not compared.
@@ -197,7 +200,8 @@ impl Engine {
         entry: Option<&SubscriberEntry>,
         reason: RejectReason,
     ) {
-        self.conclude(request, entry, &access::refuse(reason), None);
+        let refusal = access::refuse(reason);
+        self.conclude(request, entry, &refusal, None, TermsMark::default());
     }
 
     /// Whether an Access-Request may be believed (RFC 3579 §3.2, CVE-2024-3596).
@@ -257,28 +261,13 @@ impl Engine {
         if let Some(attempted) = attempted(proof) {
             self.note_attempt(&request, Some(claimed(entry)), attempted);
         }
-        let plan = entry.plan.load();
-        let Some(plan) = &*plan else {
+        let table = &self.context.limits;
+        let usage = |limits: &Limits| table.usage_at_login(entry, limits, now.timestamp);
+        let Some(gathered) = Gathered::of(&self.context.directory, entry, usage) else {
             return self.refuse_login(request, subscriber, RejectReason::PlanMissing);
         };
-        let limits = plan.terms.limits.as_deref();
-        let table = &self.context.limits;
-        let usage = limits.map(|limits| table.usage_at_login(entry, limits, now.timestamp));
-        let plan_at_limit = limits
-            .and_then(|limits| limits.at_limit.plan())
-            .and_then(|other| self.context.directory.find_plan(other));
-        let policies = access::may_be_walled(&entry.subscriber, plan)
-            .then(|| self.context.directory.policies());
-        let profile = AccessProfile {
-            subscriber: &entry.subscriber,
-            plan,
-            usage: usage.as_ref(),
-            plan_at_limit: plan_at_limit.as_deref(),
-            garden: policies.as_ref().and_then(|policies| {
-                let of_plan = plan.terms.access.garden;
-                policies.find_garden(entry.subscriber.tenant, of_plan)
-            }),
-        };
+        let plan = gathered.plan();
+        let profile = gathered.profile();
         let device = RequestingDevice {
             mac: match plan.terms.access.binds_devices() {
                 true => device_mac(facts, proof),
@@ -294,13 +283,19 @@ impl Engine {
         if let Some(mac) = decision.claim {
             return self.claim(request, entry, proof, mac);
         }
-        if let (Some(limits), Verdict::Accept(grants)) = (limits, decision.verdict)
-            && grants.garden.is_none()
-        {
-            let table = &self.context.limits;
-            table.note_use(entry.subscriber.id, limits, now.timestamp);
-        }
-        self.conclude(request, subscriber, &decision, ms_chap);
+        let mark = match &decision.verdict {
+            Verdict::Accept(grants) => {
+                if let Some(limits) = &plan.terms.limits
+                    && grants.garden.is_none()
+                {
+                    let table = &self.context.limits;
+                    table.note_use(entry.subscriber.id, limits, now.timestamp);
+                }
+                gathered.mark(grants, request.nas.nas.settings.vendor)
+            }
+            Verdict::Reject(_) => TermsMark::default(),
+        };
+        self.conclude(request, subscriber, &decision, ms_chap, mark);
     }
 
     /// Decides while nobody else decides about the same subscriber, and holds a place for the
@@ -336,13 +331,15 @@ impl Engine {
         self.context.sessions.admit(login, request.now)
     }
 
-    /// Writes the reply to a decision and the log entry, and sends it or holds it back.
+    /// Writes the reply to a decision and the log entry, and sends it or holds it back. `mark` is
+    /// what accepted terms are known by afterwards.
     pub(super) fn conclude(
         &mut self,
         request: LoginRequest<'_>,
         entry: Option<&SubscriberEntry>,
         decision: &Decision<'_>,
         ms_chap: Option<&MsChapAnswer>,
+        mark: TermsMark,
     ) {
         let LoginRequest {
             packet,
@@ -359,6 +356,7 @@ impl Engine {
                 let salts = self.draw_salts();
                 let accept = Accept {
                     terms: Terms::Grants(grants),
+                    mark,
                     auth,
                     ms_chap,
                     salts,

@@ -108,6 +108,7 @@ impl Engine {
             password: password.as_ref().map(PapPassword::expose),
             source: request.source,
             now: request.now.timestamp,
+            gaps: None,
         };
         let method = request.facts.method().unwrap_or(Method::None);
         row_login::run(self.context.directory.rows(), user, &asked, method)
@@ -159,6 +160,7 @@ impl Engine {
                 };
                 let accept = Accept {
                     terms: Terms::Rows(reply),
+                    mark: login.mark(),
                     auth,
                     ms_chap,
                     salts,

@@ -47,12 +47,13 @@ struct Known {
 }
 
 impl Crossings {
-    /// Remembers a session; one that is reported again in the same state is no news.
-    pub(super) fn note(&self, metrics: &Metrics, crossed: LimitCrossed) {
+    /// Remembers a session, and says whether that is news: one that is reported again in the same
+    /// state is none.
+    pub(super) fn note(&self, metrics: &Metrics, crossed: LimitCrossed) -> bool {
         let key = (crossed.subscriber, crossed.session);
         let sessions = &mut self.known().sessions;
         match sessions.get(&key) {
-            Some(before) if before.consequence == crossed.consequence => return,
+            Some(before) if before.consequence == crossed.consequence => return false,
             Some(_) | None => {}
         }
         metrics.count(Count::LimitCrossed);
@@ -62,6 +63,7 @@ impl Crossings {
         } else {
             metrics.count(Count::LimitWishLost);
         }
+        true
     }
 
     /// Since when the quota of a subscriber is used up; from now on, if that is news.
@@ -87,11 +89,12 @@ impl Crossings {
         self.known().sessions.remove(&(subscriber, session));
     }
 
-    /// The subscriber is within the limits again.
-    pub(super) fn clear(&self, subscriber: SubscriberId, session: SessionKey) {
+    /// The subscriber is within the limits, and whether that is news.
+    pub(super) fn clear(&self, subscriber: SubscriberId, session: SessionKey) -> bool {
         let known = &mut *self.known();
-        known.sessions.remove(&(subscriber, session));
-        known.since.remove(&subscriber);
+        let crossed = known.sessions.remove(&(subscriber, session));
+        let since = known.since.remove(&subscriber);
+        crossed.is_some() || since.is_some()
     }
 
     pub(super) fn list(&self) -> Vec<LimitCrossed> {

@@ -61,6 +61,7 @@ impl SessionTable {
             };
             Some(known.iter().map(mark).collect())
         });
+        self.notices.look_at(subscriber);
     }
 }
 

@@ -24,6 +24,9 @@ fn session(key: u8, nas_random: u8, station: &str) -> OpenSession {
         device: Some(Device::from_calling_station(station)),
         started_at: Timestamp::from_seconds(i64::from(key)),
         is_replaced: false,
+        username: "".into(),
+        auth: None,
+        terms: None,
     }
 }
 

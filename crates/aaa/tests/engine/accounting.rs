@@ -1,11 +1,12 @@
 //! Accounting: acknowledged when it is stored, and not a moment earlier.
 
+use aaa::class;
 use aaa::engine::{Effect, Role};
 use aaa::inbox::Completion;
 use aaa::metrics::{Count, Drop};
-use aaa::reply;
 use domain::accounting::{AccountingRecord, SessionEvent, SessionRecord};
 use domain::id::SubscriberId;
+use domain::terms::Term;
 use radius::attribute::kind;
 use radius::packet::Packet;
 
@@ -125,7 +126,8 @@ fn class_leads_from_the_session_back_to_the_login() {
     let accept = Packet::parse(&outgoing.octets).expect("it is a packet");
     let class = accept.find(kind::CLASS).expect("an accept has one");
     let id = script.log.first().expect("it is logged").id;
-    assert_eq!(reply::auth_of_class(class), Some(id));
+    let said = class::read(class).expect("it is ours");
+    assert_eq!(said.auth, id);
     script.send(
         STRICT,
         &start()
@@ -133,7 +135,12 @@ fn class_leads_from_the_session_back_to_the_login() {
             .with(kind::CLASS, class),
     );
     let (record, _) = script.take_store();
-    assert_eq!(session(record).auth, Some(id));
+    let record = session(record);
+    assert_eq!((record.auth, record.terms), (Some(id), said.terms));
+    assert!(
+        said.terms
+            .is_some_and(|terms| terms.granted().contains(Term::Rate))
+    );
 }
 
 #[test]

@@ -123,6 +123,9 @@ fn a_device_that_is_online_is_not_locked_out() {
         device: Some(Device::from_calling_station(HOME)),
         started_at: NOW,
         is_replaced: false,
+        username: "".into(),
+        auth: None,
+        terms: None,
     };
     let ana = SubscriberId::new(NOW, [1; 10]);
     play.script.context.sessions.insert(ana, session);

@@ -228,6 +228,9 @@ fn the_session_limit_counts_other_devices_only() {
         device: Some(Device::from_calling_station("AA:BB:CC:00:00:01")),
         started_at: NOW,
         is_replaced: false,
+        username: "".into(),
+        auth: None,
+        terms: None,
     };
     let solo = SubscriberId::new(NOW, [4; 10]);
     script.context.sessions.insert(solo, session);
@@ -312,6 +315,9 @@ fn the_oldest_session_makes_room_for_another_device() {
         device: Some(Device::from_calling_station(station)),
         started_at: NOW,
         is_replaced: false,
+        username: "".into(),
+        auth: None,
+        terms: None,
     };
     let sessions = script.context.sessions.clone();
     sessions.insert(solo, open(1, "AA:BB:CC:00:00:01"));

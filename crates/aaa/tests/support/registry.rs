@@ -18,7 +18,7 @@ use domain::session::LiveSession;
 use domain::session_news::SessionNews;
 use domain::session_policy::SessionTerms;
 use domain::subscriber::binding::Bindings;
-use domain::subscriber::{StaticAddresses, Subscriber, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants, SubscriberStatus};
 use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use rows::row::{GroupRows, UserRows};
@@ -258,6 +258,7 @@ pub(crate) fn subscriber(number: u8, username: &str) -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        changed: SubscriberInstants::default(),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Applied<'a> {
     pub(super) rate: Option<&'a RateLimit>,
     pub(super) seconds_left: Option<u32>,
     pub(super) volume_left: VolumeLeft,
+    /// These are the terms of a quota that is used up.
+    pub(super) is_at_limit: bool,
 }
 
 pub(super) fn check<'a>(
@@ -26,6 +28,7 @@ pub(super) fn check<'a>(
         rate: terms.rate.as_ref(),
         seconds_left: None,
         volume_left: VolumeLeft::default(),
+        is_at_limit: false,
     };
     let Some(limits) = terms.limits.as_deref() else {
         return Ok(unlimited);
@@ -82,6 +85,7 @@ fn apply_at_limit<'a>(
             });
             Ok(Applied {
                 rate: Some(rate),
+                is_at_limit: true,
                 ..left
             })
         }
@@ -98,6 +102,7 @@ fn apply_at_limit<'a>(
             Ok(Applied {
                 terms,
                 rate: terms.rate.as_ref(),
+                is_at_limit: true,
                 ..left
             })
         }

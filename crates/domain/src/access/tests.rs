@@ -12,7 +12,7 @@ use crate::plan::{PlanTerms, SessionLimit, TimeoutSeconds};
 use crate::secret::Secret;
 use crate::session_policy::{SessionPolicy, SessionTerms};
 use crate::subscriber::binding::{Bindings, NasBinding};
-use crate::subscriber::{StaticAddresses, SubscriberStatus};
+use crate::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
 use crate::usage::UsageAmount;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -41,6 +41,7 @@ fn subscriber() -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        changed: SubscriberInstants::default(),
     }
 }
 

@@ -89,6 +89,9 @@ impl SnapshotDraft for NodeDraft {
                 .map(|device| device.to_text().into()),
             started_at: session.started_at,
             is_replaced: session.is_replaced,
+            username: session.username.as_str().to_owned(),
+            auth: session.auth,
+            terms: session.terms,
         };
         self.0.add_session(&session).map_err(fail_to_write)
     }
@@ -365,15 +368,18 @@ fn session(entry: SnapshotEntry) -> Option<LiveSession> {
         calling_station,
         started_at,
         is_replaced,
+        username,
+        auth,
+        terms,
     } = known;
     let session = Session {
         id: SessionId::from_bytes(key.0),
         key,
         tenant: domain::id::TenantId::DEFAULT,
         nas,
-        auth: None,
+        auth,
         subscriber: Some(subscriber),
-        username: String::new(),
+        username,
         started_at,
         updated_at: started_at,
         total: UsageAmount::default(),
@@ -382,6 +388,7 @@ fn session(entry: SnapshotEntry) -> Option<LiveSession> {
             calling_station: calling_station.map(Into::into),
             ..SessionPlace::default()
         },
+        terms,
     };
     Some(LiveSession {
         session,
@@ -403,7 +410,7 @@ mod tests {
     use domain::secret::Secret;
     use domain::session_policy::SessionTerms;
     use domain::subscriber::binding::Bindings;
-    use domain::subscriber::{StaticAddresses, SubscriberStatus};
+    use domain::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
     use storage::key_ring::KeyRing;
 
     use super::*;
@@ -450,6 +457,7 @@ mod tests {
                 addresses: StaticAddresses::default(),
                 sessions: SessionTerms::default(),
                 bindings: Bindings::default(),
+                changed: SubscriberInstants::default(),
             };
             draft.add_subscriber(&subscriber).expect("there is room");
         }

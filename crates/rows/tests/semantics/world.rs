@@ -155,6 +155,7 @@ pub(crate) fn request<'r>(
         password,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         now: NOW,
+        gaps: None,
     }
 }
 

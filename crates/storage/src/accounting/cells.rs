@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
 use domain::id::{AuthId, Id, NasId, SubscriberId, TenantId};
 use domain::session::{ClosedSession, Session};
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use uuid::Uuid;
@@ -19,6 +20,7 @@ pub(super) trait Cells {
     fn find_id(&self, index: usize) -> Result<Option<Uuid>, StoreError>;
     fn find_integer(&self, index: usize) -> Result<Option<i64>, StoreError>;
     fn find_text(&self, index: usize) -> Result<Option<CompactString>, StoreError>;
+    fn find_octets(&self, index: usize) -> Result<Option<&[u8]>, StoreError>;
 
     fn integer(&self, index: usize) -> Result<i64, StoreError> {
         self.find_integer(index).map(Option::unwrap_or_default)
@@ -29,11 +31,18 @@ pub(super) trait Cells {
     }
 }
 
-/// A row of `session_open`, or the columns that a closed session has in common with it.
-pub(super) fn read_session<C: Cells>(
-    table: &'static str,
-    cells: &C,
-) -> Result<Session, StoreError> {
+/// A row of `session_open`, with its terms in the column of this place.
+pub(super) fn read_open<C: Cells>(cells: &C, terms: usize) -> Result<Session, StoreError> {
+    let terms = cells.find_octets(terms)?;
+    Ok(Session {
+        // Those of another version are not known.
+        terms: terms.and_then(TermsMark::from_octets),
+        ..read_session("session_open", cells)?
+    })
+}
+
+/// The columns that open and closed sessions have in common.
+fn read_session<C: Cells>(table: &'static str, cells: &C) -> Result<Session, StoreError> {
     let id = cells.id(0)?;
     let name = RowName { table, id };
     Ok(Session {
@@ -61,6 +70,7 @@ pub(super) fn read_session<C: Cells>(
             calling_station: cells.find_text(18)?,
             called_station: cells.find_text(19)?,
         },
+        terms: None,
     })
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use compact_str::CompactString;
 use domain::accounting::{NasRestart, Origin, SessionRecord, TerminateCause};
 use domain::id::NasId;
+use domain::terms::TermsMark;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
@@ -17,7 +18,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Row, Transaction};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::cells::{Cells, read_closed, read_session};
+use super::cells::{Cells, read_closed, read_open};
 use super::slots::{Changes, Slots};
 use super::{Additions, Batch, Committed, Part, RecordOutcome, Segment, mark};
 use crate::accounting::apply;
@@ -53,12 +54,13 @@ const LOAD: &str = "SELECT o.id, o.key, o.tenant, o.nas, o.auth, o.subscriber, o
     o.started_at, o.updated_at, o.upload_bytes, o.download_bytes, o.session_seconds, \
     o.acct_session_id, o.nas_address, o.nas_port, o.framed_ipv4, o.framed_ipv6_prefix, \
     o.delegated_ipv6_prefix, o.calling_station, o.called_station, \
-    NULL::BIGINT AS stopped_at, NULL::BIGINT AS cause \
+    NULL::BIGINT AS stopped_at, NULL::BIGINT AS cause, o.terms \
     FROM unnest($1::UUID[]) AS k (key) JOIN session_open o ON o.key = k.key \
     UNION ALL SELECT c.id, c.key, c.tenant, c.nas, c.auth, c.subscriber, c.username, \
     c.started_at, c.updated_at, c.upload_bytes, c.download_bytes, c.session_seconds, \
     c.acct_session_id, c.nas_address, c.nas_port, c.framed_ipv4, c.framed_ipv6_prefix, \
-    c.delegated_ipv6_prefix, c.calling_station, c.called_station, c.stopped_at, c.cause \
+    c.delegated_ipv6_prefix, c.calling_station, c.called_station, c.stopped_at, c.cause, \
+    NULL::BYTEA AS terms \
     FROM (SELECT * FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::UUID[]) \
         AS n (key, tenant, acct_session_id, nas) \
         WHERE NOT EXISTS (SELECT 1 FROM session_open o WHERE o.key = n.key) OFFSET 0) AS k \
@@ -73,11 +75,11 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
     opened AS (INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, username, \
         started_at, updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, \
         nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, \
-        calling_station, called_station) \
+        calling_station, called_station, terms) \
         SELECT * FROM unnest($2::UUID[], $3::UUID[], $4::UUID[], $5::UUID[], $6::UUID[], \
         $7::UUID[], $8::TEXT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], \
         $13::BIGINT[], $14::TEXT[], $15::TEXT[], $16::TEXT[], $17::TEXT[], $18::TEXT[], \
-        $19::TEXT[], $20::TEXT[], $21::TEXT[]) \
+        $19::TEXT[], $20::TEXT[], $21::TEXT[], $61::BYTEA[]) \
         ON CONFLICT (key) DO UPDATE SET id = excluded.id, auth = excluded.auth, \
         subscriber = excluded.subscriber, username = excluded.username, \
         started_at = excluded.started_at, updated_at = excluded.updated_at, \
@@ -86,7 +88,8 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
         nas_address = excluded.nas_address, nas_port = excluded.nas_port, \
         framed_ipv4 = excluded.framed_ipv4, framed_ipv6_prefix = excluded.framed_ipv6_prefix, \
         delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
-        calling_station = excluded.calling_station, called_station = excluded.called_station), \
+        calling_station = excluded.calling_station, called_station = excluded.called_station, \
+        terms = excluded.terms), \
     progressed AS (UPDATE session_open s SET started_at = n.started_at, \
         updated_at = n.updated_at, upload_bytes = n.upload_bytes, \
         download_bytes = n.download_bytes, session_seconds = n.session_seconds \
@@ -121,6 +124,9 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
             SELECT * FROM unnest($29::UUID[], $33::UUID[])) AS n (key, subscriber) \
         WHERE $60::BOOLEAN AND n.subscriber IS NOT NULL) \
     SELECT $56 IS NULL OR EXISTS (SELECT 1 FROM mark)";
+
+/// The place of `terms` in what [`LOAD`] answers.
+const TERMS: usize = 22;
 
 const AMEND: &str = "UPDATE session_closed s SET started_at = n.started_at, \
     upload_bytes = n.upload_bytes, download_bytes = n.download_bytes, \
@@ -388,7 +394,8 @@ async fn apply_sessions(
             .bind(stored_count(origin.first)),
         None => query.bind(None::<Uuid>).bind(0_i64).bind(0_i64).bind(0_i64),
     };
-    let query = query.bind(store.has_session_readers());
+    let terms: Vec<Option<Vec<u8>>> = changes.opened.iter().map(|one| octets(one.terms)).collect();
+    let query = query.bind(store.has_session_readers()).bind(terms);
     let is_unknown = query.fetch_one(&mut **transaction).await?.try_get(0)?;
     if is_unknown && !changes.amended.is_empty() {
         amend(transaction, &changes).await?;
@@ -428,7 +435,7 @@ async fn load(
         if is_closed {
             slot.load_closed(read_closed(row)?);
         } else {
-            slot.load_open(read_session("session_open", row)?);
+            slot.load_open(read_open(row, TERMS)?);
         }
     }
     Ok(())
@@ -486,6 +493,10 @@ fn bind_usage<'q>(
     }
     let query = query.bind(tenants).bind(usernames);
     numbers.into_iter().fold(query, Query::bind)
+}
+
+fn octets(terms: Option<TermsMark>) -> Option<Vec<u8>> {
+    terms.map(|terms| terms.to_octets().to_vec())
 }
 
 async fn amend(
@@ -592,5 +603,9 @@ impl Cells for PgRow {
     fn find_text(&self, index: usize) -> Result<Option<CompactString>, StoreError> {
         let text: Option<&str> = self.try_get(index)?;
         Ok(text.map(CompactString::from))
+    }
+
+    fn find_octets(&self, index: usize) -> Result<Option<&[u8]>, StoreError> {
+        Ok(self.try_get(index)?)
     }
 }

@@ -182,6 +182,7 @@ impl<'a> Slot<'a> {
 fn has_only_gone_on(row: &Session, now: &Session) -> bool {
     row.id == now.id
         && row.auth == now.auth
+        && row.terms == now.terms
         && row.subscriber == now.subscriber
         && row.place == now.place
 }

@@ -6,13 +6,14 @@ use compact_str::CompactString;
 use domain::accounting::{NasRestart, Origin, TerminateCause};
 use domain::limit::{Counter, LimitNews, Span};
 use domain::session::{ClosedSession, Session};
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, TransactionBehavior};
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::cells::{Cells, read_closed, read_session};
+use super::cells::{Cells, read_closed, read_open};
 use super::counts::{Base, Counts, news};
 use super::slots::{Changes, Slots};
 use super::{Additions, Batch, Committed, RecordOutcome, Segment, mark};
@@ -28,7 +29,10 @@ use crate::write::Ending;
 const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
     updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
     nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
-    called_station FROM session_open WHERE key = ?";
+    called_station, terms FROM session_open WHERE key = ?";
+
+/// The place of `terms` in it.
+const TERMS: usize = 20;
 
 /// The session that closed last under a key: under one key, ids grow in the order of sessions. Left
 /// to itself SQLite goes through all sessions of the router, because an index has them in this order.
@@ -46,8 +50,8 @@ const DELETE_OPEN: &str = "DELETE FROM session_open WHERE key = ?";
 const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, \
     username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \
     acct_session_id, nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, \
-    delegated_ipv6_prefix, calling_station, called_station) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    delegated_ipv6_prefix, calling_station, called_station, terms) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
     ON CONFLICT (key) DO UPDATE SET auth = excluded.auth, subscriber = excluded.subscriber, \
     started_at = excluded.started_at, updated_at = excluded.updated_at, \
     upload_bytes = excluded.upload_bytes, download_bytes = excluded.download_bytes, \
@@ -55,7 +59,8 @@ const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth,
     nas_port = excluded.nas_port, framed_ipv4 = excluded.framed_ipv4, \
     framed_ipv6_prefix = excluded.framed_ipv6_prefix, \
     delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
-    calling_station = excluded.calling_station, called_station = excluded.called_station";
+    calling_station = excluded.calling_station, called_station = excluded.called_station, \
+    terms = excluded.terms";
 
 const PROGRESS_OPEN: &str = "UPDATE session_open SET started_at = ?, updated_at = ?, \
     upload_bytes = ?, download_bytes = ?, session_seconds = ? WHERE key = ?";
@@ -202,7 +207,7 @@ fn load(
     for slot in slots.iter_mut() {
         let mut rows = select_open.query([slot.key().0.as_slice()])?;
         if let Some(row) = rows.next()? {
-            slot.load_open(read_session("session_open", row)?);
+            slot.load_open(read_open(row, TERMS)?);
             continue;
         }
         let mut rows = select_closed.query((
@@ -227,6 +232,8 @@ fn write(transaction: &Transaction<'_>, changes: &Changes<'_>) -> Result<(), rus
     let mut upsert = transaction.prepare_cached(UPSERT_OPEN)?;
     for session in &changes.opened {
         bind_session(&mut upsert, session)?;
+        let terms = session.terms.map(TermsMark::to_octets);
+        upsert.raw_bind_parameter(21, terms.as_ref().map(<[u8; TermsMark::OCTETS]>::as_slice))?;
         upsert.raw_execute()?;
     }
     let mut progress = transaction.prepare_cached(PROGRESS_OPEN)?;
@@ -414,6 +421,11 @@ impl Cells for Row<'_> {
         Ok(text
             .map_err(rusqlite::Error::from)?
             .map(CompactString::from))
+    }
+
+    fn find_octets(&self, index: usize) -> Result<Option<&[u8]>, StoreError> {
+        let octets = self.get_ref(index)?.as_blob_or_null();
+        Ok(octets.map_err(rusqlite::Error::from)?)
     }
 }
 

@@ -19,7 +19,8 @@ use crate::subscriber::StoredSubscriber;
 
 /// The columns of a row, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, tenant, username, credential_kind, credential, plan, \
-    status, expires_at, ipv4, ipv6_prefix, ipv6_delegated, session_limit, session_policy";
+    status, expires_at, ipv4, ipv6_prefix, ipv6_delegated, session_limit, session_policy, \
+    credential_set_at, device_forgotten_at";
 
 /// Lots of rows that are unsealed at the same time.
 const LOTS_MAX: usize = 2;
@@ -115,6 +116,8 @@ where
         ipv6_delegated: row.try_get(10)?,
         session_limit: row.try_get(11)?,
         session_policy: row.try_get(12)?,
+        credential_set_at: row.try_get(13)?,
+        device_forgotten_at: row.try_get(14)?,
     })
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub session_policy: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
+    pub credential_set_at: Option<i64>,
+    pub device_forgotten_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,8 +14,9 @@ use domain::nas::{self, Nas};
 use domain::plan::{InterimInterval, Plan, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
-use domain::subscriber::{StaticAddresses, Subscriber};
+use domain::subscriber::{StaticAddresses, Subscriber, SubscriberInstants};
 use domain::tenant::TenantPolicy;
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,8 @@ pub(super) struct SubscriberEntry<'a> {
     session_limit: Option<u16>,
     session_policy: Option<Policy>,
     bindings: BindingsEntry,
+    credential_set_at_micros: Option<i64>,
+    device_forgotten_at_micros: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,6 +172,9 @@ pub(super) struct SessionEntry<'a> {
     calling_station: Option<&'a str>,
     started_at_micros: i64,
     is_replaced: bool,
+    username: &'a str,
+    auth: Option<[u8; 16]>,
+    terms: Option<[u8; TermsMark::OCTETS]>,
 }
 
 /// The first entry of some octets, and how many octets are left behind it.
@@ -316,6 +322,7 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             addresses,
             sessions,
             bindings,
+            changed,
         } = subscriber;
         let StaticAddresses {
             ipv4,
@@ -339,6 +346,8 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             session_limit: sessions.session_limit.map(SessionLimit::as_sessions),
             session_policy: sessions.session_policy.map(Policy::from),
             bindings: bindings.into(),
+            credential_set_at_micros: changed.credential_set_at.map(Timestamp::as_micros),
+            device_forgotten_at_micros: changed.device_forgotten_at.map(Timestamp::as_micros),
         })
     }
 }
@@ -353,6 +362,9 @@ impl<'a> From<&'a SnapshotSession> for Entry<'a> {
             calling_station,
             started_at,
             is_replaced,
+            username,
+            auth,
+            terms,
         } = session;
         Self::Session(SessionEntry {
             subscriber: *subscriber.as_bytes(),
@@ -362,6 +374,9 @@ impl<'a> From<&'a SnapshotSession> for Entry<'a> {
             calling_station: calling_station.as_deref(),
             started_at_micros: started_at.as_micros(),
             is_replaced: *is_replaced,
+            username,
+            auth: auth.map(|auth| *auth.as_bytes()),
+            terms: terms.map(TermsMark::to_octets),
         })
     }
 }
@@ -511,6 +526,10 @@ impl SubscriberEntry<'_> {
                 session_policy: self.session_policy.map(SessionPolicy::from),
             },
             bindings: self.bindings.into(),
+            changed: SubscriberInstants {
+                credential_set_at: self.credential_set_at_micros.map(Timestamp::from_micros),
+                device_forgotten_at: self.device_forgotten_at_micros.map(Timestamp::from_micros),
+            },
         })
     }
 }
@@ -525,6 +544,9 @@ impl SessionEntry<'_> {
             calling_station: self.calling_station.map(ToOwned::to_owned),
             started_at: Timestamp::from_micros(self.started_at_micros),
             is_replaced: self.is_replaced,
+            username: self.username.to_owned(),
+            auth: self.auth.map(Id::from_bytes),
+            terms: self.terms.and_then(|terms| TermsMark::from_octets(&terms)),
         }
     }
 }

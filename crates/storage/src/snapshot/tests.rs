@@ -16,7 +16,8 @@ use domain::secret::Secret;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::{Bindings, NasBinding};
 use domain::subscriber::state::AccessState;
-use domain::subscriber::{StaticAddresses, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
+use domain::terms::TermsMark;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -52,6 +53,7 @@ fn subscriber(number: u128, password: &str) -> Subscriber {
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
         bindings: Bindings::default(),
+        changed: SubscriberInstants::default(),
     }
 }
 
@@ -155,6 +157,9 @@ fn session() -> SnapshotSession {
         calling_station: Some("02:00:00:00:00:01".into()),
         started_at: ABOUT.as_of,
         is_replaced: true,
+        username: "ana".into(),
+        auth: Some(Id::from_bytes([6; 16])),
+        terms: TermsMark::from_octets(&[1; TermsMark::OCTETS]),
     }
 }
 
@@ -227,12 +232,18 @@ fn entries() -> Vec<SnapshotEntry> {
             session_limit: SessionLimit::new(3).ok(),
             session_policy: Some(SessionPolicy::ReplaceOldest),
         },
+        changed: SubscriberInstants {
+            credential_set_at: Some(Timestamp::from_micros(7)),
+            device_forgotten_at: Some(Timestamp::from_micros(8)),
+        },
         ..subscriber(1, PASSWORD)
     };
     let plain_session = SnapshotSession {
         nas_address: None,
         calling_station: None,
         is_replaced: false,
+        auth: None,
+        terms: None,
         ..session()
     };
     vec![
@@ -386,7 +397,7 @@ fn another_version_is_named() {
         problem,
         SnapshotError::OtherVersion {
             found: 9,
-            known: 3,
+            known: 4,
             ..
         }
     );

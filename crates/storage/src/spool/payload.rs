@@ -11,6 +11,7 @@ use domain::accounting::{
     TerminateCause,
 };
 use domain::id::Id;
+use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use ipnet::Ipv6Net;
@@ -26,12 +27,13 @@ pub(super) struct Unreadable;
 /// The variant's number is the first octet.
 #[derive(Serialize, Deserialize)]
 enum Payload {
-    V1(Vec<Record>),
+    V1(Vec<Record<Session>>),
+    V2(Vec<Record<MarkedSession>>),
 }
 
 #[derive(Serialize, Deserialize)]
-enum Record {
-    Session(Box<Session>),
+enum Record<S> {
+    Session(Box<S>),
     NasRestart {
         tenant: [u8; 16],
         nas: [u8; 16],
@@ -65,6 +67,13 @@ struct Session {
     called_station: Option<String>,
 }
 
+/// What the second format has in addition.
+#[derive(Serialize, Deserialize)]
+struct MarkedSession {
+    session: Session,
+    terms: Option<[u8; TermsMark::OCTETS]>,
+}
+
 #[derive(Serialize, Deserialize)]
 enum Event {
     Start,
@@ -74,18 +83,28 @@ enum Event {
 }
 
 pub(super) fn encode(records: &[AccountingRecord]) -> Vec<u8> {
-    let payload = Payload::V1(records.iter().map(Record::from).collect());
+    let payload = Payload::V2(records.iter().map(Record::from).collect());
     postcard::to_stdvec_crc32(&payload, CHECKSUM.digest())
         .expect("a list in memory is written without failure")
 }
 
 pub(super) fn decode(octets: &[u8]) -> Result<Vec<AccountingRecord>, Unreadable> {
     let payload = postcard::from_bytes_crc32(octets, CHECKSUM.digest());
-    let Payload::V1(records) = payload.map_err(|_| Unreadable)?;
-    records.into_iter().map(Record::into_domain).collect()
+    match payload.map_err(|_| Unreadable)? {
+        Payload::V1(records) => into_domain(records, Session::into_domain),
+        Payload::V2(records) => into_domain(records, MarkedSession::into_domain),
+    }
 }
 
-impl From<&AccountingRecord> for Record {
+fn into_domain<S>(
+    records: Vec<Record<S>>,
+    read: fn(S) -> Result<SessionRecord, Unreadable>,
+) -> Result<Vec<AccountingRecord>, Unreadable> {
+    let records = records.into_iter();
+    records.map(|record| record.into_domain(read)).collect()
+}
+
+impl From<&AccountingRecord> for Record<MarkedSession> {
     fn from(record: &AccountingRecord) -> Self {
         match record {
             AccountingRecord::Session(record) => Self::Session(Box::new(record.into())),
@@ -99,10 +118,13 @@ impl From<&AccountingRecord> for Record {
     }
 }
 
-impl Record {
-    fn into_domain(self) -> Result<AccountingRecord, Unreadable> {
+impl<S> Record<S> {
+    fn into_domain(
+        self,
+        read: fn(S) -> Result<SessionRecord, Unreadable>,
+    ) -> Result<AccountingRecord, Unreadable> {
         Ok(match self {
-            Self::Session(session) => AccountingRecord::Session(session.into_domain()?),
+            Self::Session(session) => AccountingRecord::Session(read(*session)?),
             Self::NasRestart {
                 tenant,
                 nas,
@@ -114,6 +136,25 @@ impl Record {
                 source,
                 at: Timestamp::from_micros(at_micros),
             }),
+        })
+    }
+}
+
+impl From<&SessionRecord> for MarkedSession {
+    fn from(record: &SessionRecord) -> Self {
+        Self {
+            session: record.into(),
+            terms: record.terms.map(TermsMark::to_octets),
+        }
+    }
+}
+
+impl MarkedSession {
+    fn into_domain(self) -> Result<SessionRecord, Unreadable> {
+        let terms = self.terms;
+        Ok(SessionRecord {
+            terms: terms.and_then(|terms| TermsMark::from_octets(&terms)),
+            ..self.session.into_domain()?
         })
     }
 }
@@ -167,6 +208,7 @@ impl Session {
             nas: Id::from_bytes(self.nas),
             key: SessionKey(self.key),
             auth: self.auth.map(Id::from_bytes),
+            terms: None,
             subscriber: self.subscriber.map(Id::from_bytes),
             username: self.username.into(),
             at: Timestamp::from_micros(self.at_micros),
@@ -201,6 +243,7 @@ mod tests {
             nas: Id::from_bytes([2; 16]),
             key: SessionKey([3; 16]),
             auth: Some(Id::from_bytes([4; 16])),
+            terms: TermsMark::from_octets(&[1; TermsMark::OCTETS]),
             subscriber: Some(Id::from_bytes([5; 16])),
             username: "ana".into(),
             at: Timestamp::from_micros(-1),
@@ -230,6 +273,7 @@ mod tests {
             nas: Id::from_bytes([0; 16]),
             key: SessionKey([0; 16]),
             auth: None,
+            terms: None,
             subscriber: None,
             username: "".into(),
             at: Timestamp::from_micros(0),
@@ -256,6 +300,21 @@ mod tests {
     }
 
     #[test]
+    fn the_first_format_is_read_too() {
+        let AccountingRecord::Session(record) = full() else {
+            panic!("it is a session");
+        };
+        let old = Payload::V1(vec![Record::Session(Box::new(Session::from(&record)))]);
+        let octets = postcard::to_stdvec_crc32(&old, CHECKSUM.digest()).unwrap();
+        let unmarked = SessionRecord {
+            terms: None,
+            ..record
+        };
+        let expected = vec![AccountingRecord::Session(unmarked)];
+        assert_eq!((octets[0], decode(&octets)), (0, Ok(expected)));
+    }
+
+    #[test]
     fn every_damage_is_noticed() {
         let octets = encode(&[full(), restart()]);
         for index in 0..octets.len() {
@@ -268,11 +327,11 @@ mod tests {
 
     #[test]
     fn a_format_keeps_its_number() {
-        assert_eq!(encode(&[]).first(), Some(&0));
+        assert_eq!(encode(&[]).first(), Some(&1));
     }
 
     #[test]
-    fn a_typical_record_takes_less_than_two_hundred_octets() {
-        assert!(encode(&[full()]).len() < 200, "{}", encode(&[full()]).len());
+    fn a_typical_record_takes_little_more_than_two_hundred_octets() {
+        assert!(encode(&[full()]).len() < 230, "{}", encode(&[full()]).len());
     }
 }

@@ -48,6 +48,7 @@ fn record(event: SessionEvent, seconds: u64, octets: u64) -> SessionRecord {
         nas: nas(1),
         key: SessionKey([7; 16]),
         auth: None,
+        terms: None,
         subscriber: None,
         username: "ana".into(),
         at: START.plus_seconds(seconds.cast_signed()),

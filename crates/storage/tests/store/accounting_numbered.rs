@@ -42,6 +42,7 @@ fn record(event: SessionEvent, auth: u8, at: i64, seconds: u64, octets: u64) -> 
         nas: nas(),
         key: SessionKey([7; 16]),
         auth: Some(AuthId::new(START, [auth; 10])),
+        terms: None,
         subscriber: None,
         username: "ana".into(),
         at: START.plus_seconds(at),

@@ -30,6 +30,7 @@ fn interim(nas: u8, session: u8, round: u64) -> AccountingRecord {
         nas: NasId::new(TestClock::START, [nas; 10]),
         key: SessionKey([session; 16]),
         auth: None,
+        terms: None,
         subscriber: None,
         username: format!("user-{}", session % 5).into(),
         at: TestClock::START.plus_seconds(seconds.cast_signed()),

@@ -157,6 +157,7 @@ fn interim(session: u8, seconds: i64, octets: u64) -> AccountingRecord {
         nas: NasId::new(START, [session % 3; 10]),
         key: SessionKey([session; 16]),
         auth: None,
+        terms: None,
         subscriber: Some(subscriber()),
         username: "ana".into(),
         at: START.plus_seconds(seconds),

@@ -29,3 +29,4 @@ mod sealing;
 mod session_news;
 mod sessions;
 mod spool;
+mod terms;

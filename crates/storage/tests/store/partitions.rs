@@ -301,6 +301,7 @@ async fn account(store: &Store) {
             nas,
             key: SessionKey([number; 16]),
             auth: None,
+            terms: None,
             subscriber: None,
             username: format!("user{number}").as_str().into(),
             at: START.plus_seconds(seconds),

@@ -61,6 +61,7 @@ fn start() -> AccountingRecord {
         nas: NasId::new(TestClock::START, [1; 10]),
         key: SessionKey([1; 16]),
         auth: None,
+        terms: None,
         subscriber: None,
         username: "ana".into(),
         at: TestClock::START,

@@ -38,6 +38,7 @@ async fn session(store: &Store, clock: &TestClock, number: u32, seconds: i64) {
             nas: NasId::new(START, [1; 10]),
             key: SessionKey(key),
             auth: None,
+            terms: None,
             subscriber: None,
             username: "ana".into(),
             at,

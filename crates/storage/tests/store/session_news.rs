@@ -50,6 +50,7 @@ fn record(number: u8, event: SessionEvent, seconds: u64) -> SessionRecord {
         nas: NasId::new(START, [1; 10]),
         key: key(number),
         auth: None,
+        terms: None,
         subscriber: Some(subscriber(number)),
         username: "ana".into(),
         at: START.plus_seconds(seconds.cast_signed()),

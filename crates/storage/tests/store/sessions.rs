@@ -34,6 +34,7 @@ fn record(number: u8, event: SessionEvent, nas: NasId, user: &str) -> Accounting
         nas,
         key: SessionKey([number; 16]),
         auth: None,
+        terms: None,
         subscriber: None,
         username: user.into(),
         at: START.plus_seconds(i64::from(number) * 1_000 + seconds),

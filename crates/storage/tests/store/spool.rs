@@ -26,6 +26,7 @@ fn records(count: u64) -> Vec<AccountingRecord> {
             nas: NasId::new(NOW, [1; 10]),
             key: SessionKey([7; 16]),
             auth: None,
+            terms: None,
             subscriber: None,
             username: "ana".into(),
             at: NOW,
@@ -176,9 +177,9 @@ async fn a_refused_record_is_kept_aside() {
 async fn a_spool_of_a_newer_program_is_refused_and_left_alone() {
     let directory = scratch();
     drop(open(directory.path()).await);
-    execute(directory.path(), "PRAGMA user_version = 2").await;
+    execute(directory.path(), "PRAGMA user_version = 3").await;
     let refused = Spool::open(directory.path(), SpoolLimits::DEFAULT, NOW).await;
-    assert!(matches!(refused, Err(SpoolError::Newer { found: 2, .. })));
+    assert!(matches!(refused, Err(SpoolError::Newer { found: 3, .. })));
 }
 
 #[tokio::test]

@@ -42,8 +42,8 @@ const ASIDE: [&str; 8] = [
     "MS-MPPE-Encryption-Policy",
     "MS-MPPE-Encryption-Types",
 ];
-/// The Class that our server adds begins with these octets, `lm1:`.
-const OUR_CLASS: &str = "0x6c6d313a";
+/// The Class that our server adds begins with these octets, `lm2:`.
+const OUR_CLASS: &str = "0x6c6d323a";
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
