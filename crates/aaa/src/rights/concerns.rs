@@ -32,7 +32,7 @@ pub(super) struct Concern {
 
 impl Concerns {
     /// Notes changes that the directory has applied.
-    pub(crate) fn note(&self, changes: &[Change]) {
+    pub fn note(&self, changes: &[Change]) {
         let mut waiting = self.waiting();
         for change in changes {
             waiting.note(change);

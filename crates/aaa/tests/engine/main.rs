@@ -20,6 +20,8 @@ mod realms;
 mod registry;
 #[path = "../support/request.rs"]
 mod request;
+mod rights;
+mod rights_play;
 mod rows;
 mod script;
 mod slow_hash;
