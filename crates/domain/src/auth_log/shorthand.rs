@@ -502,8 +502,6 @@ mod tests {
             RejectReason::DeviceDiffers,
             RejectReason::UnknownRealm,
             RejectReason::RealmElsewhere,
-            RejectReason::ConversationUnknown,
-            RejectReason::IdentityDiffers,
         ] {
             check_reason(plain, plain.code());
         }
@@ -512,10 +510,6 @@ mod tests {
             check_reason(RejectReason::NoGarden { state }, &text);
         }
         check_reason(RejectReason::DeviceLimit { limit: 3 }, "device_limit 3");
-        check_reason(
-            RejectReason::NoCommonMethod { wanted: 25 },
-            "no_common_method 25",
-        );
         check_reason(
             RejectReason::PrivateDeviceLimit { limit: 0 },
             "private_device_limit 0",
@@ -554,6 +548,14 @@ mod tests {
         }
         let unusable = RejectReason::RowsPassword { method };
         check_reason(unusable, "rows_password mschapv2");
+    }
+
+    #[test]
+    fn reasons_of_eap_are_all_read_back() {
+        check_reason(RejectReason::ConversationUnknown, "conversation_unknown");
+        check_reason(RejectReason::IdentityDiffers, "identity_differs");
+        let wanted = RejectReason::NoCommonMethod { wanted: 25 };
+        check_reason(wanted, "no_common_method 25");
     }
 
     #[test]

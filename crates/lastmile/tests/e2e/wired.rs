@@ -103,7 +103,11 @@ impl Building {
         let router = SocketAddr::from((Ipv4Addr::LOCALHOST, DYNAMIC_AUTHORIZATION_PORT));
         let inside: Vec<OsString> = self.port.near().inside();
         let (session_id, now) = (format!("\"{session_id}\""), now.as_seconds().to_string());
-        let attributes = [("Acct-Session-Id", &*session_id), ("Event-Timestamp", &now)];
+        let attributes = [
+            ("Acct-Session-Id", &*session_id),
+            ("Event-Timestamp", &now),
+            ("Message-Authenticator", "0x00"),
+        ];
         let answer = radclient::ask_from(&inside, router, SECRET, Kind::Disconnect, &attributes);
         answer.unwrap_or_else(|| panic!("no answer: {}", self.port.logs()))
     }
@@ -121,6 +125,7 @@ fn a_wired_port_is_opened_accounted_and_closed() {
     let open = building.open_session(ANA.0);
     // Class leads back to the login, which was by EAP.
     assert!(open["auth_id"].is_string(), "{open}");
+    building.site.until_logged(ANA.0);
     let login = building
         .site
         .program

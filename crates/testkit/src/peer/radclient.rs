@@ -37,7 +37,7 @@ impl Kind {
 
 /// Sends one request, three times at most; `None` when no reply could be believed.
 ///
-/// `Message-Authenticator` is added to all but an Accounting-Request.
+/// `Message-Authenticator` is added to an Access-Request and a Status-Server.
 pub fn ask(
     server: SocketAddr,
     secret: &str,
@@ -59,7 +59,7 @@ pub fn ask_from(
     for (name, value) in attributes {
         writeln!(request, "{name} = {value}").expect("a String takes everything");
     }
-    if matches!(kind, Kind::Access | Kind::Status | Kind::Disconnect) {
+    if matches!(kind, Kind::Access | Kind::Status) {
         request.push_str("Message-Authenticator = 0x00\n");
     }
     let family = if server.is_ipv6() { "-6" } else { "-4" };
