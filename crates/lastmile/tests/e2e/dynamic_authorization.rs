@@ -41,7 +41,11 @@ struct Place {
 }
 
 impl Place {
-    fn new(kind: DatabaseKind, users: &[(&str, &str)], set: impl Fn(&mut ConcentratorOptions)) -> Self {
+    fn new(
+        kind: DatabaseKind,
+        users: &[(&str, &str)],
+        set: impl Fn(&mut ConcentratorOptions),
+    ) -> Self {
         Self::on(Site::furnished(kind), users, set)
     }
 
@@ -100,9 +104,8 @@ impl Place {
     /// Waits until the router has reported the end of its only session.
     #[track_caller]
     fn until_ended(&self) -> SessionView {
-        let is_over = |session: &SessionView| {
-            matches!(session.state, State::Ended(_)) && session.is_reported
-        };
+        let is_over =
+            |session: &SessionView| matches!(session.state, State::Ended(_)) && session.is_reported;
         let mut sessions = self.until(|sessions| sessions.iter().all(is_over));
         sessions.remove(0)
     }
@@ -134,11 +137,18 @@ impl Place {
             (Kind::Coa, Some(_)) => "CoA-NAK",
             (Kind::Access | Kind::Accounting | Kind::Status, _) => panic!("not of the relay"),
         };
-        assert_eq!((code.as_str(), found.as_deref()), (expected, cause), "{attributes:?}");
+        assert_eq!(
+            (code.as_str(), found.as_deref()),
+            (expected, cause),
+            "{attributes:?}"
+        );
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the router and the server share the clock of the system")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the router and the server share the clock of the system"
+)]
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let micros = since.expect("it is after 1970").as_micros();
@@ -195,14 +205,23 @@ fn a_tool_ends_a_session_by_its_user_name(kind: DatabaseKind) {
     place.check(Kind::Disconnect, &[("User-Name", "\"ana\"")], None);
     let ended = place.until_ended();
     assert_eq!(ended.state, State::Ended(ADMIN_RESET));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
     let booked = &place.site.sessions_in("closed")[0];
     assert_eq!(booked["terminate_cause"], "Admin-Reset");
     // It is gone, for the router and for the books.
     let gone = Some("Session-Context-Not-Found");
     place.check(Kind::Disconnect, &[("User-Name", "\"ana\"")], gone);
     assert_eq!(place.router.commands().disconnected, 1);
-    assert_eq!(place.server.metric("lastmile_radius_coa_acknowledged_total"), 1);
+    assert_eq!(
+        place
+            .server
+            .metric("lastmile_radius_coa_acknowledged_total"),
+        1
+    );
 }
 
 fn a_tool_names_a_session_by_whatever_it_knows(kind: DatabaseKind) {
@@ -223,7 +242,11 @@ fn a_tool_names_a_session_by_whatever_it_knows(kind: DatabaseKind) {
     ];
     for (name, value) in &ways {
         place.check(Kind::Coa, &[(name, value), rate], None);
-        let on_it = [(*name, value.as_str()), ("NAS-IP-Address", "127.0.0.1"), rate];
+        let on_it = [
+            (*name, value.as_str()),
+            ("NAS-IP-Address", "127.0.0.1"),
+            rate,
+        ];
         place.check(Kind::Coa, &on_it, None);
     }
     assert_eq!(place.router.commands().changed, 12);
@@ -236,14 +259,22 @@ fn a_tool_changes_the_speed_of_a_session(kind: DatabaseKind) {
     let place = Place::new(kind, &[ANA, SAM], |_| {});
     let rates = |place: &Place| {
         let sessions = place.router.sessions().into_iter();
-        sessions.map(|session| session.rate.unwrap_or_default()).collect::<Vec<_>>()
+        sessions
+            .map(|session| session.rate.unwrap_or_default())
+            .collect::<Vec<_>>()
     };
     assert_eq!(rates(&place), ["25M/50M", "25M/50M"]);
-    let wanted = [("User-Name", "\"sam\""), ("Mikrotik-Rate-Limit", "\"2M/4M\"")];
+    let wanted = [
+        ("User-Name", "\"sam\""),
+        ("Mikrotik-Rate-Limit", "\"2M/4M\""),
+    ];
     place.check(Kind::Coa, &wanted, None);
     assert_eq!(rates(&place), ["25M/50M", "2M/4M"]);
     // Two sessions at once, by the router that they are on.
-    let both = [("Called-Station-Id", "\"service1\""), ("Mikrotik-Rate-Limit", "\"3M\"")];
+    let both = [
+        ("Called-Station-Id", "\"service1\""),
+        ("Mikrotik-Rate-Limit", "\"3M\""),
+    ];
     place.check(Kind::Coa, &both, None);
     assert_eq!(rates(&place), ["3M/3M", "3M/3M"]);
 }
@@ -251,15 +282,28 @@ fn a_tool_changes_the_speed_of_a_session(kind: DatabaseKind) {
 fn a_tool_is_told_why_not(kind: DatabaseKind) {
     let place = Place::new(kind, &[ANA], |_| {});
     let ana = ("User-Name", "\"ana\"");
-    let check = |kind, attributes: &[(&str, &str)], cause| place.check(kind, attributes, Some(cause));
+    let check =
+        |kind, attributes: &[(&str, &str)], cause| place.check(kind, attributes, Some(cause));
     let eva = ("User-Name", "\"eva\"");
     check(Kind::Disconnect, &[eva], "Session-Context-Not-Found");
-    check(Kind::Disconnect, &[ana, ("Class", "0x01")], "Unsupported-Attribute");
-    check(Kind::Disconnect, &[("NAS-IP-Address", "127.0.0.1")], "Missing-Attribute");
+    check(
+        Kind::Disconnect,
+        &[ana, ("Class", "0x01")],
+        "Unsupported-Attribute",
+    );
+    check(
+        Kind::Disconnect,
+        &[("NAS-IP-Address", "127.0.0.1")],
+        "Missing-Attribute",
+    );
     check(Kind::Coa, &[ana], "Missing-Attribute");
     check(Kind::Disconnect, &[ana, eva], "Invalid-Request");
     let elsewhere = ("NAS-IP-Address", "192.0.2.9");
-    check(Kind::Disconnect, &[ana, elsewhere], "NAS-Identification-Mismatch");
+    check(
+        Kind::Disconnect,
+        &[ana, elsewhere],
+        "NAS-Identification-Mismatch",
+    );
     let hidden = ("Tunnel-Password", "\"hidden\"");
     check(Kind::Coa, &[ana, hidden], "Unsupported-Attribute");
     let only = ("Service-Type", "Authorize-Only");
@@ -269,7 +313,9 @@ fn a_tool_is_told_why_not(kind: DatabaseKind) {
     check(Kind::Coa, &[ana, pool], "Unsupported-Attribute");
     place.router.behave(Conduct::Refuse(Some(506)));
     check(Kind::Disconnect, &[ana], "Resources-Unavailable");
-    place.router.behave(Conduct::Late(Duration::from_millis(1_500)));
+    place
+        .router
+        .behave(Conduct::Late(Duration::from_millis(1_500)));
     place.check(Kind::Disconnect, &[ana], None);
     // Another secret is not answered at all.
     let answer = radclient::ask(place.relay(), "another secret", Kind::Disconnect, &[ana]);
@@ -286,7 +332,9 @@ fn a_tool_that_repeats_itself_is_answered_once(kind: DatabaseKind) {
     let (action, secret) = (Action::Disconnect, secret.as_bytes());
     write_request(&mut request, action, 9, seconds, &attributes, secret).expect("it fits");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time above zero");
+    socket
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a time above zero");
     let mut replies = Vec::new();
     for _ in 0..3 {
         socket.send_to(&request, place.relay()).expect("it is sent");
@@ -300,5 +348,8 @@ fn a_tool_that_repeats_itself_is_answered_once(kind: DatabaseKind) {
     let answer = read_reply(&replies[0], action, 9, sent.authenticator(), secret);
     assert_eq!(answer, Ok(Answer::Acknowledged));
     assert_eq!(place.router.commands().disconnected, 1);
-    assert_eq!(place.server.metric("lastmile_radius_relay_requests_total"), 1);
+    assert_eq!(
+        place.server.metric("lastmile_radius_relay_requests_total"),
+        1
+    );
 }
