@@ -137,6 +137,7 @@ impl<B: SessionBoard> Announcer<B> {
                 Ok(())
             }
             Err(problem) => {
+                self.metrics.count(Count::SessionNewsFailure);
                 if !std::mem::replace(&mut self.is_failing, true) {
                     error!(
                         error = &problem as &dyn std::error::Error,

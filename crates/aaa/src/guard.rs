@@ -176,19 +176,33 @@ impl Guard {
 
     /// By what an attempt is refused now, if it is.
     pub fn find_lock(&self, attempt: &Attempt<'_>, now: Instant) -> Option<GuardSubject> {
+        let found = self.find_lock_among(&GuardSubject::ALL, attempt, now);
+        found.filter(|_| !self.is_familiar(attempt))
+    }
+
+    /// The same for a device that logs in as itself: no password is guessed there, so nobody else
+    /// who guessed one keeps it back, and only what it sent itself does.
+    pub fn find_device_lock(&self, attempt: &Attempt<'_>, now: Instant) -> Option<GuardSubject> {
+        self.find_lock_among(&[GuardSubject::Station], attempt, now)
+    }
+
+    fn find_lock_among(
+        &self,
+        subjects: &[GuardSubject],
+        attempt: &Attempt<'_>,
+        now: Instant,
+    ) -> Option<GuardSubject> {
         if !self.is_any_locked(now) {
             return None;
         }
         let now = self.millis(now);
-        let subjects = self.subjects.pin();
+        let known = self.subjects.pin();
         let is_locked = |fingerprint: u64| {
-            let subject = subjects.get(&fingerprint);
+            let subject = known.get(&fingerprint);
             subject.is_some_and(|subject| now < subject.locked_until.load(Relaxed))
         };
-        let found = GuardSubject::ALL
-            .into_iter()
-            .find(|subject| self.fingerprint(*subject, attempt).is_some_and(is_locked));
-        found.filter(|_| !self.is_familiar(attempt))
+        let mut subjects = subjects.iter().copied();
+        subjects.find(|subject| self.fingerprint(*subject, attempt).is_some_and(is_locked))
     }
 
     /// An attempt was compared and failed.
@@ -253,7 +267,12 @@ impl Guard {
                 strikes: record.strikes,
             })
         });
-        locked.collect()
+        let mut locks: Vec<GuardLock> = locked.collect();
+        // A subscriber who was changed while they were locked is somebody else here, but one row to
+        // those who look.
+        locks.sort_by(|a, b| a.key.cmp(&b.key).then(b.until.cmp(&a.until)));
+        locks.dedup_by(|later, earlier| later.key == earlier.key);
+        locks
     }
 
     fn is_familiar(&self, attempt: &Attempt<'_>) -> bool {

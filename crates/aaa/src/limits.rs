@@ -30,6 +30,9 @@ pub(crate) use keeper::LimitKeeper;
 use crossing::Crossings;
 use wishes::Wishes;
 
+/// Facts that are taken over before a login that wants to note one has its turn.
+const LEARNT_IN_A_TURN: usize = 256;
+
 /// How far the beginning of a session may be off that is computed from its length.
 const BEGIN_SLACK_SECONDS: i64 = 5;
 
@@ -115,17 +118,16 @@ impl LimitTable {
 
     /// Takes over what is stored.
     pub fn learn(&self, news: &[LimitNews]) {
-        if news.is_empty() {
-            return;
-        }
-        let _turn = self.turn();
         let table = self.usage.pin();
-        for LimitNews { subscriber, fact } in news {
-            let known = table.get(subscriber).copied().unwrap_or_default();
-            let mut usage = known;
-            usage.learn_fact(*fact);
-            if usage != known {
-                table.insert(*subscriber, usage);
+        for some in news.chunks(LEARNT_IN_A_TURN) {
+            let _turn = self.turn();
+            for LimitNews { subscriber, fact } in some {
+                let known = table.get(subscriber).copied().unwrap_or_default();
+                let mut usage = known;
+                usage.learn_fact(*fact);
+                if usage != known {
+                    table.insert(*subscriber, usage);
+                }
             }
         }
     }

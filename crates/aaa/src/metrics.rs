@@ -333,7 +333,7 @@ impl Count {
                 "News of sessions, also this node's own, that were read and applied"
             }
             Self::SessionNewsFailure => {
-                "Attempts to follow the sessions of other nodes that failed"
+                "Attempts to tell news of sessions, or to follow those of other nodes, that failed"
             }
             Self::GuardLocked => "Users, devices and routers locked for too many failed attempts",
             Self::GuardRefused => "Logins refused without comparing the password",

@@ -13,7 +13,7 @@ use crate::engine::Moment;
 use crate::follow::Follow;
 use crate::metrics::Count;
 use crate::port::{Clock, PortError, Registry, SessionBoard};
-use crate::session_table::{Device, Login};
+use crate::session_table::{self, Device, Login, OpenSession};
 use crate::spooling::SpoolState;
 
 /// Sessions read at a time.
@@ -99,11 +99,11 @@ impl<R: Registry + SessionBoard> Neighbours<R> {
                         nas: *nas,
                         device: device.as_deref().map(Device::from_calling_station),
                     };
-                    self.follow.sessions.reserve(login, self.now());
+                    let follow = &self.follow;
+                    follow.sessions.reserve(login, self.now(), &follow.metrics);
                 }
                 SessionNews::Ending(ending) => {
-                    let is_it =
-                        |session: &crate::session_table::OpenSession| session.key == ending.key;
+                    let is_it = |session: &OpenSession| session.key == ending.key;
                     self.follow.sessions.replace(ending.subscriber, is_it);
                 }
                 SessionNews::Everything => self.is_behind = true,
@@ -146,6 +146,7 @@ impl<R: Registry + SessionBoard> Neighbours<R> {
             Ok::<_, std::convert::Infallible>(())
         });
         let Ok(()) = collect;
+        self.follow.sessions.watch_departures();
         let mut open = HashSet::with_capacity(known.len());
         let mut after = None;
         loop {
@@ -159,6 +160,16 @@ impl<R: Registry + SessionBoard> Neighbours<R> {
             }
         }
         known.retain(|(key, _)| !open.contains(key));
+        match self.follow.sessions.take_departures() {
+            // They may have been read before they ended.
+            Ok(gone) => known.extend(gone),
+            Err(session_table::TooMany) => {
+                return Err(PortError::outage(
+                    "reading the open sessions",
+                    "too many of them ended meanwhile",
+                ));
+            }
+        }
         self.look_at(&known).await?;
         info!(
             sessions = self.follow.sessions.len(),

@@ -14,12 +14,15 @@ use papaya::{Compute, HashMap, Operation};
 
 use crate::announcement::Announcements;
 use crate::stale::vigil::Vigil;
+use departures::Departures;
 use reservation::Reservations;
 
 mod admission;
+mod departures;
 mod reservation;
 
 pub use admission::{Admission, Login};
+pub use departures::TooMany;
 pub use reservation::RESERVED_FOR;
 
 /// How far what two records say of a session's beginning may differ.
@@ -107,6 +110,7 @@ pub struct SessionTable {
     count: AtomicUsize,
     reservations: Reservations,
     announcements: Announcements,
+    departures: Departures,
     vigil: Vigil,
 }
 
@@ -134,6 +138,18 @@ impl SessionTable {
 
     pub fn remove(&self, subscriber: SubscriberId, key: SessionKey) {
         self.keep(subscriber, |session| session.key != key);
+        self.departures.note(subscriber, key);
+    }
+
+    /// Begins to remember which sessions end: all of them are about to be read again, and what is
+    /// read may be older than the end of one.
+    pub fn watch_departures(&self) {
+        self.departures.watch();
+    }
+
+    /// The sessions that have ended since, unless they were too many to remember.
+    pub fn take_departures(&self) -> Result<Vec<(SessionKey, SubscriberId)>, TooMany> {
+        self.departures.take()
     }
 
     /// Forgets every session of a NAS that started anew, or of one router of it.
@@ -144,11 +160,13 @@ impl SessionTable {
         let map = self.by_subscriber.pin();
         let affected: Vec<_> = map
             .iter()
-            .filter(|(_, sessions)| sessions.iter().any(is_gone))
-            .map(|(subscriber, _)| *subscriber)
+            .flat_map(|(subscriber, sessions)| {
+                let gone = sessions.iter().filter(|session| is_gone(session));
+                gone.map(|session| (*subscriber, session.key))
+            })
             .collect();
-        for subscriber in affected {
-            self.keep(subscriber, |session| !is_gone(session));
+        for (subscriber, key) in affected {
+            self.remove(subscriber, key);
         }
     }
 

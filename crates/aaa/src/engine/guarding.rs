@@ -2,6 +2,8 @@
 
 use domain::access::Proof;
 use domain::guard::GuardSubject;
+use domain::id::SubscriberId;
+use domain::mac::Mac;
 
 use super::Engine;
 use super::login::LoginRequest;
@@ -35,10 +37,31 @@ impl Engine {
         }
         let id = user.id;
         let subject = guard.find_lock(&attempt(facts, nas, Some(user)), now.instant)?;
-        let sessions = &self.context.sessions;
+        (!self.is_online(id, facts)).then_some(subject)
+    }
+
+    /// The same for a device that logs in as itself.
+    pub(super) fn find_device_lock(
+        &self,
+        request: &LoginRequest<'_>,
+        owner: &SubscriberEntry,
+    ) -> Option<GuardSubject> {
+        let LoginRequest {
+            facts, nas, now, ..
+        } = *request;
+        let guard = &self.context.guard;
+        if !guard.is_any_locked(now.instant) {
+            return None;
+        }
+        let asked = attempt(facts, nas, Some(claimed(owner)));
+        let subject = guard.find_device_lock(&asked, now.instant)?;
+        (!self.is_online(owner.subscriber.id, facts)).then_some(subject)
+    }
+
+    fn is_online(&self, subscriber: SubscriberId, facts: &AccessFacts<'_>) -> bool {
         let device = facts.calling_station.map(Device::from_calling_station);
-        let is_online = device.is_some_and(|device| sessions.is_online(id, &device));
-        (!is_online).then_some(subject)
+        let sessions = &self.context.sessions;
+        device.is_some_and(|device| sessions.is_online(subscriber, &device))
     }
 
     pub(super) fn note_attempt(
@@ -62,10 +85,11 @@ impl Engine {
 /// How a proof came out for the guard; nothing when none was compared.
 pub(super) const fn attempted(proof: Proof) -> Option<Attempted> {
     match proof {
-        // A device's address is all that it has to show, and the router vouches for that.
-        Proof::Verified { .. } | Proof::Device { .. } => Some(Attempted::Passed),
+        Proof::Verified { .. } => Some(Attempted::Passed),
         Proof::Mismatch { .. } => Some(Attempted::Failed),
-        Proof::Unusable { .. }
+        // The router vouches for a device; whoever has it may not know the password.
+        Proof::Device { .. }
+        | Proof::Unusable { .. }
         | Proof::Malformed { .. }
         | Proof::Unsupported { .. }
         | Proof::Missing
@@ -97,9 +121,12 @@ fn attempt<'a>(
     nas: &'a NasEntry,
     user: Option<Claimed<'a>>,
 ) -> Attempt<'a> {
+    let station = facts.calling_station.map(Station::of);
+    // Some routers name the device as the user alone.
+    let named = || Some(Station::Mac(Mac::from_wire(facts.user_name?)?));
     Attempt {
         user,
-        station: facts.calling_station.map(Station::of),
+        station: station.or_else(named),
         nas: (nas.nas.id, nas.nas.name.as_str()),
     }
 }

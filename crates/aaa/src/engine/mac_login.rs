@@ -6,7 +6,6 @@ use domain::access::{Claim, RejectReason};
 use domain::mac::Mac;
 
 use super::Engine;
-use super::guarding::claimed;
 use super::login::{LoginRequest, Proven};
 use crate::directory::SubscriberEntry;
 use crate::mac_login;
@@ -29,7 +28,7 @@ impl Engine {
         let [entry] = owners else {
             return self.refuse_login(request, None, RejectReason::DeviceOfSeveral);
         };
-        if let Some(subject) = self.find_lock(&request, claimed(entry)) {
+        if let Some(subject) = self.find_device_lock(&request, entry) {
             return self.refuse_guarded(request, Some(entry), subject);
         }
         let proof = mac_login::check(packet, facts, nas.nas.secret.expose(), mac);

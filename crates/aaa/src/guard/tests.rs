@@ -176,6 +176,30 @@ fn an_operator_lets_go() {
 }
 
 #[test]
+fn a_subscriber_who_was_changed_while_locked_is_shown_once() {
+    let play = Play::new(OPTIONS);
+    let mut until = Vec::new();
+    for version in 1..=2 {
+        for _ in 0..4 {
+            play.with(1, "a", |play, attempt| {
+                let user = attempt.user.map(|user| Claimed { version, ..user });
+                let attempt = Attempt {
+                    user,
+                    station: None,
+                    ..*attempt
+                };
+                play.guard.fail(&attempt, play.now(), &play.metrics);
+            });
+        }
+        until.push(play.guard.locks(play.now())[0].until);
+    }
+    assert_eq!(play.metrics.value(Count::GuardLocked), 2);
+    let locks = play.guard.locks(play.now());
+    assert_eq!(locks.len(), 1);
+    assert_eq!(Some(locks[0].until), until.into_iter().max());
+}
+
+#[test]
 fn memory_is_bounded() {
     let play = Play::new(GuardOptions {
         nas_failures: 0,

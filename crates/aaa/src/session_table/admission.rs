@@ -41,9 +41,11 @@ impl SessionTable {
     }
 
     /// Holds a place that another node gave.
-    pub fn reserve(&self, login: Login, now: Moment) {
+    pub fn reserve(&self, login: Login, now: Moment, metrics: &Metrics) {
         let mut shard = self.reservations.lock(login.subscriber);
-        reservation::hold(&mut shard, reservation_of(login, now), now.instant);
+        if reservation::hold(&mut shard, reservation_of(login, now), now.instant) {
+            metrics.count(Count::ReservationLost);
+        }
     }
 
     /// Notes that a session has to end, as another node said.

@@ -105,6 +105,7 @@ pub(super) fn release(
 
 /// Holds a place, in that of the same device if there is one. Says whether another one had to go
 /// that was still held.
+#[must_use]
 pub(super) fn hold(shard: &mut Shard<'_>, reservation: Reservation, now: Instant) -> bool {
     shard.retain(|held| {
         let is_the_same = held.subscriber == reservation.subscriber

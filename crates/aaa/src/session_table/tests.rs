@@ -106,6 +106,20 @@ fn a_router_of_a_prefix_that_restarts_leaves_the_others_alone() {
     assert_eq!((table.len(), others(&table, Some("b"))), (1, 0));
 }
 
+#[test]
+fn what_ends_while_all_is_read_again_is_told() {
+    let table = SessionTable::new();
+    table.insert(subscriber(), session(1, 1, "a"));
+    table.watch_departures();
+    table.insert(subscriber(), session(2, 2, "b"));
+    table.insert(subscriber(), session(3, 2, "c"));
+    table.remove(subscriber(), SessionKey([2; 16]));
+    table.remove_nas(nas(2), None);
+    let gone = table.take_departures().expect("they are not too many");
+    let key = |number| (SessionKey([number; 16]), subscriber());
+    assert_eq!(gone, [key(2), key(3)]);
+}
+
 fn login(device: &str) -> Login {
     Login {
         subscriber: subscriber(),

@@ -229,12 +229,40 @@ fn who_guesses_at_a_device_is_kept_back_and_a_hotspot_that_asks_is_not() {
         let guess = Request::access(DEVICE).identifier(identifier);
         script.ask(STRICT, &guess.pap(PASSWORD));
     }
-    let subject = GuardSubject::User;
+    let subject = GuardSubject::Station;
     let kept_back = Err(RejectReason::TooManyAttempts { subject });
     let login = |identifier| Request::access(DEVICE).identifier(identifier).pap("");
     check(&mut script, STRICT, &login(20), kept_back);
     script.advance(Duration::from_secs(5));
     check(&mut script, STRICT, &login(21), Ok(()));
+}
+
+#[test]
+fn who_guesses_a_password_does_not_keep_a_device_out_and_is_not_pardoned_by_it() {
+    let options = GuardOptions {
+        user_failures: 3,
+        station_failures: 3,
+        nas_failures: 0,
+        lock_max: Duration::from_secs(60),
+    };
+    let mut script = prepare(
+        Script::guarded(options),
+        vec![with_devices(40, "dev", &[DEVICE])],
+    );
+    let guess = |identifier| {
+        Request::access("dev")
+            .identifier(identifier)
+            .with(kind::CALLING_STATION_ID, b"00-00-5e-00-53-98")
+            .pap("a guess")
+    };
+    for identifier in 0..4 {
+        script.ask(STRICT, &guess(identifier));
+    }
+    let device = Request::access(DEVICE).identifier(10).pap("");
+    check(&mut script, STRICT, &device, Ok(()));
+    let subject = GuardSubject::User;
+    let kept_back = Err(RejectReason::TooManyAttempts { subject });
+    check(&mut script, STRICT, &guess(11), kept_back);
 }
 
 #[test]
