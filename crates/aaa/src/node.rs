@@ -22,7 +22,6 @@ use crate::auth_log::handover::{self, Handover};
 use crate::claims::{self, Claimer};
 use crate::directory::Directory;
 use crate::dynamic_authorization::Sender;
-use crate::dynamic_authorization::carrier::Carrier;
 use crate::engine::{Context, Role};
 use crate::follow::Followers;
 use crate::guard::{Guard, GuardOptions};
@@ -34,7 +33,7 @@ use crate::port::{
     AccountingStore, AuthLogStore, ChangeFeed, Clock, DeviceStore, GuardBoard, LimitStore,
     PortError, Registry, SessionBoard, Spool,
 };
-use crate::relay::{Relay, RelayOptions};
+use crate::relay::RelayOptions;
 use crate::session_table::SessionTable;
 use crate::socket::{self, BindError, Listener};
 use crate::spooling::{SpoolState, Spooling};
@@ -42,6 +41,7 @@ use crate::verifier::Verifier;
 use crate::worker::Worker;
 
 mod beside;
+mod routers;
 
 /// Addresses that one node may listen on.
 pub const LISTENERS_MAX: usize = 64;
@@ -116,16 +116,13 @@ pub struct Tasks {
     pub drain: Restartable,
     /// Never ends.
     pub follower: Restartable,
-    /// Look after sessions, each with its name. None of them ends.
+    /// Look after sessions, and speak with routers and local tools, each with its name. None of them
+    /// ends.
     pub beside: Vec<(&'static str, Restartable)>,
     /// Never ends.
     pub limits: Restartable,
     /// Binds new devices. Never ends.
     pub claims: Restartable,
-    /// Speaks with routers about open sessions. Never ends.
-    pub carrier: Restartable,
-    /// Hears local tools. Never ends.
-    pub relay: Option<Restartable>,
 }
 
 /// A running node.
@@ -284,6 +281,7 @@ where
         } = self;
         let addresses = |role| addresses_of(&sets, role);
         let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
+        let routers = routers::open(options, &context, &registry, &auth, &clock)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (journal_queue, journal_receiver) = journal::channel();
         let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
@@ -303,18 +301,10 @@ where
             queue: journal_receiver,
             outlets: outlets.clone(),
         };
-        let metrics = Arc::clone(&context.metrics);
-        let log = LogWriter::new(log, intake, outlets.clone(), metrics);
+        let log = LogWriter::new(log, intake, outlets.clone(), Arc::clone(&context.metrics));
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
-        let metrics = Arc::clone(&context.metrics);
-        let claimer = Claimer::new(Arc::clone(&registry), queue, metrics);
-        let (sender, carrier) = open_sender(&context, &auth, &clock)?;
-        let relay = options.relay.as_ref().map(|options| {
-            let (board, sender) = (Arc::clone(&registry), sender.clone());
-            let metrics = Arc::clone(&context.metrics);
-            Relay::open(options, board, sender, Arc::clone(&clock), metrics)
-        });
-        let relay_address = relay.as_ref().and_then(Relay::local_address);
+        let beside = beside.into_iter().chain(routers.tasks).collect();
+        let claimer = Claimer::new(Arc::clone(&registry), queue, Arc::clone(&context.metrics));
         let follower = Follower {
             context: context.clone(),
             registry,
@@ -322,20 +312,17 @@ where
             has_run: false,
         };
         let spool = spooling.state();
-        let drain = Arc::clone(&spooling);
         let tasks = Tasks {
+            drain: restartable(Arc::clone(&spooling), |drain| Box::pin(drain.run())),
             journal: Box::pin(async move {
                 journal.run().await;
                 spooling.finish();
             }),
             log: restartable(log, |log| Box::pin(log.run())),
-            drain: restartable(drain, |drain| Box::pin(drain.run())),
             follower: restartable(follower, |follower| Box::pin(follower.run())),
             beside,
             limits: restartable(keeper, |keeper| Box::pin(keeper.run())),
             claims: restartable(claimer, |claimer| Box::pin(claimer.run())),
-            carrier: restartable(carrier, |carrier| Box::pin(carrier.run())),
-            relay: relay.map(|relay| restartable(relay, |relay| Box::pin(relay.run()))),
         };
         let node = Node {
             auth,
@@ -345,25 +332,14 @@ where
             limits: context.limits,
             metrics: context.metrics,
             spool,
-            sender,
-            relay: relay_address,
+            sender: routers.sender,
+            relay: routers.relay,
             stop,
             outlets,
             threads,
         };
         Ok((node, tasks))
     }
-}
-
-/// Opens the way to the routers.
-fn open_sender(
-    context: &Context,
-    listeners: &[SocketAddr],
-    clock: &Arc<dyn Clock>,
-) -> Result<(Sender, Carrier), StartError> {
-    let directory = Arc::clone(&context.directory);
-    let metrics = Arc::clone(&context.metrics);
-    Sender::open(listeners, directory, Arc::clone(clock), metrics).map_err(StartError::Carrier)
 }
 
 /// Keeps what a task works with, so that another one goes on with it after a panic.

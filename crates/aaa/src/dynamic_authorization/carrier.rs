@@ -166,8 +166,8 @@ impl Sockets {
             let is_only = addresses.next().is_none() && !first.is_unspecified();
             is_only.then_some(first)
         };
-        let v4 = own(IpAddr::is_ipv4).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-        let v6 = own(IpAddr::is_ipv6).unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        let v4 = own(IpAddr::is_ipv4).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let v6 = own(IpAddr::is_ipv6).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let v4 = bind(v4);
         let v6 = bind(v6);
         match (v4, v6) {

@@ -1,3 +1,5 @@
+//! How each router is told which session is meant.
+
 use compact_str::CompactString;
 
 use super::*;

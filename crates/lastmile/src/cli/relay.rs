@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use domain::nas::show_source;
 use serde::Serialize;
 
 use super::context::Context;
@@ -56,7 +57,8 @@ fn show(context: &mut Context) -> Result<(), CliError> {
     let clients: Vec<_> = radius
         .relay_clients
         .iter()
-        .map(ToString::to_string)
+        .copied()
+        .map(show_source)
         .collect();
     let record = RelayRecord {
         address: radius.relay,

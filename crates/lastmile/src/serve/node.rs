@@ -110,8 +110,6 @@ pub(super) async fn start(
         beside,
         limits,
         claims,
-        carrier,
-        relay,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
@@ -122,10 +120,6 @@ pub(super) async fn start(
     }
     supervisor.start_restarting("limits", limits);
     supervisor.start_restarting("devices", claims);
-    supervisor.start_restarting("routers", carrier);
-    if let Some(relay) = relay {
-        supervisor.start_restarting("relay", relay);
-    }
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

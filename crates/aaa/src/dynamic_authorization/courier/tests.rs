@@ -1,3 +1,5 @@
+//! Each request is sent as often as it must be, to no router too many at a time, and is over once.
+
 use std::collections::HashMap;
 
 use domain::id::{NasId, TenantId};

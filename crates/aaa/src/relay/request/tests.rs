@@ -1,3 +1,5 @@
+//! What tools may say, and what they are told when they may not.
+
 use domain::nas::NasSettings;
 use radius::avp;
 use radius::dynamic_authorization::write_request;
