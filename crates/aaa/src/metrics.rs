@@ -136,10 +136,20 @@ pub enum Count {
     EapUnknown,
     EapExpired,
     EapForgotten,
+    CoaSent,
+    CoaRepeated,
+    CoaAcknowledged,
+    CoaRefused,
+    CoaSilent,
+    CoaBusy,
+    CoaReplyIgnored,
+    RelayRequest,
+    RelayIgnored,
+    RelayBusy,
 }
 
 impl Count {
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 68] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -198,6 +208,16 @@ impl Count {
         Self::EapUnknown,
         Self::EapExpired,
         Self::EapForgotten,
+        Self::CoaSent,
+        Self::CoaRepeated,
+        Self::CoaAcknowledged,
+        Self::CoaRefused,
+        Self::CoaSilent,
+        Self::CoaBusy,
+        Self::CoaReplyIgnored,
+        Self::RelayRequest,
+        Self::RelayIgnored,
+        Self::RelayBusy,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -261,6 +281,16 @@ impl Count {
             Self::EapUnknown => "eap_answers_unknown",
             Self::EapExpired => "eap_conversations_expired",
             Self::EapForgotten => "eap_conversations_forgotten",
+            Self::CoaSent => "coa_requests",
+            Self::CoaRepeated => "coa_retransmissions",
+            Self::CoaAcknowledged => "coa_acknowledged",
+            Self::CoaRefused => "coa_refused",
+            Self::CoaSilent => "coa_unanswered",
+            Self::CoaBusy => "coa_busy",
+            Self::CoaReplyIgnored => "coa_replies_ignored",
+            Self::RelayRequest => "relay_requests",
+            Self::RelayIgnored => "relay_ignored",
+            Self::RelayBusy => "relay_busy",
         }
     }
 
@@ -356,6 +386,20 @@ impl Count {
             Self::EapForgotten => {
                 "Conversations of EAP that made room for others before they were answered"
             }
+            Self::CoaSent => "Disconnect and CoA requests sent to routers",
+            Self::CoaRepeated => "Disconnect and CoA requests sent again",
+            Self::CoaAcknowledged => "Disconnect and CoA requests that routers acknowledged",
+            Self::CoaRefused => "Disconnect and CoA requests that routers refused",
+            Self::CoaSilent => "Disconnect and CoA requests that routers did not answer",
+            Self::CoaBusy => "Disconnect and CoA requests for which there was no room",
+            Self::CoaReplyIgnored => {
+                "Datagrams of routers that answered nothing, late ones among them, or were not signed"
+            }
+            Self::RelayRequest => "Disconnect and CoA requests of local tools taken by the relay",
+            Self::RelayIgnored => {
+                "Datagrams that the relay did not take: from strangers, unsigned, or old"
+            }
+            Self::RelayBusy => "Requests of local tools for which the relay had no room",
         }
     }
 }

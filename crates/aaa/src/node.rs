@@ -21,6 +21,7 @@ use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
 use crate::claims::{self, Claimer};
 use crate::directory::Directory;
+use crate::dynamic_authorization::Sender;
 use crate::engine::{Context, Role};
 use crate::follow::Followers;
 use crate::guard::{Guard, GuardOptions};
@@ -32,6 +33,7 @@ use crate::port::{
     AccountingStore, AuthLogStore, ChangeFeed, Clock, CommandDesk, DeviceStore, GuardBoard,
     LimitStore, PortError, Registry, SessionBoard, Spool,
 };
+use crate::relay::RelayOptions;
 use crate::rights::Rights;
 use crate::rights::concerns::Concerns;
 use crate::rights::keeper::RightsKeeper;
@@ -42,6 +44,7 @@ use crate::verifier::Verifier;
 use crate::worker::Worker;
 
 mod beside;
+mod routers;
 
 /// Addresses that one node may listen on.
 pub const LISTENERS_MAX: usize = 64;
@@ -69,6 +72,8 @@ pub struct NodeOptions {
     /// How the rows of FreeRADIUS' tables are obeyed.
     pub rows: Mode,
     pub guard: GuardOptions,
+    /// Where local tools hand in requests for routers.
+    pub relay: Option<RelayOptions>,
 }
 
 /// What the node works with outside of itself.
@@ -93,6 +98,8 @@ pub enum StartError {
     Load(#[source] PortError),
     #[error("the packet threads could not be started")]
     Thread(#[source] io::Error),
+    #[error("no port could be opened to speak with routers")]
+    Carrier(#[source] io::Error),
 }
 
 /// A task that must run as long as the node.
@@ -112,7 +119,8 @@ pub struct Tasks {
     pub drain: Restartable,
     /// Never ends.
     pub follower: Restartable,
-    /// Look after sessions, each with its name. None of them ends.
+    /// Look after sessions, and speak with routers and local tools, each with its name. None of them
+    /// ends.
     pub beside: Vec<(&'static str, Restartable)>,
     /// Never ends.
     pub limits: Restartable,
@@ -132,6 +140,10 @@ pub struct Node {
     pub spool: Arc<SpoolState>,
     pub rights: Rights,
     concerns: Arc<Concerns>,
+    /// Where routers are asked to end or change sessions.
+    pub sender: Sender,
+    /// Where local tools are heard; absent also while the address cannot be had.
+    pub relay: Option<SocketAddr>,
     stop: Arc<AtomicBool>,
     outlets: Vec<Outlet>,
     threads: Vec<JoinHandle<()>>,
@@ -293,6 +305,7 @@ where
         } = self;
         let addresses = |role| addresses_of(&sets, role);
         let (auth, acct) = (addresses(Role::Authentication), addresses(Role::Accounting));
+        let routers = routers::open(options, &context, &registry, &auth, &clock)?;
         let stop = Arc::new(AtomicBool::new(false));
         let (journal_queue, journal_receiver) = journal::channel();
         let (handovers, intake) = handover::channel(sets.len(), &context.metrics);
@@ -312,11 +325,10 @@ where
             queue: journal_receiver,
             outlets: outlets.clone(),
         };
-        let metrics = Arc::clone(&context.metrics);
-        let log = LogWriter::new(log, intake, outlets.clone(), metrics);
+        let log = LogWriter::new(log, intake, outlets.clone(), Arc::clone(&context.metrics));
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
-        let metrics = Arc::clone(&context.metrics);
-        let claimer = Claimer::new(Arc::clone(&registry), queue, metrics);
+        let beside = beside.into_iter().chain(routers.tasks).collect();
+        let claimer = Claimer::new(Arc::clone(&registry), queue, Arc::clone(&context.metrics));
         let concerns = Arc::new(Concerns::default());
         let follower = Follower {
             context: context.clone(),
@@ -327,14 +339,13 @@ where
         };
         let rights = Rights::new(Arc::clone(&context.directory), Arc::clone(&context.limits));
         let spool = spooling.state();
-        let drain = Arc::clone(&spooling);
         let tasks = Tasks {
+            drain: restartable(Arc::clone(&spooling), |drain| Box::pin(drain.run())),
             journal: Box::pin(async move {
                 journal.run().await;
                 spooling.finish();
             }),
             log: restartable(log, |log| Box::pin(log.run())),
-            drain: restartable(drain, |drain| Box::pin(drain.run())),
             follower: restartable(follower, |follower| Box::pin(follower.run())),
             beside,
             limits: restartable(keeper, |keeper| Box::pin(keeper.run())),
@@ -350,6 +361,8 @@ where
             spool,
             rights,
             concerns,
+            sender: routers.sender,
+            relay: routers.relay,
             stop,
             outlets,
             threads,

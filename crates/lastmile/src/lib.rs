@@ -10,6 +10,7 @@ mod inquiry;
 pub mod late_store;
 mod output;
 mod priority;
+pub mod relay_secret;
 mod retention;
 pub mod serve;
 pub mod supervisor;

@@ -180,9 +180,12 @@ fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAdd
     let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
     let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
     let http = http.map(|address| address.to_string()).unwrap_or_default();
+    let relay = node.and_then(|node| node.relay);
+    let relay = relay.map(|address| address.to_string()).unwrap_or_default();
     info!(
         radius.auth = %auth,
         radius.acct = %acct,
+        radius.relay = %relay,
         http.listen = %http,
         radius.workers = app.config.radius.workers,
         database = place,

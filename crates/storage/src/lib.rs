@@ -33,6 +33,7 @@ pub mod retention;
 pub mod rows;
 mod seal;
 pub mod session;
+pub mod session_match;
 pub mod session_news;
 pub mod snapshot;
 pub mod spool;

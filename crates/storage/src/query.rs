@@ -34,7 +34,7 @@ impl Query {
     }
 
     /// Adds a condition with one `?` for each value.
-    pub(crate) fn and<const COUNT: usize>(&mut self, condition: &str, values: [Value; COUNT]) {
+    pub(crate) fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
         self.sql.push_str(if self.has_condition {
             " AND "
         } else {
@@ -44,14 +44,14 @@ impl Query {
         self.push(condition, values);
     }
 
-    /// Adds the condition that something is one of these texts, of which there are few.
-    pub(crate) fn and_in(&mut self, what: &str, texts: &[String]) {
-        let places = vec!["?"; texts.len()].join(", ");
-        self.and(&format!("{what} IN ({places})"), []);
-        self.values.extend(texts.iter().map(Value::from));
+    /// Adds the condition that a column has one of these values, of which there is at least one.
+    pub(crate) fn and_any(&mut self, column: &str, values: impl Iterator<Item = Value>) {
+        let values: Vec<_> = values.collect();
+        let marks = vec!["?"; values.len()].join(", ");
+        self.and(&format!("{column} IN ({marks})"), values);
     }
 
-    fn push<const COUNT: usize>(&mut self, text: &str, values: [Value; COUNT]) {
+    fn push(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
         let mut number = self.values.len();
         for letter in text.chars() {
             if letter == '?' {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use arrayvec::ArrayString;
 use domain::access::Grants;
+use domain::limit::VolumeLeft;
 use domain::rate_limit::RateLimit;
 use radius::attribute::{mikrotik, vendor};
 use radius::writer::{PacketWriter, WriteError};
@@ -24,7 +25,7 @@ const fn pair(low: u8, high: u8) -> VolumePair {
 
 pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
     if let Some(rate) = grants.rate {
-        writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))?;
+        push_rate(writer, rate)?;
     }
     if let Some(list) = grants.address_list() {
         writer.push_vendor_text(vendor::MIKROTIK, mikrotik::ADDRESS_LIST, list)?;
@@ -32,9 +33,21 @@ pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Resul
     // The manual lists it among the attributes of the hotspot.
     wispr::push_redirect(writer, grants)?;
     let left = grants.volume_left;
-    RECEIVED.push(writer, left.upload)?;
-    SENT.push(writer, left.download)?;
+    push_directions(writer, left)?;
     BOTH.push(writer, left.traffic)
+}
+
+pub(super) fn push_rate(writer: &mut PacketWriter<'_>, rate: &RateLimit) -> Result<(), WriteError> {
+    writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))
+}
+
+/// The bytes that are left for each direction. The router receives what the subscriber sends.
+pub(super) fn push_directions(
+    writer: &mut PacketWriter<'_>,
+    left: VolumeLeft,
+) -> Result<(), WriteError> {
+    RECEIVED.push(writer, left.upload)?;
+    SENT.push(writer, left.download)
 }
 
 fn show(rate: &RateLimit) -> ArrayString<192> {

@@ -23,7 +23,7 @@ use rows::row::{GroupRows, Membership, Row, UserRows};
 
 use crate::registry::{NOW, PASSWORD, plan, plan_id, subscriber};
 use crate::rights_play::{Play, STATION};
-use crate::script::{STRICT, Script};
+use crate::script::Script;
 
 const APPLY: Wish = Wish::Apply;
 

@@ -15,6 +15,7 @@ use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::dry_run::DryRunError;
 use crate::exit::{ExitStatus, is_denied};
+use crate::relay_secret::RelaySecretError;
 use crate::serve::ServeError;
 
 /// Why a command failed.
@@ -38,6 +39,8 @@ pub(crate) enum CliError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    RelaySecret(#[from] RelaySecretError),
     #[error(transparent)]
     Import(#[from] ImportFailure),
     #[error("{option}")]

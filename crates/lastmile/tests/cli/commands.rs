@@ -18,6 +18,16 @@ fn a_nas_is_added_shown_changed_and_removed() {
     assert_eq!(shown["coa_port"], 1_700);
     assert_eq!(shown["message_authenticator"], "required");
     assert_eq!(shown["octet_view"], "nas");
+    assert_eq!(shown["coa_identity"], json!(null));
+    let own = "user-name,Acct-Session-Id;Framed-IP-Address";
+    place.done(&format!("nas set pop-1 --coa-identity {own}"));
+    let shown = place.json("nas show pop-1");
+    assert_eq!(
+        shown["coa_identity"],
+        "User-Name,Acct-Session-Id;Framed-IP-Address"
+    );
+    place.done("nas set pop-1 --clear-coa-identity");
+    assert_eq!(place.json("nas show pop-1")["coa_identity"], json!(null));
     place.done("nas set pop-1 --vendor cisco --clear-identifier --rename pop-2 --message-authenticator auto");
     let listed = place.json("nas list");
     assert_eq!(listed[0]["name"], "pop-2");
@@ -308,4 +318,19 @@ fn doctor_says_what_is_missing_and_how_to_mend_it() {
     let outcome = place.run(&format!("doctor {ports}"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(outcome.stdout.contains("fail"), "{outcome:?}");
+}
+
+#[test]
+fn the_relay_says_where_it_is_and_shows_its_secret() {
+    let place = Place::new();
+    let shown = place.json("relay show");
+    assert_eq!(shown["clients"], "127.0.0.0/8,::1");
+    let file = shown["secret_file"].as_str().expect("it is a path");
+    assert!(file.ends_with("relay.secret"), "{file}");
+    place.done("migrate");
+    let secret = place.done("relay secret");
+    assert_eq!(secret.trim_end().len(), 32, "{secret}");
+    assert_eq!(place.done("relay secret"), secret);
+    let off = place.json("relay show --set radius.relay=off");
+    assert_eq!(off["address"], json!(null));
 }

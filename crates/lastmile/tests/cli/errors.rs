@@ -29,6 +29,18 @@ fn a_bad_plan_or_router_is_told_by_its_option() {
             "--coa-port: 'many' is not a whole number",
         ),
         (
+            "nas add pop-1 --address 10.0.0.1 --coa-identity User-Name",
+            "--coa-identity: 'User-Name' would mean every session of a user or of a router: add Acct-Session-Id, Framed-IP-Address, Framed-IPv6-Prefix or Calling-Station-Id",
+        ),
+        (
+            "relay show --set radius.relay=nowhere",
+            "radius.relay in --set: 'nowhere' is not an address with a port: write 127.0.0.1:3799, or off",
+        ),
+        (
+            "relay show --set radius.relay_clients=0.0.0.0/0",
+            "radius.relay_clients in --set: '0.0.0.0/0' would take packets from everywhere: name the router's address or prefix",
+        ),
+        (
             "test-auth ana x --server localhost",
             "--server: 'localhost' is not an address with a port: write 127.0.0.1:1812 or [::1]:1812",
         ),

@@ -6,7 +6,7 @@ use domain::auth_log::shorthand::{Logged, TraceText};
 use domain::id::{AuthId, NasId, SubscriberId, TenantId};
 use domain::name::Name;
 use domain::time::Timestamp;
-use sea_orm::{ConnectionTrait, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
 use crate::column::Row;
 use crate::dialect::Dialect;
@@ -203,7 +203,8 @@ impl Conditions {
             query.and(&format!("l.number >> {BLOCK_BITS} IN ({blocks})"), []);
         }
         if !self.usernames.is_empty() {
-            query.and_in("lower(l.username)", &self.usernames);
+            let usernames = self.usernames.iter().map(Value::from);
+            query.and_any("lower(l.username)", usernames);
         }
         query.and("l.tenant = ?", [self.tenant.as_uuid().into()]);
         if let Some(nas) = &self.nas {

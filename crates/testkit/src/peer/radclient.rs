@@ -22,6 +22,8 @@ pub enum Kind {
     Status,
     /// Disconnect-Request.
     Disconnect,
+    /// CoA-Request.
+    Coa,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Accounting => "acct",
             Self::Status => "status",
             Self::Disconnect => "disconnect",
+            Self::Coa => "coa",
         }
     }
 }
