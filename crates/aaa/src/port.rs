@@ -15,6 +15,7 @@ use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::{LiveSession, SessionOutcome};
+use domain::session_command::NewCommand;
 use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
 use domain::tenant::TenantPolicy;
@@ -151,6 +152,13 @@ pub trait SessionBoard: Send + Sync + 'static {
     fn has_session_readers(&self) -> bool;
     /// Tells others, all or nothing; when this returns, sessions that have to end are stored.
     fn announce(&self, news: &[SessionNews]) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Takes in what is to be asked of routers about open sessions.
+pub trait CommandDesk: Send + Sync + 'static {
+    /// Takes commands in, all or none, and says for how many nothing like it was asked before.
+    fn ask(&self, commands: &[NewCommand])
+    -> impl Future<Output = Result<usize, PortError>> + Send;
 }
 
 /// Shows operators who is locked, and hears whom they let go.

@@ -15,6 +15,7 @@ use crate::terms::Term;
 use crate::time::Timestamp;
 
 pub mod ladder;
+pub mod precedence;
 mod text;
 pub mod verdict;
 
