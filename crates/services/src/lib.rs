@@ -5,4 +5,5 @@
 
 pub mod port;
 pub mod session;
+pub mod watch;
 pub mod worker;

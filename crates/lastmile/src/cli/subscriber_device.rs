@@ -1,8 +1,5 @@
 //! `lastmile subscriber device`: the devices that a subscriber is bound to.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-
 use domain::access::Claim;
 use domain::id::TenantId;
 use domain::mac::Mac;
@@ -155,7 +152,7 @@ async fn add(
     let store = dry_run.store(&context.app).await?;
     let known = store.subscriber_find(TENANT, username).await?;
     let id = known.ok_or_else(|| subscriber::not_found(username))?.id;
-    match store.device_claim(id, mac, &actor()).await? {
+    match store.device_claim(id, mac, &super::actor()).await? {
         Claim::Bound => {}
         Claim::NoRoom | Claim::NotTried | Claim::NotStored => {
             return Err(CliError::Usage {
@@ -184,7 +181,9 @@ async fn forget(
     dry_run: DryRun,
 ) -> Result<(), CliError> {
     let store = dry_run.store(&context.app).await?;
-    let gone = store.device_forget(TENANT, username, mac, &actor()).await;
+    let gone = store
+        .device_forget(TENANT, username, mac, &super::actor())
+        .await;
     let gone = gone.map_err(|error| not_there(error, username))?;
     let count = gone.len();
     if dry_run.is_dry {
@@ -204,14 +203,6 @@ async fn forget(
         listing.finish()?;
     }
     Ok(())
-}
-
-/// Who runs this command, for the record.
-fn actor() -> String {
-    match fs::metadata("/proc/self") {
-        Ok(process) => format!("command line, user {}", process.uid()),
-        Err(_) => "command line".to_owned(),
-    }
 }
 
 fn not_there(error: StoreError, username: &Username) -> CliError {

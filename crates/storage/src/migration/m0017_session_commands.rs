@@ -47,7 +47,7 @@ CREATE TABLE session_command (
     settled_at {int},
     expires_at {int} NOT NULL
 ){hot};
-CREATE INDEX session_command_by_session ON session_command (session) WHERE settled_at IS NULL;
+CREATE INDEX session_command_by_session ON session_command (session);
 CREATE INDEX session_command_open ON session_command (state, acknowledged_at)
     WHERE settled_at IS NULL;
 CREATE INDEX session_command_settled ON session_command (settled_at) WHERE settled_at IS NOT NULL;

@@ -94,7 +94,20 @@ impl Store {
         Ok(commands)
     }
 
-    pub(super) fn command_query(
+    /// What was asked about these sessions, in the order in which it was.
+    pub async fn session_command_about(
+        &self,
+        sessions: &[SessionId],
+    ) -> Result<Vec<SessionCommandRow>, StoreError> {
+        let head = format!("{SELECT} WHERE c.session IN");
+        let keys: Vec<Value> = sessions.iter().map(|id| id.as_uuid().into()).collect();
+        let rows = select_in(self.reader(), &head, &keys, "").await?;
+        let mut commands = rows.iter().map(read_row).collect::<Result<Vec<_>, _>>()?;
+        commands.sort_by_key(|command| command.id);
+        Ok(commands)
+    }
+
+    fn command_query(
         &self,
         tenant: TenantId,
         filter: &SessionCommandFilter,
