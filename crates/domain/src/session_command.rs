@@ -126,6 +126,10 @@ pub enum NotAsked {
     HasToEnd(EndReason),
     /// So much is under way at this router that there is no room.
     Busy,
+    /// Its vendor has no attribute for what is to change.
+    CannotChange,
+    /// Nothing is known of the session that would mean it alone.
+    Ambiguous,
 }
 
 /// What a router said, and whether there is another way to ask it.

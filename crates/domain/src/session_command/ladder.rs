@@ -210,6 +210,11 @@ impl Progress {
             NotAsked::NasRemoved => Next::Settled(Verdict::NasRemoved),
             NotAsked::NoAddress => Next::Settled(Verdict::NoAddress),
             NotAsked::NothingToChange => Next::Settled(Verdict::NothingToChange),
+            NotAsked::Ambiguous => Next::Settled(Verdict::Ambiguous),
+            NotAsked::CannotChange if *wish == Wish::Apply && self.fallback.is_none() => {
+                self.fall_back(EndReason::TermsChanged(Term::Other), now)
+            }
+            NotAsked::CannotChange => Next::Settled(Verdict::CannotChange),
             NotAsked::HasToEnd(reason) if !self.is_end(wish) => self.fall_back(reason, now),
             // There was no room for the request, or nobody who could make it.
             NotAsked::HasToEnd(_) | NotAsked::Busy => {

@@ -41,6 +41,10 @@ pub enum Verdict {
     Busy,
     NasRemoved,
     NoAddress,
+    /// The router has no attribute for what is to change.
+    CannotChange,
+    /// Nothing is known of the session that would mean it alone.
+    Ambiguous,
     /// The router agreed, and the session goes on.
     GoesOn,
     /// A change came too late for the session.
@@ -84,7 +88,7 @@ impl CommandState {
 }
 
 impl Verdict {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 16] = [
         Self::Ended,
         Self::Gone,
         Self::Reported,
@@ -95,6 +99,8 @@ impl Verdict {
         Self::Busy,
         Self::NasRemoved,
         Self::NoAddress,
+        Self::CannotChange,
+        Self::Ambiguous,
         Self::GoesOn,
         Self::SessionEnded,
         Self::UnknownToRouter,
@@ -113,6 +119,8 @@ impl Verdict {
             | Self::Busy
             | Self::NasRemoved
             | Self::NoAddress
+            | Self::CannotChange
+            | Self::Ambiguous
             | Self::GoesOn
             | Self::SessionEnded
             | Self::UnknownToRouter
@@ -133,6 +141,8 @@ impl Verdict {
             Self::Busy => "busy",
             Self::NasRemoved => "nas_removed",
             Self::NoAddress => "no_address",
+            Self::CannotChange => "cannot_change",
+            Self::Ambiguous => "ambiguous",
             Self::GoesOn => "goes_on",
             Self::SessionEnded => "session_ended",
             Self::UnknownToRouter => "unknown_to_router",
@@ -162,6 +172,8 @@ impl fmt::Display for Verdict {
             Self::Busy => "so much was asked of the router that there was no room",
             Self::NasRemoved => "the router is not registered",
             Self::NoAddress => "it is not known which address the router of this session has",
+            Self::CannotChange => "the router has no attribute for what is to change",
+            Self::Ambiguous => "nothing is known of the session that would mean it alone",
             Self::GoesOn => "the router agreed, and the session goes on",
             Self::SessionEnded => "the session had ended before",
             Self::UnknownToRouter => "the router has no such session",

@@ -26,6 +26,7 @@ mod resources;
 mod retention;
 mod rows;
 mod sealing;
+mod session_commands;
 mod session_news;
 mod sessions;
 mod spool;

@@ -162,6 +162,7 @@ fn what_was_not_asked_is_told() {
         (NotAsked::NasRemoved, Verdict::NasRemoved),
         (NotAsked::NoAddress, Verdict::NoAddress),
         (NotAsked::NothingToChange, Verdict::NothingToChange),
+        (NotAsked::Ambiguous, Verdict::Ambiguous),
     ] {
         let answer = RouterAnswer::NotAsked(why);
         check(
@@ -171,6 +172,20 @@ fn what_was_not_asked_is_told() {
             &[(false, 0)],
         );
     }
+}
+
+#[test]
+fn what_a_router_cannot_change_needs_a_new_session_if_it_is_due() {
+    let cannot = RouterAnswer::NotAsked(NotAsked::CannotChange);
+    let (progress, next, _) = play(&Wish::Apply, &[(cannot, true)]);
+    let end = Wish::End(EndReason::TermsChanged(Term::Other));
+    assert_eq!((progress.wish(&Wish::Apply), next), (end, Next::AskAt(NOW)));
+    check(
+        &set_rate(),
+        &[(cannot, true)],
+        Next::Settled(Verdict::CannotChange),
+        &[(false, 0)],
+    );
 }
 
 #[test]
@@ -368,7 +383,8 @@ proptest! {
             }
             Verdict::Gone | Verdict::UnknownToRouter | Verdict::NothingToChange
             | Verdict::Refused | Verdict::Silent | Verdict::Busy | Verdict::NasRemoved
-            | Verdict::NoAddress | Verdict::Superseded => {}
+            | Verdict::NoAddress | Verdict::CannotChange | Verdict::Ambiguous
+            | Verdict::Superseded => {}
         }
         let late = CHANGE_EVIDENCE_SECONDS + i64::from(sets) * (END_EVIDENCE_SECONDS + 2) + 120;
         prop_assert!(world.now <= EXPIRES.plus_seconds(late), "{verdict:?} at {}", world.now);
