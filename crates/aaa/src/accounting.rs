@@ -182,7 +182,7 @@ fn session_key(nas: NasId, session_id: &[u8], username: &str) -> SessionKey {
     SessionKey(*digest.first_chunk().expect("32 octets begin with 16"))
 }
 
-fn canonical_username(raw: &[u8]) -> CompactString {
+pub(crate) fn canonical_username(raw: &[u8]) -> CompactString {
     match Username::from_wire(raw) {
         Ok(username) => username.as_str().into(),
         Err(_) => printable(raw),

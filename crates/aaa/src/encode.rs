@@ -1,5 +1,6 @@
 //! Turns the granted terms into reply attributes, one encoder for each vendor.
 
+pub mod change;
 mod cisco;
 mod mikrotik;
 pub mod rows;

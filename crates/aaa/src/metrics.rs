@@ -128,10 +128,20 @@ pub enum Count {
     LimitFailure,
     DeviceBound,
     DeviceFailure,
+    CoaSent,
+    CoaRepeated,
+    CoaAcknowledged,
+    CoaRefused,
+    CoaSilent,
+    CoaBusy,
+    CoaReplyIgnored,
+    RelayRequest,
+    RelayIgnored,
+    RelayBusy,
 }
 
 impl Count {
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 60] = [
         Self::AccessRequest,
         Self::AccountingRequest,
         Self::StatusServer,
@@ -182,6 +192,16 @@ impl Count {
         Self::LimitFailure,
         Self::DeviceBound,
         Self::DeviceFailure,
+        Self::CoaSent,
+        Self::CoaRepeated,
+        Self::CoaAcknowledged,
+        Self::CoaRefused,
+        Self::CoaSilent,
+        Self::CoaBusy,
+        Self::CoaReplyIgnored,
+        Self::RelayRequest,
+        Self::RelayIgnored,
+        Self::RelayBusy,
     ];
 
     /// The metric's name without prefix and without `_total`.
@@ -237,6 +257,16 @@ impl Count {
             Self::LimitFailure => "limit_failures",
             Self::DeviceBound => "devices_bound",
             Self::DeviceFailure => "device_failures",
+            Self::CoaSent => "coa_requests",
+            Self::CoaRepeated => "coa_retransmissions",
+            Self::CoaAcknowledged => "coa_acknowledged",
+            Self::CoaRefused => "coa_refused",
+            Self::CoaSilent => "coa_unanswered",
+            Self::CoaBusy => "coa_busy",
+            Self::CoaReplyIgnored => "coa_replies_ignored",
+            Self::RelayRequest => "relay_requests",
+            Self::RelayIgnored => "relay_ignored",
+            Self::RelayBusy => "relay_busy",
         }
     }
 
@@ -318,6 +348,20 @@ impl Count {
             Self::LimitFailure => "Attempts to follow the usage that counts for limits that failed",
             Self::DeviceBound => "New devices bound at a login",
             Self::DeviceFailure => "New devices refused because they could not be stored",
+            Self::CoaSent => "Disconnect and CoA requests sent to routers",
+            Self::CoaRepeated => "Disconnect and CoA requests sent again",
+            Self::CoaAcknowledged => "Disconnect and CoA requests that routers acknowledged",
+            Self::CoaRefused => "Disconnect and CoA requests that routers refused",
+            Self::CoaSilent => "Disconnect and CoA requests that routers did not answer",
+            Self::CoaBusy => "Disconnect and CoA requests for which there was no room",
+            Self::CoaReplyIgnored => {
+                "Datagrams of routers that answered nothing, late ones among them, or were not signed"
+            }
+            Self::RelayRequest => "Disconnect and CoA requests of local tools taken by the relay",
+            Self::RelayIgnored => {
+                "Datagrams that the relay did not take: from strangers, unsigned, or old"
+            }
+            Self::RelayBusy => "Requests of local tools for which the relay had no room",
         }
     }
 }

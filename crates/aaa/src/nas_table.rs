@@ -1,9 +1,11 @@
 //! The NAS registry in memory: found by source address, longest prefix first.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
+use domain::id::NasId;
 use domain::nas::{MessageAuthenticatorPolicy, Nas};
 use domain::time::Timestamp;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -70,6 +72,7 @@ impl NasEntry {
 pub struct NasTable {
     v4: PrefixMap<Ipv4Net, Arc<NasEntry>>,
     v6: PrefixMap<Ipv6Net, Arc<NasEntry>>,
+    by_id: HashMap<NasId, Arc<NasEntry>>,
 }
 
 impl NasTable {
@@ -81,6 +84,7 @@ impl NasTable {
                 Some(known) if known.nas == nas => Arc::clone(known),
                 _ => Arc::new(NasEntry::new(nas)),
             };
+            table.by_id.insert(entry.nas.id, Arc::clone(&entry));
             match entry.nas.source {
                 IpNet::V4(net) => table.v4.insert(net, entry),
                 IpNet::V6(net) => table.v6.insert(net, entry),
@@ -101,6 +105,11 @@ impl NasTable {
                 .get_lpm(&Ipv6Net::from(address))
                 .map(|(_, entry)| entry),
         }
+    }
+
+    /// The NAS with this id.
+    pub fn find_id(&self, id: NasId) -> Option<&Arc<NasEntry>> {
+        self.by_id.get(&id)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Arc<NasEntry>> {

@@ -21,6 +21,8 @@ use crate::auth_log::LogWriter;
 use crate::auth_log::handover::{self, Handover};
 use crate::claims::{self, Claimer};
 use crate::directory::Directory;
+use crate::dynamic_authorization::Sender;
+use crate::dynamic_authorization::carrier::Carrier;
 use crate::engine::{Context, Role};
 use crate::follow::Followers;
 use crate::guard::{Guard, GuardOptions};
@@ -32,6 +34,7 @@ use crate::port::{
     AccountingStore, AuthLogStore, ChangeFeed, Clock, DeviceStore, GuardBoard, LimitStore,
     PortError, Registry, SessionBoard, Spool,
 };
+use crate::relay::{Relay, RelayOptions};
 use crate::session_table::SessionTable;
 use crate::socket::{self, BindError, Listener};
 use crate::spooling::{SpoolState, Spooling};
@@ -66,6 +69,8 @@ pub struct NodeOptions {
     /// How the rows of FreeRADIUS' tables are obeyed.
     pub rows: Mode,
     pub guard: GuardOptions,
+    /// Where local tools hand in requests for routers.
+    pub relay: Option<RelayOptions>,
 }
 
 /// What the node works with outside of itself.
@@ -90,6 +95,8 @@ pub enum StartError {
     Load(#[source] PortError),
     #[error("the packet threads could not be started")]
     Thread(#[source] io::Error),
+    #[error("no port could be opened to speak with routers")]
+    Carrier(#[source] io::Error),
 }
 
 /// A task that must run as long as the node.
@@ -115,6 +122,10 @@ pub struct Tasks {
     pub limits: Restartable,
     /// Binds new devices. Never ends.
     pub claims: Restartable,
+    /// Speaks with routers about open sessions. Never ends.
+    pub carrier: Restartable,
+    /// Hears local tools. Never ends.
+    pub relay: Option<Restartable>,
 }
 
 /// A running node.
@@ -127,6 +138,10 @@ pub struct Node {
     pub limits: Arc<LimitTable>,
     pub metrics: Arc<Metrics>,
     pub spool: Arc<SpoolState>,
+    /// Where routers are asked to end or change sessions.
+    pub sender: Sender,
+    /// Where local tools are heard; absent also while the address cannot be had.
+    pub relay: Option<SocketAddr>,
     stop: Arc<AtomicBool>,
     outlets: Vec<Outlet>,
     threads: Vec<JoinHandle<()>>,
@@ -293,6 +308,13 @@ where
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
         let metrics = Arc::clone(&context.metrics);
         let claimer = Claimer::new(Arc::clone(&registry), queue, metrics);
+        let (sender, carrier) = open_sender(&context, &auth, &clock)?;
+        let relay = options.relay.as_ref().map(|options| {
+            let (board, sender) = (Arc::clone(&registry), sender.clone());
+            let metrics = Arc::clone(&context.metrics);
+            Relay::open(options, board, sender, Arc::clone(&clock), metrics)
+        });
+        let relay_address = relay.as_ref().and_then(Relay::local_address);
         let follower = Follower {
             context: context.clone(),
             registry,
@@ -312,6 +334,8 @@ where
             beside,
             limits: restartable(keeper, |keeper| Box::pin(keeper.run())),
             claims: restartable(claimer, |claimer| Box::pin(claimer.run())),
+            carrier: restartable(carrier, |carrier| Box::pin(carrier.run())),
+            relay: relay.map(|relay| restartable(relay, |relay| Box::pin(relay.run()))),
         };
         let node = Node {
             auth,
@@ -321,12 +345,25 @@ where
             limits: context.limits,
             metrics: context.metrics,
             spool,
+            sender,
+            relay: relay_address,
             stop,
             outlets,
             threads,
         };
         Ok((node, tasks))
     }
+}
+
+/// Opens the way to the routers.
+fn open_sender(
+    context: &Context,
+    listeners: &[SocketAddr],
+    clock: &Arc<dyn Clock>,
+) -> Result<(Sender, Carrier), StartError> {
+    let directory = Arc::clone(&context.directory);
+    let metrics = Arc::clone(&context.metrics);
+    Sender::open(listeners, directory, Arc::clone(clock), metrics).map_err(StartError::Carrier)
 }
 
 /// Keeps what a task works with, so that another one goes on with it after a panic.

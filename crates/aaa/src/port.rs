@@ -14,8 +14,9 @@ use domain::limit::{LimitNews, Meter};
 use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
-use domain::session::{LiveSession, SessionOutcome};
+use domain::session::{LiveSession, Session, SessionOutcome};
 use domain::session_command::NewCommand;
+use domain::session_match::SessionMatch;
 use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
 use domain::tenant::TenantPolicy;
@@ -144,6 +145,12 @@ pub trait SessionBoard: Send + Sync + 'static {
         &self,
         keys: &[SessionKey],
     ) -> impl Future<Output = Result<Vec<LiveSession>, PortError>> + Send;
+    /// The open sessions of all tenants of which all of it holds, at most `limit`.
+    fn session_match(
+        &self,
+        wanted: &SessionMatch,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Session>, PortError>> + Send;
     /// Begins to read news, if that has not begun: what is loaded afterwards misses nothing.
     fn session_news_open(&self) -> impl Future<Output = Result<(), PortError>> + Send;
     /// Waits for news of other nodes. Dropping the future loses nothing.

@@ -72,7 +72,7 @@ impl Harness {
     ) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .enable_time()
+            .enable_all()
             .build();
         let runtime = runtime.map_err(StartError::Thread)?;
         let registry = Arc::new(fixture());
@@ -95,6 +95,7 @@ impl Harness {
             reject_delay: Duration::ZERO,
             rows: rows::row::Mode::Strict,
             guard: GuardOptions::OFF,
+            relay: None,
         };
         let ports = Ports {
             registry: Arc::clone(&registry),

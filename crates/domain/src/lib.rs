@@ -24,6 +24,8 @@ pub mod row_nas;
 pub mod secret;
 pub mod session;
 pub mod session_command;
+pub mod session_identity;
+pub mod session_match;
 pub mod session_news;
 pub mod session_policy;
 pub mod subscriber;

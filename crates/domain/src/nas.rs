@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{NasGroupId, NasId, TenantId};
 use crate::name::Name;
 use crate::secret::Secret;
+use crate::session_identity::IdentityTemplate;
 
 /// A registered NAS. It is found by the source address of its packets, never by an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct NasSettings {
     pub coa_port: u16,
     pub mac_authentication: MacAuthentication,
     pub sharing: NasSharing,
+    /// How it is told which session is meant; the usual way of its vendor when absent.
+    pub coa_identity: Option<IdentityTemplate>,
 }
 
 impl Default for NasSettings {
@@ -60,6 +63,7 @@ impl Default for NasSettings {
             coa_port: 3_799,
             mac_authentication: MacAuthentication::Off,
             sharing: NasSharing::Own,
+            coa_identity: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The other side of the wire: a NAS with one subscriber's life, probes, load, and a reconnect storm.
 
 pub mod auth;
+pub mod concentrator;
 mod cpu;
 pub mod credentials;
 pub mod echo;

@@ -17,6 +17,7 @@ use rand::rngs::StdRng;
 use serde::Serialize;
 
 use crate::auth::microseconds;
+use crate::concentrator::Cause;
 use crate::credentials::Credentials;
 use crate::exchange::{Exchange, SCHEDULE_INTERACTIVE};
 use crate::fault::Faults;
@@ -327,6 +328,7 @@ impl<'o> Life<'o> {
             user_name: &self.user_name,
             event,
             totals,
+            cause: Cause::UserRequest.number(),
             classes: &self.classes,
             at: self.now(),
             signing: options.signing,

@@ -16,7 +16,6 @@ use crate::reply::ReplyFault;
 use crate::router::{Router, Service, Session};
 
 const ACCT_AUTHENTIC_RADIUS: u32 = 1;
-const TERMINATE_CAUSE_USER_REQUEST: u32 = 1;
 
 /// Octets that one typical packet carries; turns octet counters into packet counters.
 const OCTETS_PER_PACKET: u64 = 1_000;
@@ -75,6 +74,8 @@ pub(crate) struct Record<'a> {
     pub(crate) user_name: &'a str,
     pub(crate) event: Event,
     pub(crate) totals: Totals,
+    /// Acct-Terminate-Cause of a Stop.
+    pub(crate) cause: u32,
     /// Class values of the Access-Accept, which go into every record (RFC 2865 §5.25).
     pub(crate) classes: &'a [Vec<u8>],
     pub(crate) at: Option<Timestamp>,
@@ -221,7 +222,7 @@ pub(crate) fn write_record(
         write_totals(&mut writer, record.totals)?;
     }
     if record.event == Event::Stop {
-        writer.push_integer(kind::ACCT_TERMINATE_CAUSE, TERMINATE_CAUSE_USER_REQUEST)?;
+        writer.push_integer(kind::ACCT_TERMINATE_CAUSE, record.cause)?;
     }
     finish_accounting(writer, record.router, record.at, record.secret)
 }

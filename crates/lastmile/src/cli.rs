@@ -39,6 +39,7 @@ mod nas;
 mod nas_group;
 mod plan;
 mod realm;
+mod relay;
 mod retention;
 mod rows;
 mod serve;
@@ -144,6 +145,9 @@ enum Command {
     /// Who is online, and who was
     #[command(subcommand)]
     Session(session::SessionCommand),
+    /// Requests of local tools to end or change sessions
+    #[command(subcommand)]
+    Relay(relay::RelayCommand),
     /// How much a user moved, by hour or day
     Usage(usage::UsageArgs),
     /// What was decided, and why
@@ -273,6 +277,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Usage(args) => usage::run(&mut context, args).await,
         Command::Log(command) => log::run(&mut context, command).await,
         Command::Guard(command) => guard::run(&mut context, command).await,
+        Command::Relay(command) => relay::run(&mut context, &command),
         Command::Retention(command) => retention::run(&mut context, command).await,
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,
         Command::Doctor(args) => doctor::run(&mut context, args).await,

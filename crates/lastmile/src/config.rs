@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aaa::guard::GuardOptions;
+use ipnet::IpNet;
 use rows::row::Mode;
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ pub use source::Environment;
 use source::{Candidate, Layers};
 pub use value::ValueError;
 use value::parse_one;
+
+use crate::relay_secret;
 
 /// Everything that is configurable, parsed.
 #[derive(Clone, Debug)]
@@ -55,9 +58,12 @@ pub struct RadiusConfig {
     pub acct: Vec<SocketAddr>,
     /// How many workers, each with its own sockets.
     pub workers: usize,
-    /// Where local tools hand in CoA and Disconnect requests for the routers. The key is read and
-    /// checked; nothing listens there yet.
-    pub relay: SocketAddr,
+    /// Where local tools hand in CoA and Disconnect requests for the routers; `None` is nowhere.
+    pub relay: Option<SocketAddr>,
+    /// Whose requests are read there.
+    pub relay_clients: Vec<IpNet>,
+    /// What they sign with.
+    pub relay_secret_file: PathBuf,
     /// How long an Access-Reject is held back, to slow down guessing.
     pub reject_delay: Duration,
 }
@@ -209,13 +215,15 @@ pub enum ConfigError {
 }
 
 /// Every key with its default; an empty default is computed.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 21] = [
     ("data_dir", "./data"),
     ("database.url", "sqlite:"),
     ("radius.auth", "0.0.0.0:1812"),
     ("radius.acct", "0.0.0.0:1813"),
     ("radius.workers", ""),
     ("radius.relay", "127.0.0.1:3799"),
+    ("radius.relay_clients", "127.0.0.0/8,::1"),
+    ("radius.relay_secret_file", ""),
     ("radius.reject_delay_ms", "500"),
     ("aaa.rows", "strict"),
     ("aaa.guard.user_failures", "10"),
@@ -327,6 +335,11 @@ impl Reader {
     fn read(mut self, environment: &Environment) -> Result<(Config, Vec<Setting>), ConfigError> {
         let data_dir = self.parse("data_dir", value::parse_directory)?;
         self.fill("radius.workers", value::workers_default().to_string());
+        let secret_file = data_dir.join(relay_secret::FILE);
+        self.fill(
+            "radius.relay_secret_file",
+            secret_file.display().to_string(),
+        );
         let config = Config {
             data_dir,
             database_url: self.parse("database.url", DatabaseUrl::parse)?,
@@ -334,7 +347,10 @@ impl Reader {
                 auth: self.parse("radius.auth", value::parse_addresses)?,
                 acct: self.parse("radius.acct", value::parse_addresses)?,
                 workers: self.parse("radius.workers", value::parse_workers)?,
-                relay: self.parse("radius.relay", parse_one::<SocketAddr>)?,
+                relay: self.parse("radius.relay", value::parse_relay)?,
+                relay_clients: self.parse("radius.relay_clients", value::parse_clients)?,
+                relay_secret_file: self
+                    .parse("radius.relay_secret_file", value::parse_directory)?,
                 reject_delay: self.parse("radius.reject_delay_ms", value::parse_reject_delay)?,
             },
             rows: self.parse("aaa.rows", value::parse_mode)?,

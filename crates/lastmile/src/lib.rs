@@ -7,6 +7,7 @@ pub mod exit;
 pub mod late_store;
 mod output;
 mod priority;
+pub mod relay_secret;
 mod retention;
 pub mod serve;
 pub mod supervisor;

@@ -19,8 +19,9 @@ use domain::limit::{LimitNews, Meter};
 use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
-use domain::session::LiveSession;
+use domain::session::{LiveSession, Session};
 use domain::session_command::NewCommand;
+use domain::session_match::SessionMatch;
 use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
 use domain::tenant::TenantPolicy;
@@ -35,6 +36,7 @@ use tokio::sync::Mutex;
 
 use crate::late_store::LateStore;
 
+pub(crate) mod routers;
 pub(crate) mod rows;
 pub mod snapshot;
 
@@ -193,6 +195,15 @@ impl SessionBoard for NodeStore {
     async fn session_many(&self, keys: &[SessionKey]) -> Result<Vec<LiveSession>, PortError> {
         let found = self.open()?.session_open_many(keys).await;
         found.map_err(|error| fail("reading sessions", error))
+    }
+
+    async fn session_match(
+        &self,
+        wanted: &SessionMatch,
+        limit: u32,
+    ) -> Result<Vec<Session>, PortError> {
+        let found = self.open()?.session_open_matching(wanted, limit).await;
+        found.map_err(|error| fail("looking for open sessions", error))
     }
 
     async fn session_news_open(&self) -> Result<(), PortError> {

@@ -8,6 +8,7 @@ pub mod code;
 pub mod data_type;
 pub mod dictionary;
 mod digest;
+pub mod dynamic_authorization;
 pub mod packet;
 pub mod password;
 pub mod secret;

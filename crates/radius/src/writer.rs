@@ -143,6 +143,16 @@ impl<'b> PacketWriter<'b> {
             .try_for_each(|chunk| self.push(kind, chunk))
     }
 
+    /// Appends attributes that are encoded already.
+    pub fn push_encoded(&mut self, attributes: &[u8]) -> Result<(), WriteError> {
+        let Some(kind) = attributes.first() else {
+            return Ok(());
+        };
+        self.check_room(*kind, attributes.len())?;
+        self.buffer.extend_from_slice(attributes);
+        Ok(())
+    }
+
     /// Reserves the Message-Authenticator, which the `finish_*` functions compute (RFC 3579 §3.2).
     ///
     /// Call it before any other `push_*` function: first in the packet is where it protects best (CVE-2024-3596).

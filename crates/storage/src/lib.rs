@@ -35,6 +35,7 @@ pub mod rows;
 mod seal;
 pub mod session;
 pub mod session_command;
+pub mod session_match;
 pub mod session_news;
 pub mod snapshot;
 pub mod spool;

@@ -26,10 +26,11 @@ mod m0009_rows;
 mod m0010_live_sessions;
 mod m0011_limits;
 mod m0012_access;
+mod m0016_coa_identity;
 mod m0017_session_commands;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -42,6 +43,7 @@ const MIGRATIONS: [Migration; 13] = [
     m0010_live_sessions::MIGRATION,
     m0011_limits::MIGRATION,
     m0012_access::MIGRATION,
+    m0016_coa_identity::MIGRATION,
     m0017_session_commands::MIGRATION,
 ];
 

@@ -7,6 +7,7 @@ use domain::nas::{
     MacAuthentication, MessageAuthenticatorPolicy, Nas, NasSettings, NasSharing, OctetView, Vendor,
 };
 use domain::secret::Secret;
+use domain::session_identity::IdentityTemplate;
 use domain::time::Timestamp;
 use ipnet::IpNet;
 use sea_orm::{ActiveModelTrait, ActiveValue, DbErr, EntityTrait};
@@ -60,6 +61,8 @@ pub struct NasPatch {
     pub coa_port: Option<u16>,
     pub mac_authentication: Option<MacAuthentication>,
     pub sharing: Option<NasSharing>,
+    /// `Some(None)` goes back to the usual way of the vendor.
+    pub coa_identity: Option<Option<IdentityTemplate>>,
 }
 
 /// A router as lists show it: without its secret.
@@ -211,6 +214,7 @@ fn new_row(nas: &Nas, keys: &KeyRing, now: Timestamp) -> ActiveModel {
         coa_port: settings.coa_port.into(),
         mac_authentication: settings.mac_authentication.as_str().into(),
         sharing: settings.sharing.as_str().into(),
+        coa_identity: settings.coa_identity.as_ref().map(ToString::to_string),
         created_at: now.as_micros(),
         updated_at: now.as_micros(),
     }
@@ -251,6 +255,9 @@ fn patched_row(model: Model, patch: NasPatch, keys: &KeyRing, now: Timestamp) ->
     if let Some(sharing) = patch.sharing {
         row.sharing = ActiveValue::Set(sharing.as_str().into());
     }
+    if let Some(identity) = patch.coa_identity {
+        row.coa_identity = ActiveValue::Set(identity.as_ref().map(ToString::to_string));
+    }
     row.updated_at = ActiveValue::Set(now.as_micros());
     row
 }
@@ -277,6 +284,10 @@ fn settings(model: &Model) -> Result<NasSettings, StoreError> {
         coa_port: u16::try_from(model.coa_port).map_err(|_| row.corrupt("coa_port"))?,
         mac_authentication: row.parse("mac_authentication", &model.mac_authentication)?,
         sharing: row.parse("sharing", &model.sharing)?,
+        coa_identity: match &model.coa_identity {
+            Some(text) => Some(row.parse("coa_identity", text)?),
+            None => None,
+        },
     })
 }
 

@@ -34,7 +34,7 @@ impl Query {
     }
 
     /// Adds a condition with one `?` for each value.
-    pub(crate) fn and<const COUNT: usize>(&mut self, condition: &str, values: [Value; COUNT]) {
+    pub(crate) fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
         self.sql.push_str(if self.has_condition {
             " AND "
         } else {
@@ -44,7 +44,14 @@ impl Query {
         self.push(condition, values);
     }
 
-    fn push<const COUNT: usize>(&mut self, text: &str, values: [Value; COUNT]) {
+    /// Adds the condition that a column has one of these values, of which there is at least one.
+    pub(crate) fn and_any(&mut self, column: &str, values: impl Iterator<Item = Value>) {
+        let values: Vec<_> = values.collect();
+        let marks = vec!["?"; values.len()].join(", ");
+        self.and(&format!("{column} IN ({marks})"), values);
+    }
+
+    fn push(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
         let mut number = self.values.len();
         for letter in text.chars() {
             if letter == '?' {

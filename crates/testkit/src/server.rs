@@ -46,6 +46,8 @@ pub struct Server {
     pub auth: SocketAddr,
     /// Where it answers Accounting-Requests.
     pub acct: SocketAddr,
+    /// Where it hears local tools; `None` when it does not.
+    pub relay: Option<SocketAddr>,
     /// Where it serves HTTP; `None` when it could not be had.
     pub http: Option<SocketAddr>,
     /// How long it took from the start to being ready.
@@ -194,6 +196,7 @@ impl Program {
             acct: ready
                 .find("radius.acct")
                 .expect("the ready line names the port"),
+            relay: ready.find("radius.relay"),
             http: ready.find("http.listen"),
             ready_after: begun.elapsed(),
             child,

@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 
 use arrayvec::ArrayString;
 use domain::access::Grants;
+use domain::limit::VolumeLeft;
 use domain::rate_limit::RateLimit;
 use radius::attribute::{mikrotik, vendor};
 use radius::writer::{PacketWriter, WriteError};
@@ -20,7 +21,7 @@ const BOTH: [u8; 2] = [mikrotik::TOTAL_LIMIT, mikrotik::TOTAL_LIMIT_GIGAWORDS];
 
 pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Result<(), WriteError> {
     if let Some(rate) = grants.rate {
-        writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))?;
+        push_rate(writer, rate)?;
     }
     if let Some(list) = grants.address_list() {
         writer.push_vendor_text(vendor::MIKROTIK, mikrotik::ADDRESS_LIST, list)?;
@@ -28,10 +29,21 @@ pub(super) fn write(writer: &mut PacketWriter<'_>, grants: &Grants<'_>) -> Resul
     // The manual lists it among the attributes of the hotspot.
     wispr::push_redirect(writer, grants)?;
     let left = grants.volume_left;
-    // The router receives what the subscriber sends.
-    push_volume(writer, RECEIVED, left.upload)?;
-    push_volume(writer, SENT, left.download)?;
+    push_directions(writer, left)?;
     push_volume(writer, BOTH, left.traffic)
+}
+
+pub(super) fn push_rate(writer: &mut PacketWriter<'_>, rate: &RateLimit) -> Result<(), WriteError> {
+    writer.push_vendor_text(vendor::MIKROTIK, mikrotik::RATE_LIMIT, &show(rate))
+}
+
+/// The bytes that are left for each direction. The router receives what the subscriber sends.
+pub(super) fn push_directions(
+    writer: &mut PacketWriter<'_>,
+    left: VolumeLeft,
+) -> Result<(), WriteError> {
+    push_volume(writer, RECEIVED, left.upload)?;
+    push_volume(writer, SENT, left.download)
 }
 
 /// Pushes a number of bytes as its low and its high 32 bits. A low part of 0 would mean that there

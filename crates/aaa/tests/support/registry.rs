@@ -14,7 +14,8 @@ use domain::mac::Mac;
 use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
-use domain::session::LiveSession;
+use domain::session::{LiveSession, Session};
+use domain::session_match::SessionMatch;
 use domain::session_news::SessionNews;
 use domain::session_policy::SessionTerms;
 use domain::subscriber::binding::Bindings;
@@ -146,6 +147,21 @@ impl SessionBoard for MemoryRegistry {
         let mut all = copy_of(&self.sessions);
         all.retain(|live| keys.contains(&live.session.key));
         Ok(all)
+    }
+
+    async fn session_match(
+        &self,
+        wanted: &SessionMatch,
+        limit: u32,
+    ) -> Result<Vec<Session>, PortError> {
+        let all = copy_of(&self.sessions).into_iter().map(|live| live.session);
+        let names = wanted.usernames();
+        let found = all.filter(|session| {
+            let id = wanted.acct_session_id.as_ref();
+            let is_named = names.is_empty() || names.contains(&session.username.as_str().into());
+            is_named && id.is_none_or(|id| *id == session.place.acct_session_id)
+        });
+        Ok(found.take(limit as usize).collect())
     }
 
     async fn session_news_open(&self) -> Result<(), PortError> {

@@ -74,6 +74,9 @@ impl CommandState {
         Self::Failed,
     ];
 
+    /// Those in which a command may stay.
+    pub const FINAL: [Self; 3] = [Self::Acknowledged, Self::Confirmed, Self::Failed];
+
     /// A stable name, which is stored.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use radius::writer::WriteError;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
+use crate::concentrator::Cause;
 use crate::load::ledger::Ledger;
 use crate::load::lives::Lives;
 use crate::load::mix::Kind;
@@ -111,6 +112,7 @@ impl<'o> Mixed<'o> {
             user_name,
             event,
             totals: life.totals,
+            cause: Cause::UserRequest.number(),
             classes: &[],
             at: None,
             signing: self.options.signing,

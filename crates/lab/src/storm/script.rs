@@ -11,6 +11,7 @@ use radius::writer::WriteError;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 
+use crate::concentrator::Cause;
 use crate::load::ledger::Ledger;
 use crate::load::life::Life;
 use crate::load::mix::Kind;
@@ -252,6 +253,7 @@ impl Script for Returning<'_> {
             user_name: user.user_name(),
             event: life.event,
             totals: life.totals,
+            cause: Cause::UserRequest.number(),
             classes,
             at: None,
             signing,

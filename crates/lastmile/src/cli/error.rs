@@ -14,6 +14,7 @@ use super::value::{PasswordError, ReadSecretError};
 use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::exit::{ExitStatus, is_denied};
+use crate::relay_secret::RelaySecretError;
 use crate::serve::ServeError;
 
 /// Why a command failed.
@@ -37,6 +38,8 @@ pub(crate) enum CliError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    RelaySecret(#[from] RelaySecretError),
     #[error(transparent)]
     Import(#[from] ImportFailure),
     #[error("{option}")]

@@ -1,5 +1,6 @@
 //! `lastmile lab`: a simulated router, load, and a reconnect storm.
 
+mod router;
 mod storm;
 pub(crate) mod users;
 
@@ -39,6 +40,12 @@ pub(crate) enum LabCommand {
   lastmile lab nas --user ana --password -
   lastmile lab nas --user ana --password - --method chap --interims 10 --loss 5% --output json")]
     Nas(Box<NasArgs>),
+    /// Hold sessions in real time, obey what was granted, and Disconnect and CoA requests as told
+    #[command(after_help = "Examples:
+  lastmile lab router --user ana --password - --coa 127.0.0.1:3798
+  lastmile lab router --users subscribers.csv --sessions 1000 --download 100000 --seconds 60
+  lastmile lab router --users subscribers.csv --conduct refuse=503 --output json")]
+    Router(Box<router::RouterArgs>),
     /// Send requests as fast as they are answered or at a rate, verify every reply, and measure
     #[command(after_help = "Examples:
   lastmile lab load --users subscribers.csv --mix pap --seconds 10
@@ -235,6 +242,7 @@ struct Target {
 pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<(), CliError> {
     match command {
         LabCommand::Nas(args) => nas(context, *args).await,
+        LabCommand::Router(args) => router::run(context, *args).await,
         LabCommand::Load(args) => load(context, *args).await,
         LabCommand::Storm(args) => storm::run(context, *args).await,
         LabCommand::Echo(args) => echo(context, &args).await,

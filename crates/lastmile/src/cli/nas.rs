@@ -9,6 +9,7 @@ use domain::nas::{
     Vendor, parse_source, show_source,
 };
 use domain::secret::Secret;
+use domain::session_identity::IdentityTemplate;
 use domain::time::Timestamp;
 use ipnet::IpNet;
 use rand::RngExt as _;
@@ -58,6 +59,7 @@ pub(crate) enum NasCommand {
     #[command(after_help = "Examples:
   lastmile nas set pop-1 --message-authenticator auto
   lastmile nas set pop-1 --secret -          # read the new secret from standard input
+  lastmile nas set pop-1 --coa-identity 'User-Name,Framed-IP-Address;Acct-Session-Id'
   lastmile nas set pop-1 --clear-identifier --dry-run")]
     Set(Box<SetArgs>),
     /// Remove a router; its packets are not answered any more
@@ -95,6 +97,10 @@ pub(crate) struct AddArgs {
     /// UDP port of its CoA server
     #[arg(long, value_name = "PORT", default_value_t = 3_799, value_parser = clap::value_parser!(u16).range(1..))]
     coa_port: u16,
+    /// How it is told which session is meant [default: the usual way of its vendor]: attributes
+    /// with ',' between them, sets of them with ';', tried in order
+    #[arg(long, value_name = "ATTRIBUTES")]
+    coa_identity: Option<IdentityTemplate>,
     /// Which attributes it understands: mikrotik, cisco, wispr, generic
     #[arg(long, value_name = "VENDOR", default_value_t = Vendor::Mikrotik)]
     vendor: Vendor,
@@ -135,6 +141,13 @@ pub(crate) struct SetArgs {
     /// UDP port of its CoA server
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     coa_port: Option<u16>,
+    /// How it is told which session is meant: attributes with ',' between them, sets of them with
+    /// ';', tried in order
+    #[arg(long, value_name = "ATTRIBUTES")]
+    coa_identity: Option<IdentityTemplate>,
+    /// Tell it in the usual way of its vendor
+    #[arg(long, conflicts_with = "coa_identity")]
+    clear_coa_identity: bool,
     /// Which attributes it understands: mikrotik, cisco, wispr, generic
     #[arg(long, value_name = "VENDOR")]
     vendor: Option<Vendor>,
@@ -175,6 +188,7 @@ struct NasRecord {
     coa_port: u16,
     mac_authentication: MacAuthentication,
     sharing: NasSharing,
+    coa_identity: Option<IdentityTemplate>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -207,6 +221,7 @@ impl Record for NasRecord {
         "coa_port",
         "mac_authentication",
         "sharing",
+        "coa_identity",
         "created_at",
         "updated_at",
         "id",
@@ -232,6 +247,7 @@ impl Record for NewNasRecord {
         "coa_port",
         "mac_authentication",
         "sharing",
+        "coa_identity",
         "created_at",
         "updated_at",
         "id",
@@ -275,6 +291,7 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
         coa_port: args.coa_port,
         mac_authentication: args.mac_authentication,
         sharing: args.sharing,
+        coa_identity: args.coa_identity,
     };
     let deed = Deed {
         what: format!("NAS {}", args.name),
@@ -346,6 +363,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         coa_port: args.coa_port,
         mac_authentication: args.mac_authentication,
         sharing: args.sharing,
+        coa_identity: value::replacement(args.coa_identity, args.clear_coa_identity),
     };
     let store = args.dry_run.store(&context.app).await?;
     let before = store.nas_find(TENANT, &args.name).await?;
@@ -441,6 +459,7 @@ fn record_of(name: &str, address: IpNet, settings: &NasSettings) -> NasRecord {
         coa_port: settings.coa_port,
         mac_authentication: settings.mac_authentication,
         sharing: settings.sharing,
+        coa_identity: settings.coa_identity.clone(),
         created_at: None,
         updated_at: None,
         id: None,

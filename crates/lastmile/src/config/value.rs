@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::nas::{SourceError, parse_source};
+use ipnet::IpNet;
 use rows::row::Mode;
 use tracing_subscriber::filter::Targets;
 
 use super::{LogFormat, Role};
 
 const ADDRESSES_MAX: usize = 16;
+const CLIENTS_MAX: usize = 64;
 const WORKERS_MAX: usize = 256;
 /// More failed attempts than this are no limit.
 const FAILURES_MAX: u64 = 1_000_000;
@@ -33,6 +36,21 @@ pub enum ValueError {
     Address {
         /// The text.
         raw: String,
+    },
+    /// Neither an address with a port nor off.
+    #[error("'{raw}' is not an address with a port: write 127.0.0.1:3799, or off")]
+    Relay {
+        /// The text.
+        raw: String,
+    },
+    /// Not who may use the relay.
+    #[error(transparent)]
+    Client(#[from] SourceError),
+    /// None, or too many of them.
+    #[error("{count} addresses or prefixes: write 1 to {CLIENTS_MAX}, separated by commas")]
+    ClientCount {
+        /// How many there are.
+        count: usize,
     },
     /// None, or too many addresses.
     #[error("{count} addresses: write 1 to {ADDRESSES_MAX}, separated by commas")]
@@ -144,6 +162,30 @@ pub(super) fn parse_addresses(raw: &str) -> Result<Vec<SocketAddr>, ValueError> 
         }
     }
     Ok(addresses)
+}
+
+/// Where tools are heard, or nowhere.
+pub(super) fn parse_relay(raw: &str) -> Result<Option<SocketAddr>, ValueError> {
+    if raw.trim() == "off" {
+        return Ok(None);
+    }
+    let address = raw.trim().parse();
+    address.map(Some).map_err(|_| ValueError::Relay {
+        raw: raw.to_owned(),
+    })
+}
+
+/// Whose requests are read there.
+pub(super) fn parse_clients(raw: &str) -> Result<Vec<IpNet>, ValueError> {
+    let clients = words(raw)
+        .map(parse_source)
+        .collect::<Result<Vec<_>, _>>()?;
+    if clients.is_empty() || CLIENTS_MAX < clients.len() {
+        return Err(ValueError::ClientCount {
+            count: clients.len(),
+        });
+    }
+    Ok(clients)
 }
 
 /// How rows are obeyed.

@@ -23,6 +23,9 @@ const CHANGE_RETENTION_SECONDS: i64 = 24 * 3_600;
 /// Older than any spool that may still be drained.
 const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 
+/// For how long it is shown what was asked of routers, and what became of it.
+const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
+
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
 
@@ -59,6 +62,7 @@ pub(super) async fn run(house: House) {
             );
             continue;
         }
+        house.forget_commands().await;
         for history in History::ALL {
             house.sweep(history).await;
         }
@@ -101,6 +105,17 @@ impl House {
             Err(problem) => warn!(
                 error = &problem as &dyn Error,
                 "The list of sessions that have to end could not be pruned"
+            ),
+        }
+    }
+
+    async fn forget_commands(&self) {
+        let before = (self.clock)().plus_seconds(-COMMAND_RETENTION_SECONDS);
+        match self.store.session_command_prune(before).await {
+            Ok(count) => debug!(count, "Pruned what was asked of routers"),
+            Err(problem) => warn!(
+                error = &problem as &dyn Error,
+                "What was asked of routers long ago could not be pruned"
             ),
         }
     }

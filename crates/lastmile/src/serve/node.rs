@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use aaa::node::{Node, NodeOptions, Ports, Tasks};
+use aaa::relay::RelayOptions;
 use aaa::snapshot::SnapshotKeeper;
 use domain::time::Timestamp;
 use storage::spool::{Spool, SpoolLimits};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::ServeError;
 use super::offline::{self, Snapshot};
@@ -14,6 +15,7 @@ use crate::app::{App, Beginning, StartError};
 use crate::config::Role;
 use crate::exit::ErrorChain;
 use crate::late_store::LateStore;
+use crate::relay_secret;
 use crate::supervisor::Supervisor;
 use crate::wiring::snapshot::{NodeSnapshot, SnapshotRegistry};
 use crate::wiring::{self, NodeClock, NodeFeed, NodeSpool, NodeStore};
@@ -71,6 +73,7 @@ pub(super) async fn start(
         reject_delay: radius.reject_delay,
         rows: app.config.rows,
         guard: app.config.guard,
+        relay: relay_options(app),
     };
     let store = footing.store;
     let spool = open_spool(app).await?;
@@ -107,6 +110,8 @@ pub(super) async fn start(
         beside,
         limits,
         claims,
+        carrier,
+        relay,
     } = tasks;
     supervisor.start_essential("journal", journal);
     supervisor.start_essential_restarting("spool", drain);
@@ -117,8 +122,32 @@ pub(super) async fn start(
     }
     supervisor.start_restarting("limits", limits);
     supervisor.start_restarting("devices", claims);
+    supervisor.start_restarting("routers", carrier);
+    if let Some(relay) = relay {
+        supervisor.start_restarting("relay", relay);
+    }
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
+}
+
+/// How local tools are heard. AAA goes on without them when there is no secret to share.
+fn relay_options(app: &App) -> Option<RelayOptions> {
+    let radius = &app.config.radius;
+    let address = radius.relay?;
+    match relay_secret::find_or_create(&radius.relay_secret_file) {
+        Ok(secret) => Some(RelayOptions {
+            address,
+            clients: radius.relay_clients.clone(),
+            secret,
+        }),
+        Err(problem) => {
+            error!(
+                error = &problem as &dyn std::error::Error,
+                "Local tools are not heard until the server is started again"
+            );
+            None
+        }
+    }
 }
 
 async fn start_online(

@@ -10,6 +10,7 @@ mod crashes;
 mod devices;
 mod disk_full;
 mod duplicates;
+mod dynamic_authorization;
 mod guarding;
 mod hashes;
 mod limits;

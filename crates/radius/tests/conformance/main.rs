@@ -1,6 +1,7 @@
 //! What the RFCs show and demand, checked through the public interface only.
 
 mod allocations;
+mod dynamic_authorization;
 mod exchanges;
 mod octets;
 mod passwords;

@@ -19,6 +19,7 @@ pub(crate) struct Model {
     pub coa_port: i64,
     pub mac_authentication: String,
     pub sharing: String,
+    pub coa_identity: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::session_match::SessionMatch;
 use domain::time::Timestamp;
 
 use super::*;
@@ -29,6 +30,25 @@ async fn place() -> Place {
     Place {
         _directory: directory,
         store: Store::open(options).await.unwrap(),
+    }
+}
+
+/// Whoever asks about one user or one session does not read all that are open.
+#[tokio::test]
+async fn a_name_or_a_session_id_is_matched_by_its_index() {
+    let place = place().await;
+    let name = SessionMatch {
+        username: Some("02:00:5e:00:00:07".into()),
+        ..SessionMatch::default()
+    };
+    let id = SessionMatch {
+        acct_session_id: Some("81000007".into()),
+        ..SessionMatch::default()
+    };
+    for (wanted, index) in [(name, "username"), (id, "acct_session_id")] {
+        let steps = place.plan(place.store.match_query(&wanted, 65)).await;
+        let search = format!("SEARCH s USING INDEX session_open_by_{index}");
+        assert!(steps.iter().any(|step| step.contains(&search)), "{steps:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 //! A domain type may change without making snapshots unreadable: what is changed here needs
 //! another version in the head.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -67,6 +68,7 @@ pub(super) struct NasEntry<'a> {
     groups: Vec<[u8; 16]>,
     has_mac_authentication: bool,
     is_shared: bool,
+    coa_identity: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -206,6 +208,7 @@ impl<'a> From<&'a Nas> for Entry<'a> {
             coa_port,
             mac_authentication,
             sharing,
+            coa_identity,
         } = settings;
         Self::Nas(NasEntry {
             id: *id.as_bytes(),
@@ -227,6 +230,9 @@ impl<'a> From<&'a Nas> for Entry<'a> {
                 nas::NasSharing::Shared => true,
                 nas::NasSharing::Own => false,
             },
+            coa_identity: coa_identity
+                .as_ref()
+                .map(|template| template.to_string().into()),
         })
     }
 }
@@ -390,6 +396,10 @@ impl NasEntry<'_> {
                     nas::NasSharing::Shared
                 } else {
                     nas::NasSharing::Own
+                },
+                coa_identity: match self.coa_identity {
+                    Some(text) => Some(text.parse().map_err(|_| Unreadable)?),
+                    None => None,
                 },
             },
             groups: access::groups(self.groups),

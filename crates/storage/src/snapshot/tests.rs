@@ -70,6 +70,7 @@ fn nas() -> Nas {
             coa_port: 1_700,
             mac_authentication: MacAuthentication::On,
             sharing: NasSharing::Shared,
+            coa_identity: "User-Name,Acct-Session-Id;Acct-Session-Id".parse().ok(),
         },
         groups: vec![Id::from_bytes([8; 16]), Id::from_bytes([9; 16])],
     }

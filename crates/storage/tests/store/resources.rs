@@ -81,6 +81,7 @@ async fn nas_patch_changes_what_it_names_and_nothing_else(database: Database) {
         message_authenticator: Some(MessageAuthenticatorPolicy::Off),
         mac_authentication: Some(MacAuthentication::On),
         coa_port: Some(1_700),
+        coa_identity: Some("Acct-Session-Id".parse().ok()),
         ..NasPatch::default()
     };
     let changed = store.nas_update(TENANT, &nas.name, patch).await.unwrap();
@@ -88,10 +89,24 @@ async fn nas_patch_changes_what_it_names_and_nothing_else(database: Database) {
     assert_eq!(changed.settings.identifier, None);
     assert_eq!(changed.settings.octet_view, OctetView::Client);
     assert_eq!(changed.settings.mac_authentication, MacAuthentication::On);
+    let identity = changed.settings.coa_identity.as_ref();
+    assert_eq!(
+        identity.map(ToString::to_string).as_deref(),
+        Some("Acct-Session-Id")
+    );
     let stored = &store.directory_nas_all().await.unwrap()[0];
     assert_eq!(stored.secret.expose(), b"another");
     assert_eq!(stored.settings, changed.settings);
     assert_eq!(stored.source.to_string(), "2001:db8::/48");
+    let patch = NasPatch {
+        coa_identity: Some(None),
+        ..NasPatch::default()
+    };
+    let changed = store
+        .nas_update(TENANT, &name("Pop-2"), patch)
+        .await
+        .unwrap();
+    assert_eq!(changed.settings.coa_identity, None);
 }
 
 #[track_caller]

@@ -5,6 +5,7 @@ use domain::accounting::{
 };
 use domain::id::NasId;
 use domain::session::SessionState;
+use domain::session_match::SessionMatch;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 use storage::page::Page;
@@ -19,6 +20,7 @@ testkit::test_on_both_databases!(
     sessions_are_filtered,
     pages_have_every_session_once,
     a_session_is_found_by_either_id,
+    open_sessions_are_matched_by_what_routers_say,
 );
 
 const START: Timestamp = TestClock::START;
@@ -179,4 +181,106 @@ async fn a_session_is_found_by_either_id(database: Database) {
     for absent in ["", "8100", "\0", "01900000-0000-7000-8000-000000000000"] {
         assert_eq!(store.session_find(TENANT, absent).await.unwrap(), None);
     }
+}
+
+/// Sessions 5 (ana) and 6 (eva) are open.
+async fn open_sessions_are_matched_by_what_routers_say(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let check = async |wanted: SessionMatch, expected: &[&str]| {
+        let found = store.session_open_matching(&wanted, 65).await.unwrap();
+        let ids = found
+            .iter()
+            .map(|session| session.place.acct_session_id.as_str());
+        assert_eq!(ids.collect::<Vec<_>>(), expected, "{wanted:?}");
+    };
+    let none = SessionMatch::default();
+    let both = ["81000005", "81000006"];
+    let username = Some("ana".into());
+    check(
+        SessionMatch {
+            username,
+            ..none.clone()
+        },
+        &both[..1],
+    )
+    .await;
+    let acct_session_id = Some("81000006".into());
+    check(
+        SessionMatch {
+            acct_session_id,
+            ..none.clone()
+        },
+        &both[1..],
+    )
+    .await;
+    // One that has ended.
+    let acct_session_id = Some("81000003".into());
+    check(
+        SessionMatch {
+            acct_session_id,
+            ..none.clone()
+        },
+        &[],
+    )
+    .await;
+    let framed_ipv4 = Some([100, 64, 0, 5].into());
+    check(
+        SessionMatch {
+            framed_ipv4,
+            ..none.clone()
+        },
+        &both[..1],
+    )
+    .await;
+    for notation in ["AA:BB:CC:DD:EE:0F", "aabb.ccdd.ee0f", "aabbccddee0f"] {
+        let calling_station = Some(notation.into());
+        check(
+            SessionMatch {
+                calling_station,
+                ..none.clone()
+            },
+            &both,
+        )
+        .await;
+    }
+    let framed_ipv6_prefix = "2001:db8:1::/64".parse().ok();
+    let (called_station, nas_port) = (Some("pop-1".into()), Some("2147483649".into()));
+    let attached = SessionMatch {
+        framed_ipv6_prefix,
+        called_station,
+        nas_port,
+        ..none.clone()
+    };
+    check(attached.clone(), &both).await;
+    // All of it must hold.
+    let username = Some("eva".into());
+    check(
+        SessionMatch {
+            username,
+            ..attached.clone()
+        },
+        &both[1..],
+    )
+    .await;
+    let username = Some("ian".into());
+    check(
+        SessionMatch {
+            username,
+            ..attached
+        },
+        &[],
+    )
+    .await;
+    let calling_station = Some("no such".into());
+    check(
+        SessionMatch {
+            calling_station,
+            ..none.clone()
+        },
+        &[],
+    )
+    .await;
+    let first = store.session_open_matching(&none, 1).await.unwrap();
+    assert_eq!(first.len(), 1, "there is a limit");
 }

@@ -18,6 +18,10 @@ pub enum Kind {
     Accounting,
     /// Status-Server.
     Status,
+    /// Disconnect-Request.
+    Disconnect,
+    /// CoA-Request.
+    Coa,
 }
 
 impl Kind {
@@ -26,6 +30,8 @@ impl Kind {
             Self::Access => "auth",
             Self::Accounting => "acct",
             Self::Status => "status",
+            Self::Disconnect => "disconnect",
+            Self::Coa => "coa",
         }
     }
 }
