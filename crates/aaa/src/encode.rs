@@ -105,6 +105,7 @@ mod tests {
     use domain::limit::VolumeLeft;
     use domain::plan::PoolName;
     use domain::rate_limit::RateLimit;
+    use domain::terms::Term;
     use radius::avp;
     use radius::code::Code;
     use radius::dictionary::Dictionary;
@@ -239,6 +240,55 @@ mod tests {
                 "Mikrotik-Total-Limit-Gigawords = 4294967295",
             ],
         );
+    }
+
+    #[track_caller]
+    fn check_change(vendor: Vendor, grants: &Grants<'_>, term: Term, expected: &[&str]) {
+        let mut buffer = Vec::new();
+        let mut writer = PacketWriter::new(&mut buffer, Code::CoaRequest, 1);
+        change::write(&mut writer, vendor, grants, term).expect("it fits");
+        writer.finish_accounting_request(b"secret");
+        let packet = Packet::parse(&buffer).expect("we wrote it");
+        let dictionary = Dictionary::builtin();
+        let actual: Vec<_> = avp::decode(&dictionary, packet.attributes(), None)
+            .iter()
+            .map(|avp| avp.show(&dictionary).to_string())
+            .collect();
+        assert_eq!(actual, expected, "{vendor} {term:?}");
+    }
+
+    #[test]
+    fn a_change_has_what_the_vendor_can_change() {
+        let rate: RateLimit = "25M/50M".parse().expect("a valid rate");
+        let pool: PoolName = "pppoe".parse().expect("a valid pool");
+        let grants = Grants {
+            session_timeout_seconds: Some(3_600),
+            idle_timeout_seconds: Some(600),
+            volume_left: VolumeLeft {
+                traffic: NonZeroU64::new(9),
+                upload: NonZeroU64::new(7),
+                download: None,
+            },
+            ..grants(Some(&rate), Some(&pool))
+        };
+        let mikrotik = Vendor::Mikrotik;
+        let speed = "Mikrotik-Rate-Limit = \"25M/50M\"";
+        check_change(mikrotik, &grants, Term::Rate, &[speed]);
+        let timeouts = ["Session-Timeout = 3600", "Idle-Timeout = 600"];
+        let limits = [timeouts[0], timeouts[1], "Mikrotik-Recv-Limit = 7"];
+        check_change(mikrotik, &grants, Term::Limits, &limits);
+        let speeds = [
+            "WISPr-Bandwidth-Max-Up = 25000000",
+            "WISPr-Bandwidth-Max-Down = 50000000",
+        ];
+        check_change(Vendor::Wispr, &grants, Term::Rate, &speeds);
+        for vendor in [Vendor::Cisco, Vendor::Generic] {
+            check_change(vendor, &grants, Term::Rate, &[]);
+            check_change(vendor, &grants, Term::Limits, &timeouts);
+        }
+        for term in [Term::Address, Term::Redirect, Term::Other, Term::Filter] {
+            check_change(mikrotik, &grants, term, &[]);
+        }
     }
 
     #[test]

@@ -13,22 +13,6 @@ use radius::writer::{PacketWriter, WriteError};
 
 use super::{mikrotik, wispr};
 
-/// Whether the vendor has attributes that change this of an open session to what is granted now.
-///
-/// What is granted no more cannot be taken back: there is no attribute for "no limit" or "no
-/// filter".
-pub fn is_possible(vendor: Vendor, grants: &Grants<'_>, term: Term) -> bool {
-    match term {
-        Term::Rate => has_rate(vendor) && grants.rate.is_some(),
-        Term::Limits => grants.session_timeout_seconds.is_some(),
-        Term::Filter => match vendor {
-            Vendor::Mikrotik => false,
-            Vendor::Cisco | Vendor::Wispr | Vendor::Generic => grants.address_list().is_some(),
-        },
-        Term::Address | Term::Redirect | Term::Other => false,
-    }
-}
-
 /// Whether a router of this vendor can be told another speed.
 pub const fn has_rate(vendor: Vendor) -> bool {
     match vendor {
@@ -38,7 +22,8 @@ pub const fn has_rate(vendor: Vendor) -> bool {
     }
 }
 
-/// Writes a term as it is granted now, where [`is_possible`] says so.
+/// Writes a term as it is granted now; nothing for what cannot be changed, and for what is not
+/// granted any more: there is no attribute for "no limit" or "no filter".
 ///
 /// Session-Timeout is what is left from now on: a router that counts from the beginning of the
 /// session ends it too early, and never too late.

@@ -159,3 +159,6 @@ fn is_hidden(attribute: Attribute<'_>, dictionary: &Dictionary) -> bool {
         None => is_encrypted(dictionary.find_by_oid(&Oid::standard(u32::from(attribute.kind)))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -297,7 +297,9 @@ impl Machine {
         if let Some(name) = reply.find(kind::USER_NAME).and_then(text) {
             name.clone_into(&mut subscriber.user_name);
         }
-        if let Some(address) = reply.find(kind::FRAMED_IP_ADDRESS).and_then(ipv4) {
+        // What is 224.0.0.0 or above leaves the address to the router (RFC 2865 §5.8).
+        let address = reply.find(kind::FRAMED_IP_ADDRESS).and_then(ipv4);
+        if let Some(address) = address.filter(|address| address.octets()[0] < 224) {
             subscriber.session.address = address;
         }
         let granted = reply.find(kind::ACCT_INTERIM_INTERVAL).and_then(integer);
@@ -405,7 +407,12 @@ impl Machine {
             && *known == authenticator
         {
             lock(&self.shared.commands).repeated += 1;
-            drop(self.coa.send_to(reply, from));
+            let is_held_back = |(_, to, late): &(Duration, SocketAddr, Vec<u8>)| {
+                *to == from && late == reply
+            };
+            if !self.late.iter().any(is_held_back) {
+                drop(self.coa.send_to(reply, from));
+            }
             return;
         }
         let conduct = self.conduct();
@@ -428,11 +435,17 @@ impl Machine {
         if ANSWERS_MAX <= self.answers.len() {
             self.answers.clear();
         }
-        if let Conduct::Late(after) = conduct {
-            self.late.push((self.now() + after, from, reply));
-            return;
+        match conduct {
+            Conduct::Late(after) => {
+                let at = self.now() + after;
+                self.late.push((at, from, reply.clone()));
+            }
+            Conduct::Obey
+            | Conduct::Refuse(_)
+            | Conduct::Silent
+            | Conduct::Agree
+            | Conduct::Away(_) => drop(self.coa.send_to(&reply, from)),
         }
-        drop(self.coa.send_to(&reply, from));
         self.answers.insert(key, (authenticator, reply));
     }
 
