@@ -85,6 +85,11 @@ impl Watch {
         Ok(Some(events))
     }
 
+    /// How many are open.
+    pub fn open_count(&self) -> usize {
+        self.known.len()
+    }
+
     /// Those that are open, the fastest first.
     pub fn fastest(&self) -> Vec<&SessionRow> {
         let speed = |session: &SessionRow| {

@@ -407,9 +407,8 @@ impl Machine {
             && *known == authenticator
         {
             lock(&self.shared.commands).repeated += 1;
-            let is_held_back = |(_, to, late): &(Duration, SocketAddr, Vec<u8>)| {
-                *to == from && late == reply
-            };
+            let is_held_back =
+                |(_, to, late): &(Duration, SocketAddr, Vec<u8>)| *to == from && late == reply;
             if !self.late.iter().any(is_held_back) {
                 drop(self.coa.send_to(reply, from));
             }

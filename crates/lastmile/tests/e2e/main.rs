@@ -26,6 +26,7 @@ mod rough_line;
 mod rows;
 mod scale;
 mod secrets;
+mod session_commands;
 mod signing;
 mod site;
 mod starting;

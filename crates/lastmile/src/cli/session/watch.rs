@@ -109,10 +109,16 @@ pub(super) async fn run(context: &mut Context, args: WatchArgs) -> Result<(), Cl
     let is_screen = !is_for_programs && io::stdout().is_terminal();
     let mut watch = Watch::default();
     let mut shown = VecDeque::with_capacity(EVENTS_SHOWN);
+    let mut is_first = true;
     loop {
         let Some(events) = watch.look(&store, TENANT, &filter).await? else {
             return Err(CliError::TooManyWatched { most: WATCHED_MAX });
         };
+        if is_first && !is_screen {
+            let count = watch.open_count();
+            context.note(format_args!("Watching {count} open sessions"));
+        }
+        is_first = false;
         let at = context.app.now();
         if is_for_programs {
             write_events(context, at, &events)?;
