@@ -7,6 +7,7 @@ mod machine;
 mod port;
 mod session;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -281,6 +282,51 @@ impl Drop for Concentrator {
     fn drop(&mut self) {
         // Whoever wants to know how it went calls `stop`.
         drop(self.end());
+    }
+}
+
+impl fmt::Display for ConcentratorReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for session in &self.sessions {
+            writeln!(formatter, "{session}")?;
+        }
+        let Commands {
+            disconnected,
+            changed,
+            refused,
+            repeated,
+            ignored,
+        } = self.commands;
+        writeln!(
+            formatter,
+            "accepted {}, rejected {}, online {}",
+            self.accepted, self.rejected, self.online
+        )?;
+        write!(
+            formatter,
+            "disconnected {disconnected}, changed {changed}; requests refused {refused}, repeated {repeated}, ignored {ignored}"
+        )
+    }
+}
+
+impl fmt::Display for SessionView {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}: ", self.session_id, self.user_name)?;
+        match self.state {
+            State::LoggingIn => formatter.write_str("logging in")?,
+            State::Rejected => formatter.write_str("rejected")?,
+            State::Unanswered => formatter.write_str("not answered")?,
+            State::Online => formatter.write_str("online")?,
+            State::Ended(cause) => {
+                let milliseconds = self.lasted_ms;
+                write!(formatter, "ended after {milliseconds} ms, cause {cause}")?;
+            }
+        }
+        if let Some(rate) = &self.rate {
+            write!(formatter, ", {rate}")?;
+        }
+        let (input, output) = (self.input_octets, self.output_octets);
+        write!(formatter, ", {input} octets up, {output} down")
     }
 }
 

@@ -223,7 +223,7 @@ fn record(number: u32, nas: NasId, at: Timestamp, event: SessionEvent) -> Accoun
         key: SessionKey(key),
         auth: None,
         subscriber: None,
-        username: format!("user-{number}"),
+        username: format!("user-{number}").into(),
         at,
         total: UsageAmount::default(),
         terminate_cause: match event {
@@ -274,7 +274,6 @@ async fn ten_thousand_sessions_end_politely_within_a_minute(database: Database) 
         .await
         .unwrap();
     let took = begun.elapsed();
-    println!("10,000 sessions ended in {took:?}");
     assert!(took < PATIENCE, "{took:?}");
     let expected = Tally {
         confirmed: 10_000,
