@@ -36,6 +36,7 @@ pub mod concerns;
 pub mod keeper;
 pub(crate) mod notices;
 mod online;
+mod telling;
 
 /// What is known of rights, to be compared with sessions.
 #[derive(Clone, Debug)]

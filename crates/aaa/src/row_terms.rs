@@ -25,7 +25,7 @@ pub(crate) fn mark(access: &Access) -> TermsMark {
 
 /// `None` for what is no concern of a session that is open: what is only for the books, and what is
 /// said once.
-fn term_of(place: Place) -> Option<Term> {
+pub(crate) fn term_of(place: Place) -> Option<Term> {
     match place {
         Place::Standard(kind) => of_standard(kind),
         Place::Vendor { vendor, kind } => Some(of_vendor(vendor, kind)),

@@ -3,14 +3,27 @@
 //! One command is about one session, which is known by its own id: a later session that reuses its
 //! Acct-Session-Id is never meant.
 
+use std::fmt;
+
 use compact_str::CompactString;
 
 use crate::access::RejectReason;
 use crate::accounting::SessionKey;
 use crate::id::{NasId, SessionCommandId, SessionId, SubscriberId, TenantId};
 use crate::rate_limit::RateLimit;
-use crate::terms::Term;
+use crate::terms::{Term, TermsMark};
 use crate::time::Timestamp;
+
+pub mod ladder;
+pub mod precedence;
+mod text;
+pub mod verdict;
+
+/// For how long a router that is away is waited for.
+const PATIENCE_SECONDS: i64 = 24 * 3_600;
+
+/// A speed that an operator wants now is not wanted tomorrow.
+const RATE_PATIENCE_SECONDS: i64 = 3_600;
 
 /// A command as it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +43,7 @@ pub struct SessionCommand {
     pub expires_at: Timestamp,
 }
 
-/// A command before it has been taken in.
+/// A command before it is taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCommand {
     pub session: SessionId,
@@ -119,4 +132,67 @@ pub enum NotAsked {
     CannotChange,
     /// Nothing is known of the session that would mean it alone.
     Ambiguous,
+}
+
+/// What a router said, and whether there is another way to ask it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterReply {
+    pub answer: RouterAnswer,
+    /// It was asked with the last of the sets of attributes that may name the session.
+    pub is_last_set: bool,
+    /// The terms that are in force now, when the router agreed to a change of them.
+    pub terms: Option<TermsMark>,
+}
+
+impl Wish {
+    /// For how many seconds the command is good.
+    pub const fn patience_seconds(&self) -> i64 {
+        match self {
+            Self::End(_) | Self::Apply => PATIENCE_SECONDS,
+            Self::SetRate(_) => RATE_PATIENCE_SECONDS,
+        }
+    }
+}
+
+impl NakCause {
+    /// The number of the Error-Cause, if the router gave one.
+    pub const fn error_cause(self) -> Option<u32> {
+        match self {
+            Self::SessionNotFound => Some(503),
+            Self::ResourcesUnavailable => Some(506),
+            Self::Attributes(cause) | Self::Other(cause) => Some(cause),
+            Self::Missing => None,
+        }
+    }
+}
+
+/// Why, as an operator reads it.
+impl fmt::Display for EndReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kicked => formatter.write_str("an operator ends it"),
+            Self::Replaced => formatter.write_str("a later session took its place"),
+            Self::Refused(reason) => reason.fmt(formatter),
+            Self::TermsChanged(term) => write!(
+                formatter,
+                "terms that only a new session can have changed: {}",
+                term.as_str()
+            ),
+            Self::CredentialChanged => formatter.write_str("the password was changed"),
+            Self::DeviceForgotten => formatter.write_str("the device was forgotten"),
+            Self::UserRemoved => formatter.write_str("the user was removed"),
+            Self::NasRemoved => formatter.write_str("the router was removed"),
+        }
+    }
+}
+
+/// What is wanted, as an operator reads it.
+impl fmt::Display for Wish {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::End(reason) => write!(formatter, "end it: {reason}"),
+            Self::Apply => formatter.write_str("apply the terms that are due"),
+            Self::SetRate(rate) => write!(formatter, "set its rate to {rate}"),
+        }
+    }
 }

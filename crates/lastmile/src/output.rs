@@ -61,6 +61,10 @@ impl Output {
         self.format != OutputFormat::Table
     }
 
+    pub(crate) const fn format(&self) -> OutputFormat {
+        self.format
+    }
+
     /// Writes one record with all its fields.
     pub(crate) fn show<R: Record>(&mut self, record: &R) -> io::Result<()> {
         match self.format {

@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aaa::dynamic_authorization::Sender;
 use aaa::node::Node;
+use services::worker::Worker;
+use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
 use storage::spool::SpoolError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
@@ -21,6 +24,7 @@ use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring::routers::NodeRouters;
 
 mod health;
 mod housekeeping;
@@ -90,7 +94,12 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         false => None,
     };
     let view = node.as_ref().map(|(node, _)| node);
-    let removed = match app.config.roles.contains(&Role::Worker) {
+    let is_worker = app.config.roles.contains(&Role::Worker);
+    // Who speaks with routers is the node.
+    let worker = view
+        .filter(|_| is_worker)
+        .map(|node| start_worker(app, &store, node.sender.clone(), &mut supervisor));
+    let removed = match is_worker {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
@@ -100,6 +109,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         supervisor.restarts(),
         view,
         removed,
+        worker,
     );
     let http_address = start_http(app, health, &mut supervisor).await;
     say_ready(app, &place, view, http_address);
@@ -132,6 +142,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     // SQLite folds its journal into the file when the last connection goes.
     let close = async {
         supervisor.shutdown().await;
+        release_jobs(&store).await;
         store.close().await;
     };
     if tokio::time::timeout(CLOSE_PATIENCE, close).await.is_err() {
@@ -160,6 +171,46 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
         }
     });
     removed
+}
+
+/// Starts to carry out session commands, as soon as there is a store, and gives what it counts.
+fn start_worker(
+    app: &App,
+    store: &LateStore,
+    sender: Sender,
+    supervisor: &mut Supervisor,
+) -> Arc<WorkerCounts> {
+    let counts = Arc::new(WorkerCounts::default());
+    let routers = Arc::new(NodeRouters::new(sender));
+    let (store, clock, counted) = (store.clone(), Arc::clone(&app.clock), Arc::clone(&counts));
+    supervisor.start_restarting("session commands", move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        let (routers, counts) = (Arc::clone(&routers), Arc::clone(&counted));
+        async move {
+            let worker = Worker {
+                store: store.wait().await.clone(),
+                routers,
+                clock,
+                counts,
+            };
+            worker.run().await
+        }
+    });
+    counts
+}
+
+/// Lets go what was under way, so that whoever comes next need not wait for it.
+async fn release_jobs(store: &LateStore) {
+    let Some(store) = store.find() else {
+        return;
+    };
+    match store.job_release().await {
+        Ok(count) => debug!(count, "Let go of what was under way at routers"),
+        Err(problem) => warn!(
+            error = &problem as &dyn std::error::Error,
+            "What was under way at routers is taken up again in a minute"
+        ),
+    }
 }
 
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use ::rows::row::{GroupRows, UserRows};
 use aaa::port::{
-    AccountingStore, AuthLogStore, ChangeFeed, Clock, Committed, DeviceStore, GuardBoard,
-    LimitQuestion, LimitRow, LimitStore, Named, Parcel, PortError, Registry, SessionBoard, Spool,
-    Stored,
+    AccountingStore, AuthLogStore, ChangeFeed, Clock, CommandDesk, Committed, DeviceStore,
+    GuardBoard, LimitQuestion, LimitRow, LimitStore, Named, Parcel, PortError, Registry,
+    SessionBoard, Spool, Stored,
 };
 use domain::access::Claim;
 use domain::accounting::{AccountingRecord, Origin, SessionKey};
@@ -20,6 +20,7 @@ use domain::mac::Mac;
 use domain::nas::Nas;
 use domain::plan::Plan;
 use domain::session::{LiveSession, Session};
+use domain::session_command::NewCommand;
 use domain::session_match::SessionMatch;
 use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
@@ -27,6 +28,7 @@ use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
+use storage::session_command::Asked;
 use storage::session_news::SessionNewsFeed;
 use storage::spool::SpoolError;
 use storage::store::Store;
@@ -34,6 +36,7 @@ use tokio::sync::Mutex;
 
 use crate::late_store::LateStore;
 
+pub(crate) mod routers;
 pub(crate) mod rows;
 pub mod snapshot;
 
@@ -238,6 +241,15 @@ impl SessionBoard for NodeStore {
     async fn announce(&self, news: &[SessionNews]) -> Result<(), PortError> {
         let done = self.open()?.session_news_append(news).await;
         done.map_err(|error| fail("storing news of sessions", error))
+    }
+}
+
+impl CommandDesk for NodeStore {
+    async fn ask(&self, commands: &[NewCommand]) -> Result<usize, PortError> {
+        let asked = self.open()?.session_command_ask(commands).await;
+        let asked = asked.map_err(|error| fail("storing what is to be asked of routers", error))?;
+        let is_new = |asked: &&Asked| matches!(asked, Asked::Now(_));
+        Ok(asked.iter().filter(is_new).count())
     }
 }
 

@@ -54,15 +54,41 @@ impl Insert<'_> {
             self.table,
             self.columns.join(", ")
         );
-        for row in 0..rows {
-            sql.push_str(if row == 0 { "(" } else { ", (" });
-            push_placeholders(&mut sql, dialect, row * width, width);
-            sql.push(')');
-        }
+        push_rows(&mut sql, dialect, rows, width);
         sql.push(' ');
         sql.push_str(self.on_conflict);
         sql
     }
+}
+
+/// Changes many rows, each in a way of its own: runs `WITH n (columns) AS (VALUES …) tail`, whose
+/// rows are those that are given, chunk by chunk, and says how many rows were changed.
+pub(crate) async fn execute_with<C: ConnectionTrait, const WIDTH: usize>(
+    connection: &C,
+    columns: [&str; WIDTH],
+    rows: impl IntoIterator<Item = [Value; WIDTH]>,
+    tail: &str,
+) -> Result<u64, DbErr> {
+    let dialect = Dialect::of(connection);
+    let values: Vec<Value> = rows.into_iter().flatten().collect();
+    let chunk_max = (PARAMETERS_MAX / WIDTH).min(CHUNK_MAX);
+    let mut left = values.len() / WIDTH;
+    let mut values = values.into_iter();
+    let mut changed = 0;
+    while 0 < left {
+        let rows = chunk_len(left, chunk_max);
+        let mut sql = format!("WITH n ({}) AS (VALUES ", columns.join(", "));
+        push_rows(&mut sql, dialect, rows, WIDTH);
+        sql.push_str(") ");
+        sql.push_str(tail);
+        let chunk: Vec<Value> = values.by_ref().take(rows * WIDTH).collect();
+        let done = connection
+            .execute_raw(dialect.statement(sql, chunk))
+            .await?;
+        changed += done.rows_affected();
+        left -= rows;
+    }
+    Ok(changed)
 }
 
 /// Runs `head (?, ?, …) tail` for all keys, chunk by chunk, and collects the rows.
@@ -110,6 +136,14 @@ fn next_in(dialect: Dialect, head: &str, left: &mut &[Value], tail: &str) -> Sta
 fn chunk_len(left: usize, max: usize) -> usize {
     let most = left.min(max).max(1);
     1 << most.ilog2()
+}
+
+fn push_rows(sql: &mut String, dialect: Dialect, rows: usize, width: usize) {
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        push_placeholders(sql, dialect, row * width, width);
+        sql.push(')');
+    }
 }
 
 fn push_placeholders(sql: &mut String, dialect: Dialect, from: usize, count: usize) {

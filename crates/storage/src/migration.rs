@@ -29,11 +29,12 @@ mod m0012_access;
 mod m0013_explaining;
 mod m0015_top_ups;
 mod m0016_coa_identity;
+mod m0017_session_commands;
 mod m0018_terms;
 mod m0019_row_replace;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 17] = [
+const MIGRATIONS: [Migration; 18] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -49,6 +50,7 @@ const MIGRATIONS: [Migration; 17] = [
     m0013_explaining::MIGRATION,
     m0015_top_ups::MIGRATION,
     m0016_coa_identity::MIGRATION,
+    m0017_session_commands::MIGRATION,
     m0018_terms::MIGRATION,
     m0019_row_replace::MIGRATION,
 ];

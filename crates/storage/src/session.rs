@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
-use domain::id::{AuthId, NasId, SessionId, TenantId};
+use domain::id::{AuthId, NasId, PlanId, SessionId, TenantId};
 use domain::name::{Name, Username};
 use domain::plan::InterimInterval;
 use domain::session::{
@@ -19,7 +19,7 @@ use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::column::{MICROS_PER_DAY, Row, stored_text};
+use crate::column::{MICROS_PER_DAY, Row, loaded_count, stored_text};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::page::Page;
@@ -37,10 +37,13 @@ const WITH_NAS_NAME: &str = "LEFT JOIN nas_name n ON n.nas = s.nas";
 /// Which sessions to list; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
+    pub id: Option<SessionId>,
     /// Open, closed, or with `None` both.
     pub state: Option<SessionState>,
     pub username: Option<Username>,
     pub nas: Option<Name>,
+    /// Only sessions of subscribers who are on this plan now.
+    pub plan: Option<PlanId>,
     /// Only sessions that were still going on at this instant or later.
     pub since: Option<Timestamp>,
     /// Only sessions that at this instant nothing was heard of for too long, or that were closed
@@ -70,6 +73,9 @@ pub struct SessionRow {
     pub upload_bytes: u64,
     pub download_bytes: u64,
     pub session_seconds: u64,
+    /// Between the last two reports, in bit/s; of an open session that has reported twice.
+    pub upload_bps: Option<u64>,
+    pub download_bps: Option<u64>,
     pub terminate_cause: Option<TerminateCause>,
     pub framed_ipv4: Option<Ipv4Addr>,
     pub framed_ipv6_prefix: Option<Ipv6Net>,
@@ -116,6 +122,32 @@ impl Store {
             }
             is_same
         });
+        sessions.truncate(page.limit() as usize);
+        Ok(sessions)
+    }
+
+    /// Open sessions, newest first, with all that is known of them.
+    pub async fn session_open_list(
+        &self,
+        tenant: TenantId,
+        filter: &SessionFilter,
+        page: &Page<SessionId>,
+    ) -> Result<Vec<Session>, StoreError> {
+        let routers = match &filter.nas {
+            Some(name) => {
+                let found = self.nas_ids_named(tenant, name).await?;
+                found.into_iter().map(Some).collect()
+            }
+            None => vec![None],
+        };
+        let mut sessions = Vec::new();
+        for router in routers {
+            let query = self.list_query(SessionState::Open, tenant, filter, router, page);
+            for row in query.all(self.reader()).await? {
+                sessions.push(read_session(&Row::new(table(SessionState::Open), &row)?)?);
+            }
+        }
+        sessions.sort_by_key(|session| Reverse(session.id));
         sessions.truncate(page.limit() as usize);
         Ok(sessions)
     }
@@ -189,6 +221,15 @@ impl Store {
         }
         if let Some(username) = user {
             query.and("s.username = ?", [username.as_str().into()]);
+        }
+        if let Some(id) = filter.id {
+            query.and("s.id = ?", [id.as_uuid().into()]);
+        }
+        if let Some(plan) = filter.plan {
+            query.and(
+                "(SELECT u.plan FROM subscriber u WHERE u.id = s.subscriber) = ?",
+                [plan.as_uuid().into()],
+            );
         }
         if let (Some(since), SessionState::Closed) = (filter.since, state) {
             query.and("s.stopped_at >= ?", [since.as_micros().into()]);
@@ -351,6 +392,12 @@ fn read_row(state: SessionState, result: &QueryResult) -> Result<SessionRow, Sto
         SessionState::Open => (None, None),
         SessionState::Closed => (Some(row.time("stopped_at")?), read_cause(&row)?),
     };
+    let speed = |column| -> Result<Option<u64>, DbErr> {
+        match state {
+            SessionState::Open => Ok(row.raw::<Option<i64>>(column)?.map(loaded_count)),
+            SessionState::Closed => Ok(None),
+        }
+    };
     let place = session.place;
     Ok(SessionRow {
         id: session.id,
@@ -370,6 +417,8 @@ fn read_row(state: SessionState, result: &QueryResult) -> Result<SessionRow, Sto
         upload_bytes: session.total.upload_bytes,
         download_bytes: session.total.download_bytes,
         session_seconds: session.total.session_seconds,
+        upload_bps: speed("upload_bps")?,
+        download_bps: speed("download_bps")?,
         terminate_cause,
         framed_ipv4: place.framed_ipv4,
         framed_ipv6_prefix: place.framed_ipv6_prefix,

@@ -67,6 +67,7 @@ struct Inner {
     keys: KeyRing,
     ids: IdSource,
     wake: Arc<Notify>,
+    job_wake: Notify,
     turn: Arc<Mutex<()>>,
     /// Names this node among those that share the database.
     node: Uuid,
@@ -174,6 +175,7 @@ impl Store {
                 keys: options.keys,
                 ids,
                 wake: Arc::new(Notify::new()),
+                job_wake: Notify::new(),
                 turn: Arc::default(),
                 node: node.as_uuid(),
                 has_session_readers: AtomicBool::new(false),
@@ -266,6 +268,11 @@ impl Store {
 
     pub(crate) fn set_session_readers(&self, has_readers: bool) {
         self.inner.has_session_readers.store(has_readers, Relaxed);
+    }
+
+    /// Woken when this process has added jobs.
+    pub(crate) fn job_wake(&self) -> &Notify {
+        &self.inner.job_wake
     }
 
     /// Woken after every commit of this process that has changes.

@@ -67,6 +67,12 @@ const LAYERS: &[Layer] = &[
         never: &["axum", "clap"],
     },
     Layer {
+        package: "lastmile-services",
+        directory: "crates/services",
+        may_use: &["lastmile-domain", "lastmile-storage"],
+        never: &["axum", SQL[0], SQL[1], "mio", "socket2", "nix"],
+    },
+    Layer {
         package: "lastmile-lab",
         directory: "crates/lab",
         may_use: &["lastmile-domain", "lastmile-radius", "lastmile-udp"],
@@ -81,6 +87,7 @@ const LAYERS: &[Layer] = &[
             "lastmile-rows",
             "lastmile-aaa",
             "lastmile-storage",
+            "lastmile-services",
             "lastmile-lab",
         ],
         never: &SQL,

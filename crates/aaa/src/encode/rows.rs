@@ -3,13 +3,26 @@
 use std::num::NonZeroU64;
 
 use domain::nas::Vendor;
-use radius::attribute::{self, kind};
+use domain::terms::Term;
+use radius::attribute::{self, kind, mikrotik, vendor};
 use radius::avp::Keys;
 use radius::writer::{PacketWriter, WriteError};
 use rows::access::Access;
 use rows::attribute::Place;
 
 use super::volume::VolumePair;
+use crate::row_terms;
+
+const NOT_CHANGEABLE: [Place; 2] = [
+    Place::Vendor {
+        vendor: vendor::MIKROTIK,
+        kind: mikrotik::TOTAL_LIMIT,
+    },
+    Place::Vendor {
+        vendor: vendor::MIKROTIK,
+        kind: mikrotik::TOTAL_LIMIT_GIGAWORDS,
+    },
+];
 
 /// What rows and the limits in them reply.
 #[derive(Clone, Copy, Debug)]
@@ -46,12 +59,7 @@ impl RowReply<'_> {
             }
             let is_timeout = place == Place::Standard(kind::SESSION_TIMEOUT);
             match seconds_left.take_if(|_| is_timeout) {
-                Some(left) => {
-                    // Routers take 0 for no limit.
-                    let own = attribute::integer(attribute.value()).filter(|own| 0 < *own);
-                    let seconds = own.map_or(left, |own| own.min(left));
-                    writer.push_integer(kind::SESSION_TIMEOUT, seconds)?;
-                }
+                Some(left) => push_timeout(writer, attribute.value(), left)?,
                 None => attribute.write(writer, &keys)?,
             }
         }
@@ -60,6 +68,40 @@ impl RowReply<'_> {
         }
         match volume {
             Some((pair, left)) => pair.push(writer, Some(left)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes one term for a session that is open. Of RouterOS only what its manual lists as
+    /// changeable is sent, and Mikrotik-Total-Limit is not.
+    pub(crate) fn write_term(
+        &self,
+        writer: &mut PacketWriter<'_>,
+        term: Term,
+    ) -> Result<(), WriteError> {
+        // Nothing that can be changed is hidden.
+        let keys = Keys {
+            secret: &[],
+            request_authenticator: &[0; 16],
+            salt: 0,
+        };
+        let mut seconds_left = self.seconds_left.filter(|_| term == Term::Limits);
+        for attribute in self.access.into_iter().flat_map(Access::reply) {
+            let place = attribute.place;
+            let is_meant = row_terms::term_of(place) == Some(term)
+                && attribute.encryption.is_none()
+                && !NOT_CHANGEABLE.contains(&place);
+            if !is_meant {
+                continue;
+            }
+            let is_timeout = place == Place::Standard(kind::SESSION_TIMEOUT);
+            match seconds_left.take_if(|_| is_timeout) {
+                Some(left) => push_timeout(writer, attribute.value(), left)?,
+                None => attribute.write(writer, &keys)?,
+            }
+        }
+        match seconds_left {
+            Some(seconds) => writer.push_integer(kind::SESSION_TIMEOUT, seconds),
             None => Ok(()),
         }
     }
@@ -79,4 +121,11 @@ impl RowReply<'_> {
         let is_less = own.is_some_and(|own| 0 < own && own <= left.get());
         (!is_less).then_some((pair, left))
     }
+}
+
+/// Session-Timeout as rows say it, and at most what is left. Routers take 0 for no limit.
+fn push_timeout(writer: &mut PacketWriter<'_>, own: &[u8], left: u32) -> Result<(), WriteError> {
+    let own = attribute::integer(own).filter(|own| 0 < *own);
+    let seconds = own.map_or(left, |own| own.min(left));
+    writer.push_integer(kind::SESSION_TIMEOUT, seconds)
 }

@@ -88,6 +88,17 @@ pub(crate) enum CliError {
         name: String,
         remedy: &'static str,
     },
+    #[error("{failed} of {all} failed: `lastmile session commands` shows why")]
+    CommandsFailed { failed: usize, all: usize },
+    #[error("{under_way} of {all} not known after {seconds} s: {hint}")]
+    CommandsUnderWay {
+        under_way: usize,
+        all: usize,
+        seconds: u64,
+        hint: &'static str,
+    },
+    #[error("more than {most} sessions are open: watch some of them, by --nas, --user or --plan")]
+    TooManyWatched { most: usize },
     #[error("migrations pending: {count}; run `lastmile migrate`")]
     Pending { count: usize },
     #[error(

@@ -1,16 +1,21 @@
-//! `lastmile session`: who is online, and who was.
+//! `lastmile session`: who is online, and who was, and ending and changing that.
 
-use domain::id::{SessionId, TenantId};
+use domain::id::{PlanId, SessionId, TenantId};
 use domain::name::{Name, Username};
 use domain::session::SessionState;
 use domain::time::Timestamp;
 use storage::error::Resource;
 use storage::page::Page;
 use storage::session::{SessionFilter, SessionRow};
+use storage::store::Store;
 
 use super::context::{Context, ListSize};
 use super::error::CliError;
 use crate::output::Record;
+
+mod act;
+mod commands;
+mod watch;
 
 const TENANT: TenantId = TenantId::DEFAULT;
 
@@ -20,6 +25,7 @@ pub(crate) enum SessionCommand {
     #[command(after_help = "Examples:
   lastmile session list
   lastmile session list --state closed --user ana --output json
+  lastmile session list --plan home-50 --nas pop-1
   lastmile session list --state all --nas pop-1 --since 2026-11-01 --output csv
   lastmile session list --state closed --stale --since 2026-11-01")]
     List(ListArgs),
@@ -31,6 +37,35 @@ pub(crate) enum SessionCommand {
         /// Its id, or the Acct-Session-Id that the router gave it
         session: String,
     },
+    /// Follow who comes and goes, and how fast sessions are, until it is interrupted
+    #[command(after_help = "Examples:
+  lastmile session watch
+  lastmile session watch --nas pop-1 --every 5
+  lastmile session watch --user ana --output jsonl")]
+    Watch(watch::WatchArgs),
+    /// End open sessions: their routers are asked by Disconnect-Request
+    #[command(
+        after_help = "It returns when the session has ended, or when it is known that it does not, or after --wait.
+A router that is away is asked when it is back, for a day.
+
+Examples:
+  lastmile session kick ana
+  lastmile session kick ana --session 81a00001 --wait 30
+  lastmile session kick --all --nas pop-1 --plan home-50 --dry-run
+  lastmile session kick --all --nas pop-1 --yes"
+    )]
+    Kick(act::KickArgs),
+    /// Change the speed of open sessions, until they end or their terms change
+    #[command(after_help = "Examples:
+  lastmile session set-rate ana 10M/20M
+  lastmile session set-rate ana 512k --nas pop-1")]
+    SetRate(act::SetRateArgs),
+    /// List what was asked of routers about sessions, and what became of it, newest first
+    #[command(after_help = "Examples:
+  lastmile session commands
+  lastmile session commands --user ana
+  lastmile session commands --state failed --output json")]
+    Commands(commands::CommandsArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +79,9 @@ pub(crate) struct ListArgs {
     /// Only sessions on this router
     #[arg(long, value_name = "NAME")]
     nas: Option<Name>,
+    /// Only open sessions of subscribers on this plan
+    #[arg(long, value_name = "NAME")]
+    plan: Option<Name>,
     /// Only sessions that still went on at or after this time
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
@@ -77,6 +115,8 @@ impl Record for SessionRow {
         "upload_bytes",
         "download_bytes",
         "session_seconds",
+        "upload_bps",
+        "download_bps",
         "terminate_cause",
         "framed_ipv4",
         "framed_ipv6_prefix",
@@ -97,6 +137,8 @@ impl Record for SessionRow {
         "session_seconds",
         "upload_bytes",
         "download_bytes",
+        "upload_bps",
+        "download_bps",
         "terminate_cause",
     ];
 }
@@ -105,12 +147,24 @@ pub(crate) async fn run(context: &mut Context, command: SessionCommand) -> Resul
     match command {
         SessionCommand::List(args) => list(context, args).await,
         SessionCommand::Show { session } => show(context, &session).await,
+        SessionCommand::Watch(args) => watch::run(context, args).await,
+        SessionCommand::Kick(args) => act::kick(context, args).await,
+        SessionCommand::SetRate(args) => act::set_rate(context, args).await,
+        SessionCommand::Commands(args) => commands::run(context, args).await,
     }
 }
 
 async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
+    if args.plan.is_some() && !matches!(args.state, StateArg::Open) {
+        return Err(CliError::Usage {
+            option: "--plan",
+            reason: "only open sessions are found by their plan: leave --state out",
+        });
+    }
     let store = context.app.store_read().await?;
     let filter = SessionFilter {
+        id: None,
+        plan: find_plan(&store, args.plan.as_ref()).await?,
         state: match args.state {
             StateArg::Open => Some(SessionState::Open),
             StateArg::Closed => Some(SessionState::Closed),
@@ -125,6 +179,20 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
     context
         .list::<SessionRow, SessionRow, _>(args.size, "No session matches", |row| row.id, load)
         .await
+}
+
+/// The plan of this name, if one is meant.
+async fn find_plan(store: &Store, name: Option<&Name>) -> Result<Option<PlanId>, CliError> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let plan = store.plan_find(TENANT, name).await?;
+    let plan = plan.ok_or_else(|| CliError::NotFound {
+        what: Resource::Plan,
+        name: name.to_string(),
+        remedy: "`lastmile plan list` shows all plans",
+    })?;
+    Ok(Some(plan.id))
 }
 
 async fn show(context: &mut Context, session: &str) -> Result<(), CliError> {

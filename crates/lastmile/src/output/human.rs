@@ -15,7 +15,7 @@ pub(crate) fn title(field: &str) -> String {
 
 /// Whether a column holds quantities, which are aligned to the right.
 pub(crate) fn is_quantity(field: &str) -> bool {
-    ["_bytes", "_seconds", "packets", "_count"]
+    ["_bytes", "_seconds", "_bps", "packets", "_count"]
         .iter()
         .any(|unit| field.ends_with(unit))
 }
@@ -25,6 +25,7 @@ pub(crate) fn text(field: &str, value: &Value) -> String {
     let number = value.as_u64();
     match number {
         Some(bytes) if field.ends_with("_bytes") => show_bytes(bytes),
+        Some(bits) if field.ends_with("_bps") => show_rate(bits),
         Some(seconds) if field.ends_with("_seconds") => show_seconds(seconds),
         _ if field == "at" || field.ends_with("_at") => whole_second(value),
         _ => match value {
@@ -94,6 +95,16 @@ fn show_bytes(bytes: u64) -> String {
     }
 }
 
+/// A speed in bit/s with one digit behind the point, in the units of rate limits.
+pub(crate) fn show_rate(bits: u64) -> String {
+    for (factor, unit) in [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")] {
+        if factor <= bits {
+            return format!("{}.{}{unit}", bits / factor, bits % factor * 10 / factor);
+        }
+    }
+    bits.to_string()
+}
+
 pub(crate) fn show_seconds(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
@@ -129,6 +140,8 @@ mod tests {
         check("upload_bytes", &json!(1_536), "1.5 KiB");
         check("upload_bytes", &json!(5_368_709_120_u64), "5.0 GiB");
         check("upload_bytes", &json!(u64::MAX), "16383 PiB");
+        check("upload_bps", &json!(999), "999");
+        check("download_bps", &json!(1_990_000), "1.9M");
         check("session_seconds", &json!(0), "0s");
         check("session_seconds", &json!(61), "1m 1s");
         check("session_seconds", &json!(90_061), "1d 1h");

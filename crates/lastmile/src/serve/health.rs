@@ -9,6 +9,7 @@ use aaa::node::Node;
 use aaa::session_table::SessionTable;
 use aaa::spooling::SpoolState;
 use serde::Serialize;
+use services::worker::counts::WorkerCounts;
 
 use super::housekeeping::Removed;
 use super::http::Traffic;
@@ -28,6 +29,8 @@ pub(super) struct Health {
     pub(super) node: Option<NodeView>,
     /// What housekeeping removed; absent when another process keeps house.
     pub(super) removed: Option<Arc<Removed>>,
+    /// What came of session commands; absent when another process carries them out.
+    pub(super) worker: Option<Arc<WorkerCounts>>,
 }
 
 /// The program around the node.
@@ -102,6 +105,7 @@ impl Health {
         restarts: Restarts,
         node: Option<&Node>,
         removed: Option<Arc<Removed>>,
+        worker: Option<Arc<WorkerCounts>>,
     ) -> Self {
         Self {
             store,
@@ -117,6 +121,7 @@ impl Health {
                 spool: Arc::clone(&node.spool),
             }),
             removed,
+            worker,
         }
     }
 

@@ -25,6 +25,8 @@ const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 
 /// How long the last decisions about users are kept that the log has forgotten.
 const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
+/// For how long it is shown what was asked of routers, and what became of it.
+const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
 
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
@@ -62,6 +64,7 @@ pub(super) async fn run(house: House) {
             );
             continue;
         }
+        house.forget_commands().await;
         for history in History::ALL {
             house.sweep(history).await;
         }
@@ -116,6 +119,17 @@ impl House {
             Err(problem) => warn!(
                 error = &problem as &dyn Error,
                 "The last decisions of users could not be pruned"
+            ),
+        }
+    }
+
+    async fn forget_commands(&self) {
+        let before = (self.clock)().plus_seconds(-COMMAND_RETENTION_SECONDS);
+        match self.store.session_command_prune(before).await {
+            Ok(count) => debug!(count, "Pruned what was asked of routers"),
+            Err(problem) => warn!(
+                error = &problem as &dyn Error,
+                "What was asked of routers long ago could not be pruned"
             ),
         }
     }

@@ -171,7 +171,14 @@ async fn readyz(State(health): State<Health>) -> Response {
 
 async fn metrics_text(State(health): State<Health>) -> Response {
     let room = health.disk.room().await.ok();
-    match metrics::render(health.process, health.node, room, health.removed) {
+    let Health {
+        process,
+        node,
+        removed,
+        worker,
+        ..
+    } = health;
+    match metrics::render(process, node, room, removed, worker) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aaa::metrics::{Count, Drop};
+use domain::session_command::verdict::CommandState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -11,6 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use services::worker::counts::{Answer, WorkerCounts};
 use storage::retention::History;
 
 use super::health::{NodeView, ProcessView};
@@ -26,6 +28,7 @@ pub(super) fn render(
     node: Option<NodeView>,
     room: Option<Room>,
     removed: Option<Arc<Removed>>,
+    worker: Option<Arc<WorkerCounts>>,
 ) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("lastmile");
     let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -39,6 +42,9 @@ pub(super) fn render(
     }
     if let Some(removed) = removed {
         registry.register_collector(Box::new(RetentionCollector(removed)));
+    }
+    if let Some(worker) = worker {
+        registry.register_collector(Box::new(WorkerCollector(worker)));
     }
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -157,5 +163,46 @@ impl Collector for RetentionCollector {
         let failures = ConstCounter::new(self.0.failures());
         let metric = encoder.encode_descriptor("retention_failures", help, None, kind)?;
         failures.encode(metric)
+    }
+}
+
+#[derive(Debug)]
+struct WorkerCollector(Arc<WorkerCounts>);
+
+impl Collector for WorkerCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts = &self.0;
+        let zero = ConstCounter::new(0_u64);
+        let kind = zero.metric_type();
+        let help = "Questions to routers about open sessions";
+        let mut asked = encoder.encode_descriptor("session_command_questions", help, None, kind)?;
+        for answer in Answer::ALL {
+            let counter = ConstCounter::new(counts.answers(answer));
+            counter.encode(asked.encode_family(&[("answer", answer.as_str())])?)?;
+        }
+        let help = "Session commands that came to an end";
+        let mut settled =
+            encoder.encode_descriptor("session_commands_settled", help, None, kind)?;
+        for state in CommandState::FINAL {
+            let counter = ConstCounter::new(counts.settled(state));
+            counter.encode(settled.encode_family(&[("state", state.as_str())])?)?;
+        }
+        let others = [
+            (
+                "session_command_failures",
+                "Failed attempts to take or store session commands",
+                counts.failures(),
+            ),
+            (
+                "session_commands_buried",
+                "Session commands put aside because they cannot be read",
+                counts.buried(),
+            ),
+        ];
+        for (name, help, value) in others {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        Ok(())
     }
 }

@@ -155,6 +155,18 @@ fn what_is_not_there_is_told_with_where_to_look() {
             "there is no session '0123': `lastmile session list --state all` shows them",
         ),
         (
+            "session list --plan gold",
+            "there is no plan 'gold': `lastmile plan list` shows all plans",
+        ),
+        (
+            "session kick zoe",
+            "there is no session 'zoe': nobody of this name is online as asked for; `lastmile session list` shows who is",
+        ),
+        (
+            "session kick --session 0123",
+            "there is no session '0123': `lastmile session list` shows those that are open",
+        ),
+        (
             "usage zoe",
             "there is no subscriber 'zoe': `lastmile subscriber list --search TEXT` looks for one",
         ),

@@ -28,6 +28,7 @@ mod row_limits;
 mod rows;
 mod scale;
 mod secrets;
+mod session_commands;
 mod signing;
 mod site;
 mod starting;

@@ -91,7 +91,14 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
         delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
         calling_station = excluded.calling_station, called_station = excluded.called_station, \
         terms = excluded.terms, user_name = excluded.user_name), \
-    progressed AS (UPDATE session_open s SET started_at = n.started_at, \
+    progressed AS (UPDATE session_open s SET \
+        upload_bps = CASE WHEN s.updated_at < n.updated_at THEN \
+            LEAST((n.upload_bytes - s.upload_bytes) * 8e6::FLOAT8 \
+            / (n.updated_at - s.updated_at), 1e15)::BIGINT ELSE s.upload_bps END, \
+        download_bps = CASE WHEN s.updated_at < n.updated_at THEN \
+            LEAST((n.download_bytes - s.download_bytes) * 8e6::FLOAT8 \
+            / (n.updated_at - s.updated_at), 1e15)::BIGINT ELSE s.download_bps END, \
+        started_at = n.started_at, \
         updated_at = n.updated_at, upload_bytes = n.upload_bytes, \
         download_bytes = n.download_bytes, session_seconds = n.session_seconds \
         FROM unnest($22::UUID[], $23::BIGINT[], $24::BIGINT[], $25::BIGINT[], $26::BIGINT[], \

@@ -64,8 +64,15 @@ const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth,
     calling_station = excluded.calling_station, called_station = excluded.called_station, \
     terms = excluded.terms, user_name = excluded.user_name";
 
-const PROGRESS_OPEN: &str = "UPDATE session_open SET started_at = ?, updated_at = ?, \
-    upload_bytes = ?, download_bytes = ?, session_seconds = ? WHERE key = ?";
+/// The rates are those between the report before and this one, which may have come with others.
+const PROGRESS_OPEN: &str = "UPDATE session_open SET \
+    upload_bps = CASE WHEN updated_at < ?2 \
+        THEN CAST((?3 - upload_bytes) * 8e6 / (?2 - updated_at) AS INTEGER) ELSE upload_bps END, \
+    download_bps = CASE WHEN updated_at < ?2 \
+        THEN CAST((?4 - download_bytes) * 8e6 / (?2 - updated_at) AS INTEGER) \
+        ELSE download_bps END, \
+    started_at = ?1, updated_at = ?2, \
+    upload_bytes = ?3, download_bytes = ?4, session_seconds = ?5 WHERE key = ?6";
 
 const INSERT_CLOSED: &str = "INSERT INTO session_closed (id, key, tenant, nas, auth, subscriber, \
     username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \

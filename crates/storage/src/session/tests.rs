@@ -110,6 +110,26 @@ async fn a_list_is_found_in_its_order_by_an_index() {
 }
 
 #[tokio::test]
+async fn the_plan_of_each_session_is_found_by_an_index() {
+    let place = place().await;
+    for router in [None, Some(NasId::new(NOW, [1; 10]))] {
+        let filter = SessionFilter {
+            plan: Some(PlanId::new(NOW, [3; 10])),
+            ..SessionFilter::default()
+        };
+        let (state, tenant) = (SessionState::Open, TenantId::DEFAULT);
+        let page = Page::first(100);
+        let query = place
+            .store
+            .list_query(state, tenant, &filter, router, &page);
+        let steps = place.plan(query).await;
+        check(&steps, "SEARCH u USING", "SCAN s");
+        let is_sorted = steps.iter().any(|step| step.contains("TEMP B-TREE"));
+        assert!(!is_sorted, "{steps:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_is_found_by_an_index() {
     let place = place().await;
     for state in [SessionState::Open, SessionState::Closed] {

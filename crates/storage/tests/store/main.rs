@@ -27,6 +27,7 @@ mod retention;
 mod round_trips;
 mod rows;
 mod sealing;
+mod session_commands;
 mod session_news;
 mod sessions;
 mod spool;

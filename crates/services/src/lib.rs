@@ -1,0 +1,9 @@
+//! What operators and the program itself want done, carried out beside the packet path.
+//!
+//! Use cases take what somebody wants and store it; the worker carries it out, as often as it takes,
+//! through the ports. Nothing here knows a socket or a table.
+
+pub mod port;
+pub mod session;
+pub mod watch;
+pub mod worker;
