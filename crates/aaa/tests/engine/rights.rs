@@ -23,7 +23,7 @@ use rows::row::{GroupRows, Membership, Row, UserRows};
 
 use crate::registry::{NOW, PASSWORD, plan, plan_id, subscriber};
 use crate::rights_play::{Play, STATION};
-use crate::script::{STRICT, Script};
+use crate::script::Script;
 
 const APPLY: Wish = Wish::Apply;
 
@@ -85,7 +85,12 @@ fn garden(list: &str, rate: &str) -> TenantPolicy {
 }
 
 fn set_garden(play: &Play, policy: TenantPolicy) {
-    *play.script.registry.policies.lock().expect("nobody panicked") = vec![policy];
+    *play
+        .script
+        .registry
+        .policies
+        .lock()
+        .expect("nobody panicked") = vec![policy];
     play.apply(&[Change::Tenant(TenantId::DEFAULT)]);
 }
 
@@ -211,10 +216,7 @@ fn a_new_password_ends_sessions_of_the_old_one() {
     let mut play = play();
     let set = |seconds| {
         move |ana| Subscriber {
-            changed: SubscriberInstants {
-                credential_set_at: Some(NOW.plus_seconds(seconds)),
-                device_forgotten_at: None,
-            },
+            changed: SubscriberInstants::new(Some(NOW.plus_seconds(seconds)), None),
             ..ana
         }
     };
@@ -243,10 +245,7 @@ fn a_device_that_is_forgotten_is_cut_off() {
                 devices,
                 ..Bindings::default()
             },
-            changed: SubscriberInstants {
-                credential_set_at: None,
-                device_forgotten_at: at.map(|seconds| NOW.plus_seconds(seconds)),
-            },
+            changed: SubscriberInstants::new(None, at.map(|seconds| NOW.plus_seconds(seconds))),
             ..ana
         }
     };
@@ -265,7 +264,12 @@ fn a_device_that_is_forgotten_is_cut_off() {
 #[test]
 fn who_is_removed_is_cut_off() {
     let mut play = play();
-    let mut all = play.script.registry.subscribers.lock().expect("nobody panicked");
+    let mut all = play
+        .script
+        .registry
+        .subscribers
+        .lock()
+        .expect("nobody panicked");
     all.retain(|known| known.id != ana());
     drop(all);
     play.apply(&[Change::Subscriber(ana())]);
@@ -362,7 +366,12 @@ fn set_rows(play: &Play, check: Vec<Row>, reply: Vec<Row>) {
             priority: 1,
         }],
     };
-    let mut users = play.script.registry.row_users.lock().expect("nobody panicked");
+    let mut users = play
+        .script
+        .registry
+        .row_users
+        .lock()
+        .expect("nobody panicked");
     users.insert("bob".to_owned(), rows);
     drop(users);
     play.apply(&[Change::RowUser("bob".into())]);
@@ -373,7 +382,12 @@ fn set_group(play: &Play, rate: &str) {
         check: Vec::new(),
         reply: vec![row(1, "Mikrotik-Rate-Limit", rate)],
     };
-    let mut groups = play.script.registry.row_groups.lock().expect("nobody panicked");
+    let mut groups = play
+        .script
+        .registry
+        .row_groups
+        .lock()
+        .expect("nobody panicked");
     groups.insert("gold".to_owned(), rows);
     drop(groups);
     play.apply(&[Change::RowGroup("gold".into())]);
@@ -402,7 +416,12 @@ fn rows_that_somebody_changes_take_effect() {
     play.check(&[("bob", changed(Term::AddressList))]);
     set_rows(&play, vec![row(2, "Auth-Type", "Reject")], Vec::new());
     play.check(&[("bob", refused(RejectReason::RowsReject))]);
-    play.script.registry.row_users.lock().expect("nobody panicked").clear();
+    play.script
+        .registry
+        .row_users
+        .lock()
+        .expect("nobody panicked")
+        .clear();
     play.apply(&[Change::RowUser("bob".into())]);
     play.check(&[("bob", Wish::End(EndReason::UserRemoved))]);
 }
@@ -543,7 +562,12 @@ fn ten_thousand_sessions_of_a_plan_are_asked_for_in_batches() {
     let mut play = Play::new(Script::new());
     let record = play.online("ana");
     {
-        let mut all = play.script.registry.subscribers.lock().expect("nobody panicked");
+        let mut all = play
+            .script
+            .registry
+            .subscribers
+            .lock()
+            .expect("nobody panicked");
         all.extend((0..MANY).map(|number| Subscriber {
             id: SubscriberId::new(NOW, random(number)),
             ..subscriber(1, &format!("user-{number}"))
