@@ -329,15 +329,8 @@ where
         let beside = beside::tasks(&context, &registry, &spooling, &clock);
         let beside = beside.into_iter().chain(routers.tasks).collect();
         let claimer = Claimer::new(Arc::clone(&registry), queue, Arc::clone(&context.metrics));
-        let concerns = Arc::new(Concerns::default());
-        let follower = Follower {
-            context: context.clone(),
-            concerns: Arc::clone(&concerns),
-            registry,
-            feed,
-            has_run: false,
-        };
-        let rights = Rights::new(Arc::clone(&context.directory), Arc::clone(&context.limits));
+        let follower = Follower::new(&context, registry, feed);
+        let concerns = Arc::clone(&follower.concerns);
         let spool = spooling.state();
         let tasks = Tasks {
             drain: restartable(Arc::clone(&spooling), |drain| Box::pin(drain.run())),
@@ -352,6 +345,7 @@ where
             claims: restartable(claimer, |claimer| Box::pin(claimer.run())),
         };
         let node = Node {
+            rights: Rights::new(Arc::clone(&context.directory), Arc::clone(&context.limits)),
             auth,
             acct,
             directory: context.directory,
@@ -359,7 +353,6 @@ where
             limits: context.limits,
             metrics: context.metrics,
             spool,
-            rights,
             concerns,
             sender: routers.sender,
             relay: routers.relay,
@@ -532,6 +525,16 @@ struct Follower<R, F> {
 }
 
 impl<R: Registry, F: ChangeFeed> Follower<R, F> {
+    fn new(context: &Context, registry: Arc<R>, feed: F) -> Self {
+        Self {
+            context: context.clone(),
+            concerns: Arc::default(),
+            registry,
+            feed,
+            has_run: false,
+        }
+    }
+
     /// Never ends. After a panic it may be called again.
     async fn run(&mut self) {
         if std::mem::replace(&mut self.has_run, true) {

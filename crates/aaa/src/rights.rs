@@ -165,7 +165,7 @@ impl Rights {
         let subscriber = &entry.subscriber;
         if subscriber
             .changed
-            .credential_set_at
+            .credential_set_at()
             .is_some_and(|at| online.accepted_at < at)
         {
             return look(&DueTerms::Nothing(EndReason::CredentialChanged));
@@ -298,7 +298,7 @@ const fn mac_of(device: &Device) -> Option<Mac> {
 /// Whether the device was bound when the session began, and is not any more.
 fn is_forgotten(gathered: &Gathered<'_>, online: &Online<'_>, mac: Mac) -> bool {
     let subscriber = gathered.profile().subscriber;
-    let forgotten_at = subscriber.changed.device_forgotten_at;
+    let forgotten_at = subscriber.changed.device_forgotten_at();
     forgotten_at.is_some_and(|at| online.accepted_at < at)
         && gathered.plan().terms.access.limit_of(mac).is_some()
         && !subscriber.bindings.devices.contains(&mac)

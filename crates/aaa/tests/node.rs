@@ -20,11 +20,15 @@ use aaa::guard::GuardOptions;
 use aaa::metrics::{Count, Drop};
 use aaa::node::{Node, NodeOptions, Ports, Restartable, StartError};
 use aaa::port::{Clock, PortError};
+use domain::access::RejectReason;
 use domain::change::Change;
 use domain::credential::Credential;
+use domain::id::SessionId;
 use domain::nas::{MessageAuthenticatorPolicy, NasSettings};
 use domain::plan::PlanTerms;
-use domain::subscriber::Subscriber;
+use domain::session::{LiveSession, SessionSlot};
+use domain::session_command::{EndReason, Wish};
+use domain::subscriber::{Subscriber, SubscriberStatus};
 use radius::attribute::kind;
 use radius::authenticator::verify_reply;
 use radius::code::Code;
@@ -685,4 +689,52 @@ fn batches_are_bounded_and_each_session_keeps_its_order() {
 fn interim_of(names: &[String], routers: &[Router], router: &Router, number: u8) -> Request {
     let index = routers.iter().position(|other| std::ptr::eq(other, router));
     interim(&names[index.expect("it is one of them")], number)
+}
+
+/// The store knows of the session that a record began.
+fn store_session(harness: &Harness) {
+    let record = harness.store.sessions().pop().expect("one is stored");
+    let mut slot = SessionSlot::default();
+    slot.apply(&record, SessionId::from_bytes(record.key.0));
+    let live = LiveSession {
+        session: slot.open.expect("it began"),
+        is_replaced: false,
+    };
+    let mut stored = harness.registry.sessions.lock().expect("nobody panicked");
+    stored.push(live);
+}
+
+#[test]
+fn a_change_of_rights_reaches_a_session_that_is_open() {
+    let harness = Harness::start(&["127.0.0.1:0"], 1);
+    let (board, clock) = (&harness.registry, Arc::clone(&harness.clock));
+    let task = harness
+        .node
+        .rights_task(Arc::clone(board), Arc::clone(board), clock);
+    harness.runtime.spawn(run_again_after_panics(task));
+    let router = Router::at("127.0.0.1");
+    assert_eq!(harness.ask(&router, &login("ana")), Code::AccessAccept);
+    let code = harness.ask(&router, &interim("80000001", 1));
+    assert_eq!(code, Code::AccountingResponse);
+    store_session(&harness);
+    let disabled = Subscriber {
+        status: SubscriberStatus::Disabled,
+        ..subscriber(1, "ana")
+    };
+    let change = Change::Subscriber(disabled.id);
+    harness.registry.put(disabled);
+    let told = harness.feed.blocking_send(Ok(vec![change]));
+    told.expect("the follower listens");
+    let asked = || {
+        harness
+            .registry
+            .asked
+            .lock()
+            .expect("nobody panicked")
+            .clone()
+    };
+    wait_until("the session is to be ended", || !asked().is_empty());
+    let reason = EndReason::Refused(RejectReason::Disabled);
+    assert_eq!(asked()[0].wish, Wish::End(reason));
+    assert_eq!(asked()[0].username, "ana");
 }

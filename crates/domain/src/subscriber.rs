@@ -40,12 +40,40 @@ pub struct Subscriber {
 }
 
 /// When something was changed that sessions which had begun before must not outlive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub struct SubscriberInstants {
-    /// When the credential was replaced; never when absent.
-    pub credential_set_at: Option<Timestamp>,
-    /// When a device was last forgotten; never when absent.
-    pub device_forgotten_at: Option<Timestamp>,
+///
+/// Boxed, because nearly nobody has one, and a million subscribers are kept in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct SubscriberInstants(Option<Box<Instants>>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Instants {
+    credential_set_at: Option<Timestamp>,
+    device_forgotten_at: Option<Timestamp>,
+}
+
+impl SubscriberInstants {
+    pub fn new(
+        credential_set_at: Option<Timestamp>,
+        device_forgotten_at: Option<Timestamp>,
+    ) -> Self {
+        let is_any = credential_set_at.is_some() || device_forgotten_at.is_some();
+        Self(is_any.then(|| {
+            Box::new(Instants {
+                credential_set_at,
+                device_forgotten_at,
+            })
+        }))
+    }
+
+    /// When the credential was replaced, if it ever was.
+    pub fn credential_set_at(&self) -> Option<Timestamp> {
+        self.0.as_ref()?.credential_set_at
+    }
+
+    /// When a device was last forgotten, if one ever was.
+    pub fn device_forgotten_at(&self) -> Option<Timestamp> {
+        self.0.as_ref()?.device_forgotten_at
+    }
 }
 
 /// When an account begins, and what was bought beyond the plan.

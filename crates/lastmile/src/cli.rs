@@ -1,10 +1,8 @@
 //! The command line: nouns with verbs, and what is the same for all of them.
 
 use std::fmt;
-use std::fs;
 use std::io::{self, BufWriter, Write as _};
 use std::num::ParseIntError;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -395,14 +393,6 @@ fn tell_usage(error: &clap::Error) -> ExitStatus {
 fn bare_option(shown: &str) -> String {
     let first = shown.split_whitespace().next().unwrap_or_default();
     first.trim_matches(['<', '>', '[', ']', '.']).to_owned()
-}
-
-/// Who runs this command, for the record.
-fn actor() -> String {
-    match fs::metadata("/proc/self") {
-        Ok(process) => format!("command line, user {}", process.uid()),
-        Err(_) => "command line".to_owned(),
-    }
 }
 
 fn tell(text: fmt::Arguments<'_>) {

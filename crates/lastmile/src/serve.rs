@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aaa::dynamic_authorization::Sender;
 use aaa::node::Node;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
@@ -98,7 +97,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     // Who speaks with routers is the node.
     let worker = view
         .filter(|_| is_worker)
-        .map(|node| start_worker(app, &store, node.sender.clone(), &mut supervisor));
+        .map(|node| start_worker(app, &store, node, &mut supervisor));
     let removed = match is_worker {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
@@ -177,11 +176,11 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
 fn start_worker(
     app: &App,
     store: &LateStore,
-    sender: Sender,
+    node: &Node,
     supervisor: &mut Supervisor,
 ) -> Arc<WorkerCounts> {
     let counts = Arc::new(WorkerCounts::default());
-    let routers = Arc::new(NodeRouters::new(sender));
+    let routers = Arc::new(NodeRouters::new(node.sender.clone(), node.rights.clone()));
     let (store, clock, counted) = (store.clone(), Arc::clone(&app.clock), Arc::clone(&counts));
     supervisor.start_restarting("session commands", move || {
         let (store, clock) = (store.clone(), Arc::clone(&clock));

@@ -66,6 +66,15 @@ enum News {
 struct NotReached;
 
 impl NodeStore {
+    /// The same store for a task that reads no news of sessions.
+    pub(crate) fn beside(store: &LateStore, accounting_lanes: usize) -> Self {
+        Self {
+            store: store.clone(),
+            accounting_lanes,
+            news: Arc::new(Mutex::new(News::Alone)),
+        }
+    }
+
     fn open(&self) -> Result<&Store, PortError> {
         let store = self.store.find();
         store.ok_or_else(|| PortError::outage("using the database", NotReached))

@@ -98,6 +98,7 @@ impl Routers for Lab {
         };
         self.leave(nas);
         RouterReply {
+            terms: None,
             answer,
             is_last_set: true,
         }
@@ -217,6 +218,7 @@ fn record(number: u32, nas: NasId, at: Timestamp, event: SessionEvent) -> Accoun
     let mut key = [0; 16];
     key[12..].copy_from_slice(&number.to_be_bytes());
     AccountingRecord::Session(SessionRecord {
+        terms: None,
         event,
         tenant: TENANT,
         nas,

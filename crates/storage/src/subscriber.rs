@@ -420,10 +420,10 @@ impl StoredSubscriber<'_> {
             addresses: self.addresses()?,
             sessions: self.sessions()?,
             bindings,
-            changed: SubscriberInstants {
-                credential_set_at: self.credential_set_at.map(Timestamp::from_micros),
-                device_forgotten_at: self.device_forgotten_at.map(Timestamp::from_micros),
-            },
+            changed: SubscriberInstants::new(
+                self.credential_set_at.map(Timestamp::from_micros),
+                self.device_forgotten_at.map(Timestamp::from_micros),
+            ),
             purchase: Purchase::new(self.starts_at.map(Timestamp::from_micros), top_ups),
         })
     }

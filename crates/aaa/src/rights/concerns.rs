@@ -12,6 +12,9 @@ use crate::row_table::id_of;
 /// Subscribers that are told apart; of more it is only known that there are some.
 const SUBSCRIBERS_MAX: usize = 131_072;
 
+/// Groups of rows that are told apart. It matters only to users whose router returns no Class.
+const GROUPS_MAX: usize = 16_384;
+
 /// Changes that wait to be looked at.
 #[derive(Debug, Default)]
 pub struct Concerns {
@@ -53,9 +56,11 @@ impl Concerns {
     /// Puts back what could not be looked at.
     pub(super) fn put_back(&self, concern: Concern) {
         let mut waiting = self.waiting();
-        for subscriber in concern.subscribers {
-            waiting.note_subscriber(subscriber);
-        }
+        let room = SUBSCRIBERS_MAX.saturating_sub(waiting.subscribers.len());
+        waiting.is_everybody |= room < concern.subscribers.len();
+        waiting
+            .subscribers
+            .extend(concern.subscribers.into_iter().take(room));
         waiting.plans.extend(concern.plans);
         waiting.tenants.extend(concern.tenants);
         waiting.row_groups.extend(concern.row_groups);
@@ -93,7 +98,9 @@ impl Concern {
                 self.is_everybody = true;
             }
             Change::RowGroup(name) => {
-                self.row_groups.insert((**name).into());
+                if self.row_groups.len() < GROUPS_MAX {
+                    self.row_groups.insert((**name).into());
+                }
                 self.is_everybody = true;
             }
             Change::Nas(_) | Change::RowNas | Change::Everything => self.is_everybody = true,

@@ -216,10 +216,7 @@ fn a_new_password_ends_sessions_of_the_old_one() {
     let mut play = play();
     let set = |seconds| {
         move |ana| Subscriber {
-            changed: SubscriberInstants {
-                credential_set_at: Some(NOW.plus_seconds(seconds)),
-                device_forgotten_at: None,
-            },
+            changed: SubscriberInstants::new(Some(NOW.plus_seconds(seconds)), None),
             ..ana
         }
     };
@@ -248,10 +245,7 @@ fn a_device_that_is_forgotten_is_cut_off() {
                 devices,
                 ..Bindings::default()
             },
-            changed: SubscriberInstants {
-                credential_set_at: None,
-                device_forgotten_at: at.map(|seconds| NOW.plus_seconds(seconds)),
-            },
+            changed: SubscriberInstants::new(None, at.map(|seconds| NOW.plus_seconds(seconds))),
             ..ana
         }
     };

@@ -201,8 +201,8 @@ impl Play {
     /// Lets time pass: so many seconds of the wall clock, and enough for a look at everybody.
     pub(crate) fn pass(&mut self, seconds: i64) {
         self.clock.0.fetch_add(seconds, Relaxed);
-        let advance = tokio::time::sleep(Duration::from_secs(61));
-        self.runtime.block_on(advance);
+        let minute = async { tokio::time::sleep(Duration::from_secs(61)).await };
+        self.runtime.block_on(minute);
     }
 
     /// What is asked when the keeper looks now.

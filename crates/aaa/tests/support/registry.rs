@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-use aaa::port::{DeviceStore, GuardBoard, Named, PortError, Registry, SessionBoard};
+use aaa::port::{CommandDesk, DeviceStore, GuardBoard, Named, PortError, Registry, SessionBoard};
 use domain::access::Claim;
 use domain::accounting::SessionKey;
 use domain::credential::Credential;
@@ -15,6 +15,7 @@ use domain::nas::{Nas, NasSettings, parse_source};
 use domain::plan::{Plan, PlanTerms};
 use domain::secret::Secret;
 use domain::session::{LiveSession, Session};
+use domain::session_command::NewCommand;
 use domain::session_match::SessionMatch;
 use domain::session_news::SessionNews;
 use domain::session_policy::SessionTerms;
@@ -43,6 +44,8 @@ pub(crate) struct MemoryRegistry {
     /// What was told to other nodes.
     pub(crate) news: Mutex<Vec<SessionNews>>,
     pub(crate) policies: Mutex<Vec<TenantPolicy>>,
+    /// What routers are to be asked.
+    pub(crate) asked: Mutex<Vec<NewCommand>>,
 }
 
 impl MemoryRegistry {
@@ -180,6 +183,14 @@ impl SessionBoard for MemoryRegistry {
         let mut told = self.news.lock().expect("no test panics with it");
         told.extend_from_slice(news);
         Ok(())
+    }
+}
+
+impl CommandDesk for MemoryRegistry {
+    async fn ask(&self, commands: &[NewCommand]) -> Result<usize, PortError> {
+        let mut asked = self.asked.lock().expect("no test panics with it");
+        asked.extend_from_slice(commands);
+        Ok(commands.len())
     }
 }
 

@@ -1,9 +1,7 @@
 //! What every command has at hand.
 
 use std::fmt;
-use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
 
 use storage::error::StoreError;
 use storage::page::Page;
@@ -44,10 +42,7 @@ pub(crate) struct Deed<'d> {
 
 /// Who runs this command, for the record.
 pub(crate) fn actor() -> String {
-    match fs::metadata("/proc/self") {
-        Ok(process) => format!("command line, user {}", process.uid()),
-        Err(_) => "command line".to_owned(),
-    }
+    format!("command line, user {}", nix::unistd::getuid())
 }
 
 impl DryRun {

@@ -152,7 +152,7 @@ async fn add(
     let store = dry_run.store(&context.app).await?;
     let known = store.subscriber_find(TENANT, username).await?;
     let id = known.ok_or_else(|| subscriber::not_found(username))?.id;
-    match store.device_claim(id, mac, &super::actor()).await? {
+    match store.device_claim(id, mac, &actor()).await? {
         Claim::Bound => {}
         Claim::NoRoom | Claim::NotTried | Claim::NotStored => {
             return Err(CliError::Usage {
@@ -181,9 +181,7 @@ async fn forget(
     dry_run: DryRun,
 ) -> Result<(), CliError> {
     let store = dry_run.store(&context.app).await?;
-    let gone = store
-        .device_forget(TENANT, username, mac, &super::actor())
-        .await;
+    let gone = store.device_forget(TENANT, username, mac, &actor()).await;
     let gone = gone.map_err(|error| not_there(error, username))?;
     let count = gone.len();
     if dry_run.is_dry {

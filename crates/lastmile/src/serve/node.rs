@@ -120,6 +120,10 @@ pub(super) async fn start(
     }
     supervisor.start_restarting("limits", limits);
     supervisor.start_restarting("devices", claims);
+    let board = Arc::new(NodeStore::beside(&store, lanes));
+    let clock = Arc::new(NodeClock(Arc::clone(&app.clock)));
+    let rights = node.rights_task(Arc::clone(&board), board, clock);
+    supervisor.start_restarting("rights of sessions", rights);
     let keeper = start_keeper(app, &node, loaded_as_of, supervisor)?;
     Ok((node, keeper))
 }

@@ -365,8 +365,8 @@ impl<'a> From<&'a Subscriber> for Entry<'a> {
             session_limit: sessions.session_limit.map(SessionLimit::as_sessions),
             session_policy: sessions.session_policy.map(Policy::from),
             bindings: bindings.into(),
-            credential_set_at_micros: changed.credential_set_at.map(Timestamp::as_micros),
-            device_forgotten_at_micros: changed.device_forgotten_at.map(Timestamp::as_micros),
+            credential_set_at_micros: changed.credential_set_at().map(Timestamp::as_micros),
+            device_forgotten_at_micros: changed.device_forgotten_at().map(Timestamp::as_micros),
             starts_at_micros: subscriber.starts_at().map(Timestamp::as_micros),
             top_ups: subscriber.top_ups().iter().map(TopUpEntry::of).collect(),
         })
@@ -577,10 +577,10 @@ impl SubscriberEntry<'_> {
                 session_policy: self.session_policy.map(SessionPolicy::from),
             },
             bindings: self.bindings.into(),
-            changed: SubscriberInstants {
-                credential_set_at: self.credential_set_at_micros.map(Timestamp::from_micros),
-                device_forgotten_at: self.device_forgotten_at_micros.map(Timestamp::from_micros),
-            },
+            changed: SubscriberInstants::new(
+                self.credential_set_at_micros.map(Timestamp::from_micros),
+                self.device_forgotten_at_micros.map(Timestamp::from_micros),
+            ),
             purchase: Purchase::new(
                 self.starts_at_micros.map(Timestamp::from_micros),
                 self.top_ups

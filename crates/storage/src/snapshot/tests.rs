@@ -245,10 +245,10 @@ fn entries() -> Vec<SnapshotEntry> {
             session_limit: SessionLimit::new(3).ok(),
             session_policy: Some(SessionPolicy::ReplaceOldest),
         },
-        changed: SubscriberInstants {
-            credential_set_at: Some(Timestamp::from_micros(7)),
-            device_forgotten_at: Some(Timestamp::from_micros(8)),
-        },
+        changed: SubscriberInstants::new(
+            Some(Timestamp::from_micros(7)),
+            Some(Timestamp::from_micros(8)),
+        ),
         ..subscriber(1, PASSWORD)
     };
     let plain_session = SnapshotSession {

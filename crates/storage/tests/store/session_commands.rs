@@ -42,6 +42,7 @@ fn router(number: u8) -> NasId {
 
 fn record(number: u8, event: SessionEvent, database: &Database, seconds: u64) -> SessionRecord {
     SessionRecord {
+        terms: None,
         event,
         tenant: TENANT,
         nas: router(number % 10),
@@ -105,11 +106,20 @@ async fn take(store: &Store) -> Taken {
     store.session_command_take(&room()).await.unwrap()
 }
 
+/// The terms to which routers agree here.
+fn agreed() -> TermsMark {
+    let mut mark = RowMark::new();
+    mark.add(Term::Rate, "Mikrotik-Rate-Limit", None, b"2M/2M");
+    mark.finish()
+}
+
 /// Tells the store what a router said.
 async fn answer(store: &Store, database: &Database, task: &Task, answer: RouterAnswer) -> Next {
+    let terms = (answer == RouterAnswer::Acknowledged).then(agreed);
     let reply = RouterReply {
         answer,
         is_last_set: true,
+        terms,
     };
     let mut progress = task.progress;
     let command = &task.command;
@@ -119,6 +129,7 @@ async fn answer(store: &Store, database: &Database, task: &Task, answer: RouterA
         id: command.id,
         progress,
         next,
+        terms: terms.map(|terms| (command.session, terms)),
     };
     store.session_command_step(&[step]).await.unwrap();
     next

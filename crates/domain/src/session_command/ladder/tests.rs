@@ -23,6 +23,7 @@ fn play(wish: &Wish, replies: &[(RouterAnswer, bool)]) -> (Progress, Next, Vec<(
         let is_end = matches!(progress.wish(wish), Wish::End(_));
         asked.push((is_end, progress.attempt));
         let reply = RouterReply {
+            terms: None,
             answer: *answer,
             is_last_set: *is_last_set,
         };
@@ -67,6 +68,7 @@ fn a_session_that_goes_on_is_ended_by_other_attributes_and_then_given_up() {
     assert_eq!(progress.begin(NOW.plus_seconds(15), EXPIRES), None);
     assert_eq!((progress.attempt, progress.state), (1, CommandState::Sent));
     let reply = RouterReply {
+        terms: None,
         answer: RouterAnswer::Acknowledged,
         is_last_set: true,
     };
@@ -127,6 +129,7 @@ fn a_silent_router_is_waited_for_ever_more_rarely_and_then_given_up() {
             break verdict;
         }
         let reply = RouterReply {
+            terms: None,
             answer: RouterAnswer::Silent,
             is_last_set: true,
         };
@@ -328,6 +331,7 @@ impl World {
             };
             self.has_agreed |= answer == RouterAnswer::Acknowledged;
             let reply = RouterReply {
+                terms: None,
                 answer,
                 is_last_set: self.sets <= self.progress.attempt + 1,
             };

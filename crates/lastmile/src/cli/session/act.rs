@@ -15,7 +15,7 @@ use storage::session_command::SessionCommandRow;
 use storage::store::Store;
 
 use super::{TENANT, find_plan};
-use crate::cli::actor;
+use crate::cli::context::actor;
 use crate::cli::context::{Context, DryRun};
 use crate::cli::error::CliError;
 use crate::output::Extent;
