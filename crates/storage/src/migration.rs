@@ -26,9 +26,10 @@ mod m0009_rows;
 mod m0010_live_sessions;
 mod m0011_limits;
 mod m0012_access;
+mod m0014_import;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 13] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -41,6 +42,7 @@ const MIGRATIONS: [Migration; 12] = [
     m0010_live_sessions::MIGRATION,
     m0011_limits::MIGRATION,
     m0012_access::MIGRATION,
+    m0014_import::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

@@ -6,7 +6,7 @@ use domain::change::Change;
 use domain::id::{Id, TenantId};
 use domain::message::{Language, MessageTemplate, StateMessage};
 use domain::subscriber::state::AccessState;
-use domain::tenant::TenantPolicy;
+use domain::tenant::{RowObedience, TenantPolicy};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryResult};
 use tracing::error;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ impl Store {
     pub async fn tenant_policy_all(&self) -> Result<Vec<TenantPolicy>, StoreError> {
         let tenants = self
             .dialect()
-            .statement("SELECT id, language, garden FROM tenant", []);
+            .statement("SELECT id, language, garden, rows_obeyed FROM tenant", []);
         let mut policies = BTreeMap::new();
         for row in self.reader().query_all_raw(tenants).await? {
             let policy = policy(&row)?;
@@ -89,6 +89,21 @@ impl Store {
         write.commit().await
     }
 
+    /// Sets how rows are obeyed where the configuration does not say.
+    pub async fn tenant_set_rows(
+        &self,
+        tenant: TenantId,
+        rows: RowObedience,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "UPDATE tenant SET rows_obeyed = $1 WHERE id = $2";
+        let values = [rows.as_str().into(), tenant.as_uuid().into()];
+        let statement = write.dialect().statement(sql, values);
+        write.connection().execute_raw(statement).await?;
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+
     /// Sets what subscribers in a state are told in a language.
     pub async fn message_set(
         &self,
@@ -145,6 +160,7 @@ fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
     let id: Uuid = row.try_get("", "id")?;
     let language: String = row.try_get("", "language")?;
     let garden: Option<Uuid> = row.try_get("", "garden")?;
+    let rows: Option<String> = row.try_get("", "rows_obeyed")?;
     let name = RowName {
         table: "tenant",
         id,
@@ -152,6 +168,7 @@ fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
     Ok(TenantPolicy {
         language: name.parse("language", &language)?,
         garden: garden.map(Id::from_uuid),
+        rows: name.find_parsed("rows_obeyed", rows.as_deref())?,
         ..TenantPolicy::new(Id::from_uuid(id))
     })
 }

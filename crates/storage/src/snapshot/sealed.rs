@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::key_ring::{KeyId, KeyRing, KeyRingError};
 
 /// The layout of the head, the chunks and the entries in them.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 const MAGIC: [u8; 8] = *b"lastmile";
 const PREFIX_LEN: usize = 19;

@@ -143,6 +143,7 @@ fn policy() -> TenantPolicy {
             realm("isp", RealmHandling::Strip),
             realm("old", RealmHandling::Keep),
         ],
+        rows: Some(RowObedience::Compatible),
     }
 }
 
