@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod exit;
+mod import;
 pub mod late_store;
 mod output;
 mod priority;

@@ -7,6 +7,7 @@ use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
+use storage::foreign::ForeignError;
 
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
@@ -14,6 +15,8 @@ use super::value::{PasswordError, ReadSecretError};
 use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::exit::{ExitStatus, is_denied};
+use crate::import::apply::ApplyError;
+use crate::import::history::HistoryError;
 use crate::serve::ServeError;
 
 /// Why a command failed.
@@ -39,6 +42,12 @@ pub(crate) enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Import(#[from] ImportFailure),
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("{option}")]
     Secret {
         option: &'static str,
@@ -175,6 +184,7 @@ impl CliError {
                 | Self::Secret { .. }
                 | Self::Password { .. }
                 | Self::Credentials { .. }
+                | Self::Foreign(ForeignError::BadUrl { .. })
         )
     }
 
