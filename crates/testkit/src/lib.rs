@@ -2,7 +2,9 @@
 
 pub mod cluster;
 pub mod database;
+pub mod foreign;
 pub mod freeradius;
+pub mod mariadb;
 pub mod oracle;
 pub mod peer;
 pub mod port;
