@@ -14,6 +14,9 @@ FUZZ_SECONDS ?= 300
 ORACLE_USERS ?= 50000
 LASTMILE_ORACLE_SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
+# How many users `make bench-import` makes.
+IMPORT_USERS ?= 100000
+
 CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_NEXTEST_VERSION := 0.9.143
@@ -25,16 +28,17 @@ DENY_WARNINGS = $(if $(filter $(RUST_VERSION).%,$(shell cargo --version)),-- -D 
 
 # Debian packages and what each is wanted for; see scripts/need.sh.
 # radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them;
-# FreeRADIUS says what rows mean; hostapd and wpa_supplicant are a router and its device in a network
-# of their own, and eapol_test is both at once.
+# FreeRADIUS says what rows mean, and MariaDB is what it is often left with; hostapd and
+# wpa_supplicant are a router and its device in a network of their own, and eapol_test is both at once.
 BUILD_PACKAGES := build-essential=cc
 TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
 	freeradius-postgresql=/usr/lib/freeradius/rlm_sql_postgresql.so \
+	freeradius-mysql=/usr/lib/freeradius/rlm_sql_mysql.so mariadb-server=/usr/sbin/mariadbd \
 	freeradius-utils=radclient tshark=tshark \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3 \
 	eapoltest=eapol_test hostapd=/usr/sbin/hostapd wpasupplicant=/usr/sbin/wpa_supplicant iproute2=ip
 
-.PHONY: help run test oracle bench bench-growth lint fuzz fmt build install clean
+.PHONY: help run test oracle bench bench-import bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
@@ -54,6 +58,9 @@ oracle: need-test ## Compare with FreeRADIUS about rows made at random, ORACLE_U
 
 bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, processor time, memory
 	scripts/bench.sh $(TARGET)/release/lastmile
+
+bench-import: need-test build ## Time the import of a FreeRADIUS with IMPORT_USERS users
+	scripts/bench/import.sh $(TARGET)/release/lastmile $(IMPORT_USERS)
 
 bench-growth: need-bench build ## Measure how it grows: a million subscribers, a year of sessions
 	BENCH_GROWTH=1 scripts/bench.sh $(TARGET)/release/lastmile

@@ -42,7 +42,7 @@ forbid_main_cluster() {
     echo 'create_main_cluster = false' | "${as_root[@]}" tee "$conf" >/dev/null
 }
 
-# Its service would take the ports of RADIUS; invoke-rc.d asks this policy before it starts one, and 101 forbids it.
+# Services would take their ports, those of RADIUS among them; invoke-rc.d asks this policy before it starts one, and 101 forbids it.
 forbid_start() {
     policy=/usr/sbin/policy-rc.d
     [ ! -e "$policy" ] || return 0
@@ -87,13 +87,16 @@ case " ${missing[*]} " in
     *' postgresql '*) forbid_main_cluster ;;
 esac
 case " ${missing[*]} " in
-    *' freeradius '*) forbid_start ;;
+    *' freeradius '* | *' mariadb-server '*) forbid_start ;;
 esac
 apt=("${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get --quiet --option DPkg::Lock::Timeout=300)
 "${apt[@]}" update >&2
 "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >&2
 case " ${missing[*]} " in
     *' freeradius '*) keep_stopped freeradius ;;
+esac
+case " ${missing[*]} " in
+    *' mariadb-server '*) keep_stopped mariadb ;;
 esac
 
 for need in "$@"; do

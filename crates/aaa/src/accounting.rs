@@ -197,7 +197,7 @@ impl<'a> Facts<'a> {
 
 /// What makes a session the same session. The order and the separators are part of the stored
 /// format: changing them splits sessions that are open during an upgrade.
-fn session_key(nas: NasId, session_id: &[u8], username: &str) -> SessionKey {
+pub fn session_key(nas: NasId, session_id: &[u8], username: &str) -> SessionKey {
     let digest: [u8; 32] = Sha256::new()
         .chain_update(nas.as_bytes())
         .chain_update([session_id.len() as u8])

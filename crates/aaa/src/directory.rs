@@ -138,16 +138,17 @@ impl Directory {
             plans: HashMap::with_hasher(RandomState::default()),
             has_limits: AtomicBool::new(false),
             subscribers: Arc::new(SubscriberTable::new()),
-            rows: Arc::new(RowTable::new(Mode::Strict)),
+            rows: Arc::new(RowTable::new(None)),
             policies: ArcSwap::default(),
             devices: DeviceTable::new(),
             verification_key: Arc::new(verification_key),
         }
     }
 
-    /// The same with rows of FreeRADIUS' tables that are obeyed in this way.
+    /// The same with rows of FreeRADIUS' tables that are obeyed in this way, whatever the
+    /// installation says.
     #[must_use]
-    pub fn obeying(self, mode: Mode) -> Self {
+    pub fn obeying(self, mode: Option<Mode>) -> Self {
         Self {
             rows: Arc::new(RowTable::new(mode)),
             ..self
@@ -378,7 +379,10 @@ impl Directory {
     }
 
     async fn load_policies<R: Registry>(&self, registry: &R) -> Result<(), PortError> {
-        let table = PolicyTable::new(registry.policy_all().await?);
+        let policies = registry.policy_all().await?;
+        let own = policies.iter().find(|policy| policy.tenant == TENANT);
+        self.rows.follow(own.and_then(|policy| policy.rows));
+        let table = PolicyTable::new(policies);
         self.policies.store(Arc::new(table));
         Ok(())
     }

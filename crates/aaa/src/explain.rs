@@ -33,7 +33,7 @@ const SOURCE_PORT: u16 = 49_152;
 /// What the server that would be asked is set to.
 #[derive(Clone, Copy, Debug)]
 pub struct DryRunOptions {
-    pub rows: Mode,
+    pub rows: Option<Mode>,
     pub guard: GuardOptions,
     /// When the request would come.
     pub at: Timestamp,

@@ -69,8 +69,8 @@ pub struct NodeOptions {
     pub workers: usize,
     /// How long an Access-Reject is held back; less than a router's timeout.
     pub reject_delay: Duration,
-    /// How the rows of FreeRADIUS' tables are obeyed.
-    pub rows: Mode,
+    /// How the rows of FreeRADIUS' tables are obeyed; without it, as the installation says.
+    pub rows: Option<Mode>,
     pub guard: GuardOptions,
     /// Where local tools hand in requests for routers.
     pub relay: Option<RelayOptions>,

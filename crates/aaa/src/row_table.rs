@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use domain::id::{SubscriberId, TenantId};
+use domain::tenant::RowObedience;
 use foldhash::quality::RandomState;
 use papaya::HashMap;
 use radius::dictionary::Dictionary;
@@ -41,7 +42,10 @@ pub struct RowTable {
     groups: HashMap<Box<str>, RowGroup, RandomState>,
     /// Made when there are rows: it reads the dictionary.
     compiler: OnceLock<Compiler>,
-    mode: Mode,
+    /// What the configuration says.
+    fixed: Option<Mode>,
+    /// What the installation says where the configuration does not.
+    is_compatible: AtomicBool,
     /// Hours or counters were seen; until then nobody has to look for them.
     has_limits: AtomicBool,
     /// How many loads have begun.
@@ -67,21 +71,36 @@ struct RowGroup {
 }
 
 impl RowTable {
-    /// An empty table of rows that are obeyed in this way.
-    pub(crate) fn new(mode: Mode) -> Self {
+    /// An empty table of rows that are obeyed in this way, or as the installation says.
+    pub(crate) fn new(fixed: Option<Mode>) -> Self {
         Self {
             users: HashMap::with_hasher(RandomState::default()),
             renamed: HashMap::with_hasher(RandomState::default()),
             groups: HashMap::with_hasher(RandomState::default()),
             compiler: OnceLock::new(),
-            mode,
+            fixed,
+            is_compatible: AtomicBool::new(false),
             has_limits: AtomicBool::new(false),
             loads: AtomicU32::new(0),
         }
     }
 
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    /// How the rows are obeyed at this moment.
+    pub fn mode(&self) -> Mode {
+        match self.fixed {
+            Some(mode) => mode,
+            None if self.is_compatible.load(Relaxed) => Mode::Compatible,
+            None => Mode::Strict,
+        }
+    }
+
+    /// Obeys rows as the installation says, unless the configuration says something.
+    pub(crate) fn follow(&self, said: Option<RowObedience>) {
+        let is_compatible = match said {
+            Some(RowObedience::Compatible) => true,
+            Some(RowObedience::Strict) | None => false,
+        };
+        self.is_compatible.store(is_compatible, Relaxed);
     }
 
     /// The user of this name, as it is stored.
@@ -357,7 +376,7 @@ impl std::fmt::Debug for RowTable {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("RowTable")
-            .field("mode", &self.mode)
+            .field("mode", &self.mode())
             .field("users", &self.user_count())
             .field("groups", &self.group_count())
             .finish()

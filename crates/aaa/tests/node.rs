@@ -97,7 +97,7 @@ impl Harness {
             acct: acct.to_vec(),
             workers,
             reject_delay: Duration::ZERO,
-            rows: rows::row::Mode::Strict,
+            rows: Some(rows::row::Mode::Strict),
             guard: GuardOptions::OFF,
             relay: None,
         };

@@ -11,6 +11,7 @@ use crate::rate_limit::RateLimit;
 mod allowance;
 mod amount;
 mod calendar;
+mod local;
 mod quota;
 mod top_up;
 mod usage;

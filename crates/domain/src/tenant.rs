@@ -1,5 +1,8 @@
 //! What holds for everyone of a tenant: the time zone, walled gardens, messages and realms.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::garden::Garden;
 use crate::id::{GardenId, TenantId};
 use crate::limit::Zone;
@@ -19,6 +22,51 @@ pub struct TenantPolicy {
     pub gardens: Vec<Garden>,
     pub messages: Vec<StateMessage>,
     pub realms: Vec<Realm>,
+    /// How rows are obeyed where the configuration does not say.
+    pub rows: Option<RowObedience>,
+}
+
+/// How the rows of FreeRADIUS' tables are obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowObedience {
+    /// As FreeRADIUS obeys them.
+    Compatible,
+    /// As FreeRADIUS obeys them, less its holes.
+    Strict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{raw}' is not one of: compatible, strict")]
+pub struct RowObedienceError {
+    raw: String,
+}
+
+impl RowObedience {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compatible => "compatible",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl fmt::Display for RowObedience {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl FromStr for RowObedience {
+    type Err = RowObedienceError;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        [Self::Compatible, Self::Strict]
+            .into_iter()
+            .find(|one| one.as_str() == raw)
+            .ok_or_else(|| RowObedienceError {
+                raw: raw.to_owned(),
+            })
+    }
 }
 
 impl TenantPolicy {
@@ -32,6 +80,7 @@ impl TenantPolicy {
             gardens: Vec::new(),
             messages: Vec::new(),
             realms: Vec::new(),
+            rows: None,
         }
     }
 

@@ -29,6 +29,7 @@ mod explain;
 mod garden;
 mod guard;
 mod import;
+mod import_freeradius;
 mod lab;
 mod log;
 mod loopback;
@@ -131,6 +132,9 @@ enum Command {
     /// The tables of FreeRADIUS
     #[command(subcommand)]
     Rows(rows::RowsCommand),
+    /// Leave another server, with a preview
+    #[command(subcommand)]
+    Import(import_freeradius::ImportCommand),
     /// What suspended subscribers may still reach
     #[command(subcommand)]
     Garden(garden::GardenCommand),
@@ -268,12 +272,13 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
     let outcome = match command {
         Command::Serve(args) => serve::run(&mut context, args).await,
         Command::Migrate(args) => migrate::run(&mut context, args).await,
-        Command::Config(command) => config_check::run(&mut context, command, &effective),
+        Command::Config(command) => config_check::run(&mut context, command, &effective).await,
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
         Command::Tenant(command) => tenant::run(&mut context, command).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
         Command::Rows(command) => rows::run(&mut context, command).await,
+        Command::Import(command) => import_freeradius::run(&mut context, command).await,
         Command::Garden(command) => garden::run(&mut context, command).await,
         Command::Message(command) => message::run(&mut context, command).await,
         Command::Realm(command) => realm::run(&mut context, command).await,
@@ -437,6 +442,7 @@ mod tests {
             "lastmile subscriber set ana --password-hash $6$salt$kookaburra",
             "lastmile --set database.url=postgres://u:kookaburra@h/d doctor",
             "lastmile test-auth ana kookaburra",
+            "lastmile import freeradius --database mysql://u:kookaburra@h/radius",
             "lastmile lab nas --user ana --password kookaburra --secret kookaburra",
         ];
         for line in lines {

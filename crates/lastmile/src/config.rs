@@ -33,8 +33,9 @@ pub struct Config {
     pub database_url: DatabaseUrl,
     /// The RADIUS side.
     pub radius: RadiusConfig,
-    /// How the rows of FreeRADIUS' tables are obeyed.
-    pub rows: Mode,
+    /// How the rows of FreeRADIUS' tables are obeyed; absent when nothing was set, and then the
+    /// installation says so.
+    pub rows: Option<Mode>,
     /// Where health, readiness and metrics are served; port 0 lets the system choose.
     pub http_listen: SocketAddr,
     /// What this process does.
@@ -353,7 +354,7 @@ impl Reader {
                     .parse("radius.relay_secret_file", value::parse_directory)?,
                 reject_delay: self.parse("radius.reject_delay_ms", value::parse_reject_delay)?,
             },
-            rows: self.parse("aaa.rows", value::parse_mode)?,
+            rows: self.find("aaa.rows", value::parse_mode)?,
             http_listen: self.parse("http.listen", parse_one::<SocketAddr>)?,
             roles: self.parse("roles", value::parse_roles)?,
             guard: GuardOptions {
@@ -395,16 +396,31 @@ impl Reader {
         }
     }
 
+    /// The value of a key, unless it is the default.
+    fn find<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, ValueError>,
+    ) -> Result<Option<T>, ConfigError> {
+        match self.chosen(key).origin.as_str() {
+            DEFAULT => Ok(None),
+            _ => self.parse(key, parse).map(Some),
+        }
+    }
+
+    fn chosen(&self, key: &str) -> &Chosen {
+        self.values
+            .iter()
+            .find(|chosen| chosen.key == key)
+            .expect("the key is in the table")
+    }
+
     fn parse<T>(
         &self,
         key: &str,
         parse: impl Fn(&str) -> Result<T, ValueError>,
     ) -> Result<T, ConfigError> {
-        let chosen = self
-            .values
-            .iter()
-            .find(|chosen| chosen.key == key)
-            .expect("the key is in the table");
+        let chosen = self.chosen(key);
         parse(&chosen.text).map_err(|source| ConfigError::BadValue {
             key: chosen.key,
             origin: chosen.origin.clone(),

@@ -11,6 +11,7 @@ pub mod cause;
 mod check;
 mod compare;
 pub mod compiler;
+pub mod conversion;
 mod expand;
 mod fill;
 pub mod limit;

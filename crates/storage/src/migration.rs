@@ -27,6 +27,7 @@ mod m0010_live_sessions;
 mod m0011_limits;
 mod m0012_access;
 mod m0013_explaining;
+mod m0014_import;
 mod m0015_top_ups;
 mod m0016_coa_identity;
 mod m0017_session_commands;
@@ -34,7 +35,7 @@ mod m0018_terms;
 mod m0019_row_replace;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 18] = [
+const MIGRATIONS: [Migration; 19] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -48,6 +49,7 @@ const MIGRATIONS: [Migration; 18] = [
     m0011_limits::MIGRATION,
     m0012_access::MIGRATION,
     m0013_explaining::MIGRATION,
+    m0014_import::MIGRATION,
     m0015_top_ups::MIGRATION,
     m0016_coa_identity::MIGRATION,
     m0017_session_commands::MIGRATION,

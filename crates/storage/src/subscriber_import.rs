@@ -5,7 +5,7 @@ use std::fmt;
 
 use domain::change::Change;
 use domain::id::TenantId;
-use domain::subscriber::Subscriber;
+use domain::subscriber::{StaticAddresses, Subscriber};
 use sea_orm::{DbErr, Value};
 
 use crate::bulk::{Insert, select_in};
@@ -160,6 +160,36 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Those of these addresses that subscribers of the tenant have, as they are shown.
+    pub async fn subscriber_addresses_taken(
+        &self,
+        tenant: TenantId,
+        addresses: &[StaticAddresses],
+    ) -> Result<HashSet<String>, StoreError> {
+        let shown = |one: &StaticAddresses| {
+            [
+                one.ipv4.map(|address| address.to_string()),
+                one.ipv6_prefix.map(|net| net.to_string()),
+                one.ipv6_delegated.map(|net| net.to_string()),
+            ]
+        };
+        let columns = ["ipv4", "ipv6_prefix", "ipv6_delegated"];
+        let mut taken = HashSet::new();
+        for (at, column) in columns.into_iter().enumerate() {
+            let values = addresses.iter().filter_map(|one| shown(one)[at].clone());
+            let values: Vec<Value> = values.map(Value::from).collect();
+            let tenant = self.dialect().id_literal(tenant.as_uuid());
+            let head =
+                format!("SELECT {column} FROM subscriber WHERE tenant = {tenant} AND {column} IN");
+            for row in select_in(self.reader(), &head, &values, "").await? {
+                taken.insert(row.try_get_by_index(0)?);
+            }
+        }
+        Ok(taken)
+    }
+}
+
 /// What the change feed says of an import: each subscriber, or one entry that stands for more than
 /// any reader tells apart.
 fn changes(subscribers: &[Subscriber]) -> Vec<Change> {
@@ -258,8 +288,9 @@ mod tests {
     use domain::id::{PlanId, SubscriberId};
     use domain::secret::Secret;
     use domain::session_policy::SessionTerms;
+    use domain::subscriber::SubscriberStatus;
     use domain::subscriber::binding::Bindings;
-    use domain::subscriber::{StaticAddresses, SubscriberInstants, SubscriberStatus};
+    use domain::subscriber::{StaticAddresses, SubscriberInstants};
 
     use super::*;
 

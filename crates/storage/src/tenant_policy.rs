@@ -6,7 +6,7 @@ use domain::change::Change;
 use domain::id::{Id, TenantId};
 use domain::message::{Language, MessageTemplate, StateMessage};
 use domain::subscriber::state::AccessState;
-use domain::tenant::TenantPolicy;
+use domain::tenant::{RowObedience, TenantPolicy};
 use sea_orm::{ConnectionTrait, EntityTrait, QueryResult};
 use uuid::Uuid;
 
@@ -21,9 +21,10 @@ use crate::store::Store;
 impl Store {
     /// What every tenant has set.
     pub async fn tenant_policy_all(&self) -> Result<Vec<TenantPolicy>, StoreError> {
-        let tenants = self
-            .dialect()
-            .statement("SELECT id, time_zone, language, garden FROM tenant", []);
+        let tenants = self.dialect().statement(
+            "SELECT id, time_zone, language, garden, rows_obeyed FROM tenant",
+            [],
+        );
         let mut policies = BTreeMap::new();
         for row in self.reader().query_all_raw(tenants).await? {
             let policy = policy(&row)?;
@@ -76,6 +77,21 @@ impl Store {
         let mut write = self.write().await?;
         let sql = "UPDATE tenant SET language = $1 WHERE id = $2";
         let values = [language.as_str().into(), tenant.as_uuid().into()];
+        let statement = write.dialect().statement(sql, values);
+        write.connection().execute_raw(statement).await?;
+        write.note(tenant, Change::Tenant(tenant));
+        write.commit().await
+    }
+
+    /// Sets how rows are obeyed where the configuration does not say.
+    pub async fn tenant_set_rows(
+        &self,
+        tenant: TenantId,
+        rows: RowObedience,
+    ) -> Result<(), StoreError> {
+        let mut write = self.write().await?;
+        let sql = "UPDATE tenant SET rows_obeyed = $1 WHERE id = $2";
+        let values = [rows.as_str().into(), tenant.as_uuid().into()];
         let statement = write.dialect().statement(sql, values);
         write.connection().execute_raw(statement).await?;
         write.note(tenant, Change::Tenant(tenant));
@@ -140,6 +156,7 @@ fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
     let time_zone: String = row.try_get("", "time_zone")?;
     let language: String = row.try_get("", "language")?;
     let garden: Option<Uuid> = row.try_get("", "garden")?;
+    let rows: Option<String> = row.try_get("", "rows_obeyed")?;
     let name = RowName {
         table: "tenant",
         id,
@@ -148,6 +165,7 @@ fn policy(row: &QueryResult) -> Result<TenantPolicy, StoreError> {
         time_zone: readable_or_told(name.parse("time_zone", &time_zone)).unwrap_or_default(),
         language: readable_or_told(name.parse("language", &language)).unwrap_or_default(),
         garden: garden.map(Id::from_uuid),
+        rows: name.find_parsed("rows_obeyed", rows.as_deref())?,
         ..TenantPolicy::new(Id::from_uuid(id))
     })
 }

@@ -133,6 +133,22 @@ impl Database {
         result.expect("the SQL of a test runs");
     }
 
+    /// The number that a query of a test's own gives.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if let Some(postgres) = &self.postgres {
+            let mut connection = postgres.connect().await;
+            let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+            return number.expect("the SQL of a test gives a number");
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(self.sqlite_path())
+            .busy_timeout(Duration::from_secs(10));
+        let mut connection = options.connect().await.expect("the file opens");
+        let number = sqlx::query_scalar(sql).fetch_one(&mut connection).await;
+        number.expect("the SQL of a test gives a number")
+    }
+
     /// Everything that is stored: the octets of the files, or every row of every table.
     pub fn dump(&self) -> Vec<u8> {
         if let Some(postgres) = &self.postgres {

@@ -15,7 +15,7 @@ use crate::database::{Database, scratch};
 use crate::port::quiet_port;
 use crate::process;
 
-pub use configuration::Limits;
+pub use configuration::{Limits, SqlPlace};
 
 /// The secret that it shares with 127.0.0.1.
 pub const SECRET: &str = "freeradius-secret-0001";
@@ -40,6 +40,12 @@ impl FreeRadius {
     /// Serves the rows of `database`, which it reads for every request.
     #[track_caller]
     pub fn over(database: &Database, limits: Limits) -> Self {
+        Self::over_place(&SqlPlace::of(database), limits)
+    }
+
+    /// Serves the rows of any database.
+    #[track_caller]
+    pub fn over_place(database: &SqlPlace, limits: Limits) -> Self {
         assert!(
             Path::new(BINARY).exists(),
             "{BINARY} is missing: run `apt-get install freeradius freeradius-postgresql` (`make test` does)"
@@ -56,7 +62,7 @@ impl FreeRadius {
         panic!("FreeRADIUS does not start: {said}");
     }
 
-    fn start(database: &Database, limits: Limits) -> Self {
+    fn start(database: &SqlPlace, limits: Limits) -> Self {
         let directory = scratch();
         let port = quiet_port();
         let text = configuration::text(database, directory.path(), port, SECRET, limits);

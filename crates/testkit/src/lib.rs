@@ -2,8 +2,10 @@
 
 pub mod cluster;
 pub mod database;
+pub mod foreign;
 pub mod freeradius;
 mod holder;
+pub mod mariadb;
 pub mod namespace;
 pub mod oracle;
 pub mod peer;

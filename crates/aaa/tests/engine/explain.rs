@@ -25,7 +25,7 @@ const STATION: &str = "02-00-00-00-00-07";
 
 fn load(registry: &MemoryRegistry, at: Timestamp, locks: &[GuardLock]) -> DryRun {
     let options = DryRunOptions {
-        rows: Mode::Strict,
+        rows: Some(Mode::Strict),
         guard: GuardOptions {
             user_failures: 3,
             station_failures: 3,

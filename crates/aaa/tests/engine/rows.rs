@@ -10,7 +10,8 @@ use domain::access::{Method, RejectReason};
 use domain::accounting::{AccountingRecord, SessionKey, SessionPlace};
 use domain::auth_log::AuthOutcome;
 use domain::change::Change;
-use domain::id::{NasId, SubscriberId};
+use domain::id::{NasId, SubscriberId, TenantId};
+use domain::tenant::{RowObedience, TenantPolicy};
 use domain::time::Timestamp;
 use radius::attribute::kind;
 use radius::password::chap;
@@ -241,6 +242,39 @@ fn eap_needs_a_password_in_clear_among_the_rows() {
         "Class",
     ];
     check(&mut script, STRICT, &request, &success);
+}
+
+/// A check of the user that differs leaves the group to decide, and the strict way refuses.
+#[test]
+fn an_import_says_how_rows_are_obeyed_where_the_configuration_does_not() {
+    let mut script = Script::new();
+    let elsewhere = row(2, "NAS-Identifier", "==", "elsewhere");
+    put_user(
+        &script,
+        "ann",
+        user(vec![password(1), elsewhere], vec![], &["open"]),
+    );
+    let open = GroupRows {
+        check: vec![password(1)],
+        reply: Vec::new(),
+    };
+    put_group(&script, "open", open);
+    let accepted = ["Access-Accept", "Message-Authenticator", "Class"];
+    let turns = [
+        (Some(RowObedience::Compatible), accepted),
+        (Some(RowObedience::Strict), DENIED),
+        (Some(RowObedience::Compatible), accepted),
+        (None, DENIED),
+    ];
+    for (identifier, (rows, expected)) in (1..).zip(turns) {
+        *script.registry.policies.lock().expect("nobody panicked") = vec![TenantPolicy {
+            rows,
+            ..TenantPolicy::new(TenantId::DEFAULT)
+        }];
+        script.apply(&[Change::Tenant(TenantId::DEFAULT)]);
+        let request = pap("ann").identifier(identifier);
+        check(&mut script, STRICT, &request, &expected);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
+use storage::foreign::ForeignError;
 
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
@@ -15,6 +16,8 @@ use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::dry_run::DryRunError;
 use crate::exit::{ExitStatus, is_denied};
+use crate::import::apply::ApplyError;
+use crate::import::history::HistoryError;
 use crate::relay_secret::RelaySecretError;
 use crate::serve::ServeError;
 
@@ -43,6 +46,12 @@ pub(crate) enum CliError {
     RelaySecret(#[from] RelaySecretError),
     #[error(transparent)]
     Import(#[from] ImportFailure),
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("{option}")]
     Secret {
         option: &'static str,
@@ -202,6 +211,7 @@ impl CliError {
                 | Self::Secret { .. }
                 | Self::Password { .. }
                 | Self::Credentials { .. }
+                | Self::Foreign(ForeignError::BadUrl { .. })
         )
     }
 

@@ -158,11 +158,11 @@ impl fmt::Display for Imported {
 }
 
 /// A progress bar on stderr; invisible unless that is a terminal.
-struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     /// Counts without knowing the end.
-    fn new(done: &'static str) -> Self {
+    pub(crate) fn new(done: &'static str) -> Self {
         Self::drawn(
             ProgressBar::no_length(),
             "{spinner} {human_pos} lines {msg}",
@@ -170,7 +170,7 @@ impl Bar {
         )
     }
 
-    fn with_end(done: &'static str, rows: usize) -> Self {
+    pub(crate) fn with_end(done: &'static str, rows: usize) -> Self {
         let end = u64::try_from(rows).unwrap_or(u64::MAX);
         let template = "{bar:40} {human_pos} of {human_len} {msg}, {eta} left";
         Self::drawn(ProgressBar::new(end), template, done)
@@ -185,13 +185,13 @@ impl Bar {
         Self(bar)
     }
 
-    fn show(&self, rows: usize) {
+    pub(crate) fn show(&self, rows: usize) {
         if rows.is_multiple_of(PROGRESS_STEP) {
             self.0.set_position(u64::try_from(rows).unwrap_or(u64::MAX));
         }
     }
 
-    fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -177,7 +177,7 @@ fn every_key_of_the_design_is_read_from_the_environment() {
     }
     assert_eq!(effective.config.roles, BTreeSet::from([Role::Aaa]));
     assert_eq!(effective.config.log.format, LogFormat::Json);
-    assert_eq!(effective.config.rows, Mode::Compatible);
+    assert_eq!(effective.config.rows, Some(Mode::Compatible));
     let retention = RetentionConfig {
         sessions_days: Some(90),
         auth_log_days: Some(1),

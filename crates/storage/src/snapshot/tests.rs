@@ -148,6 +148,7 @@ fn policy() -> TenantPolicy {
             realm("isp", RealmHandling::Strip),
             realm("old", RealmHandling::Keep),
         ],
+        rows: Some(RowObedience::Compatible),
     }
 }
 

@@ -8,6 +8,7 @@ use domain::session::Session;
 use domain::session_command::ladder::Next;
 use domain::session_command::verdict::{CommandState, Verdict};
 use domain::session_command::{EndReason, NewCommand, RouterAnswer, RouterReply, Wish};
+use domain::terms::{RowMark, Term, TermsMark};
 use domain::usage::UsageAmount;
 use storage::page::Page;
 use storage::session::SessionFilter;

@@ -1,9 +1,10 @@
 //! The configuration of the reference: `preprocess`, `chap`, `mschap`, `sql`, `pap`, with the queries and the filter of a default site.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::database::Database;
+use crate::postgres::PostgresDatabase;
 
 /// What it enforces beside the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,38 @@ pub enum Limits {
     Ignored,
     /// `Expiration`, `Login-Time`, and the counters of `sqlcounter` over our sessions.
     Enforced,
+}
+
+/// Where the rows are.
+#[derive(Clone, Debug)]
+pub enum SqlPlace {
+    Sqlite(PathBuf),
+    Postgres {
+        port: u16,
+        name: String,
+    },
+    MySql {
+        port: u16,
+        user: &'static str,
+        password: &'static str,
+        name: &'static str,
+    },
+}
+
+impl SqlPlace {
+    pub(super) fn of(database: &Database) -> Self {
+        match database.postgres() {
+            None => Self::Sqlite(database.sqlite_path()),
+            Some(postgres) => Self::of_postgres(postgres),
+        }
+    }
+
+    pub(crate) fn of_postgres(postgres: &PostgresDatabase) -> Self {
+        Self::Postgres {
+            port: postgres.port(),
+            name: postgres.name().to_owned(),
+        }
+    }
 }
 
 /// It wants a file of this name for names of a site's own; there are none.
@@ -31,7 +64,7 @@ DEFAULT
 
 /// The whole configuration.
 pub(super) fn text(
-    database: &Database,
+    database: &SqlPlace,
     directory: &Path,
     port: u16,
     secret: &str,
@@ -158,12 +191,13 @@ const TIMEOUT: &str = "Session-Timeout";
 const VOLUME: &str = "Mikrotik-Total-Limit";
 
 /// The modules that enforce limits, and their names in the order in which they are asked.
-fn limit_modules(database: &Database) -> (String, String) {
+fn limit_modules(database: &SqlPlace) -> (String, String) {
     let mut modules = LIMIT_MODULES.to_owned();
     let mut names = "expiration\n\t\tlogintime".to_owned();
-    let (dialect, greatest) = match database.postgres() {
-        None => ("sqlite", "MAX"),
-        Some(_) => ("postgresql", "GREATEST"),
+    let (dialect, greatest) = match database {
+        SqlPlace::Sqlite(_) => ("sqlite", "MAX"),
+        SqlPlace::Postgres { .. } => ("postgresql", "GREATEST"),
+        SqlPlace::MySql { .. } => ("mysql", "GREATEST"),
     };
     for (attribute, reset, counted, reply) in COUNTERS {
         let user = "username = '%{tolower:%{${key}}}'";
@@ -206,20 +240,33 @@ fn limit_modules(database: &Database) -> (String, String) {
 
 const TAKEN: &str = "a String takes everything";
 
-/// The tables and the queries that a default site has, on either database.
-fn sql(database: &Database) -> String {
-    let (dialect, place) = match database.postgres() {
-        None => ("sqlite", sqlite(&database.sqlite_path())),
-        Some(postgres) => (
+/// The tables and the queries that a default site has, on any database.
+fn sql(database: &SqlPlace) -> String {
+    let (dialect, place) = match database {
+        SqlPlace::Sqlite(path) => ("sqlite", sqlite(path)),
+        SqlPlace::Postgres { port, name } => (
             "postgresql",
             format!(
                 r#"server = "127.0.0.1"
-		port = {}
+		port = {port}
 		login = "postgres"
 		password = "unchecked"
-		radius_db = "{}""#,
-                postgres.port(),
-                postgres.name()
+		radius_db = "{name}""#
+            ),
+        ),
+        SqlPlace::MySql {
+            port,
+            user,
+            password,
+            name,
+        } => (
+            "mysql",
+            format!(
+                r#"server = "127.0.0.1"
+		port = {port}
+		login = "{user}"
+		password = "{password}"
+		radius_db = "{name}""#
             ),
         ),
     };

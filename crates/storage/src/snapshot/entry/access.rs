@@ -10,7 +10,7 @@ use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
 use domain::realm::{Realm, RealmHandling};
 use domain::subscriber::SubscriberStatus;
 use domain::subscriber::binding::{Bindings, NasBinding};
-use domain::tenant::TenantPolicy;
+use domain::tenant::{RowObedience, TenantPolicy};
 use serde::{Deserialize, Serialize};
 
 use super::Unreadable;
@@ -49,6 +49,13 @@ pub(in super::super) struct PolicyEntry {
     messages: Vec<MessageEntry>,
     realms: Vec<RealmEntry>,
     time_zone: String,
+    rows: Option<RowsObeyed>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RowsObeyed {
+    Compatible,
+    Strict,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -186,6 +193,7 @@ impl From<&TenantPolicy> for PolicyEntry {
             gardens,
             messages,
             realms,
+            rows,
         } = policy;
         Self {
             tenant: *tenant.as_bytes(),
@@ -208,6 +216,10 @@ impl From<&TenantPolicy> for PolicyEntry {
                 })
                 .collect(),
             time_zone: time_zone.to_string(),
+            rows: rows.map(|rows| match rows {
+                RowObedience::Compatible => RowsObeyed::Compatible,
+                RowObedience::Strict => RowsObeyed::Strict,
+            }),
         }
     }
 }
@@ -256,6 +268,10 @@ impl PolicyEntry {
             gardens: gardens.collect::<Result<_, Unreadable>>()?,
             messages: messages.collect::<Result<_, Unreadable>>()?,
             realms: realms.collect::<Result<_, Unreadable>>()?,
+            rows: self.rows.map(|rows| match rows {
+                RowsObeyed::Compatible => RowObedience::Compatible,
+                RowsObeyed::Strict => RowObedience::Strict,
+            }),
         })
     }
 }
