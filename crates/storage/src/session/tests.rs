@@ -116,7 +116,9 @@ async fn the_plan_of_each_session_is_found_by_an_index() {
         };
         let (state, tenant) = (SessionState::Open, TenantId::DEFAULT);
         let page = Page::first(100);
-        let query = place.store.list_query(state, tenant, &filter, router, &page);
+        let query = place
+            .store
+            .list_query(state, tenant, &filter, router, &page);
         let steps = place.plan(query).await;
         check(&steps, "SEARCH u USING", "SCAN s");
         let is_sorted = steps.iter().any(|step| step.contains("TEMP B-TREE"));
