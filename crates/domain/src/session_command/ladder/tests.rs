@@ -256,7 +256,8 @@ impl World {
 
     fn end(&mut self, delay: i64) {
         self.is_gone = true;
-        self.closes_at.get_or_insert(self.now.plus_seconds(delay));
+        let at = self.now.plus_seconds(delay);
+        self.closes_at.get_or_insert(at);
     }
 
     /// What the router does with a request.
