@@ -41,6 +41,9 @@ impl Answered {
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
+        if REMEMBERED_MAX <= self.order.len() {
+            self.forget_oldest();
+        }
         self.known.insert(key, Known::UnderWay);
         self.order.push_back((now, key));
         Known::New
@@ -54,13 +57,15 @@ impl Answered {
     }
 
     fn forget(&mut self, now: Instant) {
-        while let Some((at, key)) = self.order.front() {
-            let is_old = REMEMBERED_FOR <= now.saturating_duration_since(*at);
-            if !is_old && self.order.len() < REMEMBERED_MAX {
-                return;
-            }
-            self.known.remove(key);
-            self.order.pop_front();
+        let is_old = |at: Instant| REMEMBERED_FOR <= now.saturating_duration_since(at);
+        while self.order.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, key)) = self.order.pop_front() {
+            self.known.remove(&key);
         }
     }
 }
