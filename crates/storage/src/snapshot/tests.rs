@@ -17,6 +17,7 @@ use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::binding::{Bindings, NasBinding};
 use domain::subscriber::state::AccessState;
 use domain::subscriber::{Purchase, StaticAddresses, SubscriberInstants, SubscriberStatus};
+use domain::tenant::RowObedience;
 use domain::terms::TermsMark;
 use proptest::prelude::*;
 use tempfile::TempDir;
