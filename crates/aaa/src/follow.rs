@@ -10,6 +10,7 @@ use domain::limit::Meter;
 use domain::plan::InterimInterval;
 use domain::session::{LiveSession, SessionOutcome as Outcome};
 use domain::time::Timestamp;
+use rows::interim::longest_interim;
 use tracing::error;
 
 use crate::directory::Directory;
@@ -17,6 +18,13 @@ use crate::limits::LimitTable;
 use crate::metrics::{Count, Metrics};
 use crate::port::{Clock, Committed, Stored};
 use crate::session_table::{OpenSession, SessionTable};
+
+/// Of a router that rows tell no interval nothing need be heard between Start and Stop: its sessions
+/// are taken to have ended after a day.
+const UNTOLD_INTERIM: InterimInterval = match InterimInterval::new(8 * 3_600) {
+    Ok(interim) => interim,
+    Err(_) => InterimInterval::DEFAULT,
+};
 
 /// Whether the table has been told of a record before the database stored it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +79,9 @@ impl Followers {
         committed: &Committed,
         notice: Notice,
     ) {
-        let Committed { stored, counted } = committed;
-        self.sessions.stored(records, stored, notice);
+        self.sessions.stored(records, &committed.stored, notice);
         let (directory, now) = (&self.sessions.directory, self.clock.timestamp());
-        self.limits.follow(directory, records, counted, now);
+        self.limits.follow(directory, records, committed, now);
     }
 }
 
@@ -128,7 +135,7 @@ impl Follow {
     /// Notes a session that the database knows as open.
     pub(crate) fn loaded(&self, live: &LiveSession, now: Timestamp) {
         let session = &live.session;
-        let interim = self.interim_of(session.tenant, &session.username);
+        let interim = self.interim_of(session.tenant, &session.username, session.subscriber);
         let age = now.seconds_since(session.updated_at);
         let vigil = self.sessions.vigil();
         let loaded = vigil.load(
@@ -160,10 +167,24 @@ impl Follow {
     }
 
     /// The interval that routers are told for a user now; for who is not known, the usual one.
-    pub(crate) fn interim_of(&self, tenant: TenantId, username: &str) -> InterimInterval {
-        let entry = self.directory.find_subscriber(tenant, username);
-        let plan = entry.and_then(|entry| entry.plan.load().as_ref().map(Arc::clone));
-        plan.map_or(InterimInterval::DEFAULT, |plan| plan.terms.interim)
+    pub(crate) fn interim_of(
+        &self,
+        tenant: TenantId,
+        username: &str,
+        subscriber: Option<SubscriberId>,
+    ) -> InterimInterval {
+        if let Some(entry) = self.directory.find_subscriber(tenant, username) {
+            let plan = entry.plan.load();
+            let interim = plan.as_deref().map(|plan| plan.terms.interim);
+            return interim.unwrap_or_default();
+        }
+        let rows = self.directory.rows();
+        let user = subscriber.and_then(|id| rows.find_accounted(id, username));
+        user.map_or(InterimInterval::DEFAULT, |user| {
+            let told = longest_interim(&user.program, rows);
+            let told = told.and_then(|seconds| InterimInterval::new(seconds).ok());
+            told.unwrap_or(UNTOLD_INTERIM)
+        })
     }
 
     /// A Stop may be all that is heard of a session.
@@ -179,7 +200,7 @@ impl Follow {
     }
 
     fn heard(&self, record: &SessionRecord) {
-        let interim = || self.interim_of(record.tenant, &record.username);
+        let interim = || self.interim_of(record.tenant, &record.username, record.subscriber);
         let vigil = self.sessions.vigil();
         let heard = vigil.hear(record.key, record.subscriber, record.at, interim);
         if heard.is_err() {

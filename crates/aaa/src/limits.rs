@@ -20,7 +20,7 @@ use papaya::HashMap;
 
 use crate::directory::{Directory, SubscriberEntry};
 use crate::metrics::{Count, Metrics};
-use crate::port::LimitQuestion;
+use crate::port::{Committed, LimitQuestion, Stored};
 use crate::rights::notices::Notices;
 use crate::row_limits::RowAccount;
 
@@ -218,17 +218,27 @@ impl LimitTable {
         &self,
         directory: &Directory,
         records: &[AccountingRecord],
-        counted: &[LimitNews],
+        committed: &Committed,
         now: Timestamp,
     ) {
+        let Committed { stored, counted } = committed;
         self.learn(counted);
         if !directory.has_limits() {
             return;
         }
-        for record in records {
-            let AccountingRecord::Session(record) = record else {
-                continue;
+        for (record, stored) in records.iter().zip(stored) {
+            let record = match record {
+                AccountingRecord::Session(record) => record,
+                AccountingRecord::NasRestart(restart) => {
+                    // Those of its other routers are noted again with their next report.
+                    self.crossings.end_nas(restart.nas);
+                    continue;
+                }
             };
+            let has_ended = matches!(stored, Stored::Session { is_open: false, .. });
+            if let Some(subscriber) = record.subscriber.filter(|_| has_ended) {
+                self.crossings.end(subscriber, record.key);
+            }
             if record.terms.is_some_and(|terms| terms.is_walled()) {
                 // It is not on the terms of the plan.
                 continue;
@@ -237,6 +247,9 @@ impl LimitTable {
                 let id = entry.subscriber.id;
                 with_limits(&entry, |limits| {
                     self.note_use(id, limits, record.at);
+                    if has_ended {
+                        return;
+                    }
                     let account = Account {
                         id,
                         purchased_at: entry.subscriber.purchased_at(),
@@ -247,6 +260,9 @@ impl LimitTable {
             } else if let Some(account) = RowAccount::find(directory, record) {
                 if account.counts_from_first_use() {
                     self.note_first_use(account.id, record.started_at());
+                }
+                if has_ended {
+                    continue;
                 }
                 if let Some(limits) = account.limits(directory, record, now) {
                     let account = Account {
@@ -319,12 +335,6 @@ impl LimitTable {
     /// Whose sessions have to be looked at, because of what was used.
     pub(crate) const fn notices(&self) -> &Notices {
         &self.notices
-    }
-
-    /// Sessions that are online beyond a limit, as far as they are known, in the order of their
-    /// keys.
-    pub fn crossed(&self) -> Vec<LimitCrossed> {
-        self.crossings.list()
     }
 
     pub fn len(&self) -> usize {

@@ -14,6 +14,7 @@ pub mod compiler;
 pub mod conversion;
 mod expand;
 mod fill;
+pub mod interim;
 pub mod limit;
 pub mod lint;
 mod merge;

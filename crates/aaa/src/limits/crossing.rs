@@ -97,8 +97,10 @@ impl Crossings {
         crossed.is_some() || since.is_some()
     }
 
-    pub(super) fn list(&self) -> Vec<LimitCrossed> {
-        self.known().sessions.values().cloned().collect()
+    /// The router has begun anew, so none of its sessions goes on.
+    pub(super) fn end_nas(&self, nas: NasId) {
+        let sessions = &mut self.known().sessions;
+        sessions.retain(|_, crossed| crossed.nas != nas);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -16,6 +16,7 @@ mod guarding;
 mod hashes;
 mod limits;
 mod live_changes;
+mod live_effect;
 mod noise;
 mod offline_start;
 mod outage;

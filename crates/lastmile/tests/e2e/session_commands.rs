@@ -28,27 +28,32 @@ on_both_databases!(
 );
 
 /// When what should happen at once is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A furnished site with a server, and a router on which ana and sam have sessions.
-struct Place {
-    site: Site,
+pub(crate) struct Place {
+    pub(crate) site: Site,
     server: Server,
-    router: Concentrator,
+    pub(crate) router: Concentrator,
 }
 
 impl Place {
-    fn new(kind: DatabaseKind) -> Self {
-        let site = Site::furnished(kind);
-        let server = site.program.serve();
+    pub(crate) fn new(kind: DatabaseKind) -> Self {
         let users = [ANA, SAM].iter();
         let users = users.map(|(name, password)| Credentials::new(name, password).expect("valid"));
+        Self::with(Site::furnished(kind), users.collect())
+    }
+
+    /// A site with a server, and a router on which these have sessions.
+    pub(crate) fn with(site: Site, users: Vec<Credentials>) -> Self {
+        let server = site.program.serve();
+        let count = users.len();
         let options = ConcentratorOptions::new(
             server.auth,
             server.acct,
             SocketAddr::from(([127, 0, 0, 1], 0)),
             Secret::from(SECRET),
-            users.collect(),
+            users,
             now(),
         );
         let router = Concentrator::start(options).expect("loopback has ports");
@@ -58,19 +63,19 @@ impl Place {
             server,
             router,
         };
-        place.until("both are online", || {
+        place.until("all are online", || {
             let sessions = place.router.sessions();
             let is_online =
                 |session: &SessionView| session.state == State::Online && session.is_reported;
-            sessions.len() == 2
+            sessions.len() == count
                 && sessions.iter().all(is_online)
-                && place.site.sessions_in("open").len() == 2
+                && place.site.sessions_in("open").len() == count
         });
         place
     }
 
     #[track_caller]
-    fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let begun = Instant::now();
         while !is_so() {
             assert!(
@@ -88,13 +93,13 @@ impl Place {
     }
 
     /// The commands about the sessions of a user, newest first.
-    fn commands(&self, user: &str) -> Vec<Value> {
+    pub(crate) fn commands(&self, user: &str) -> Vec<Value> {
         let line = ["session", "commands", "--user", user];
         let list = self.site.program.json(&line);
         list.as_array().expect("a list is an array").clone()
     }
 
-    fn is_online(&self, user: &str) -> bool {
+    pub(crate) fn is_online(&self, user: &str) -> bool {
         let open = self.site.sessions_in("open");
         open.iter().any(|session| session["user_name"] == user)
     }
