@@ -120,6 +120,7 @@ fn disabled_subscriber_is_refused() {
 fn a_subscriber_who_begins_later_waits_for_the_very_instant() {
     let at = NOW.plus_seconds(1);
     let of = |starts_at| Subscriber {
+        id: SubscriberId::new(NOW.plus_seconds(-86_400), [1; 10]),
         purchase: Purchase::new(Some(starts_at), Vec::new()),
         ..subscriber()
     };

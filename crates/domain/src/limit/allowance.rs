@@ -127,17 +127,17 @@ fn weigh_windows(limits: &Limits, now: Timestamp) -> Result<Option<u32>, Refusal
         Look::Open { until: Some(until) } => until,
         Look::Closed { until } => return Err(Refusal::OutsideHours { opens_at: until }),
     };
-    if until.seconds_since(now) < 1 {
+    let from = match limits.manner {
+        Manner::Native => now,
+        Manner::FreeRadius => Timestamp::from_seconds(now.as_seconds().div_euclid(60) * 60),
+    };
+    if until.seconds_since(from) < 1 {
         let opens_at = match windows.look(&limits.zone, until) {
             Look::Closed { until } => until,
             Look::Open { .. } => until,
         };
         return Err(Refusal::OutsideHours { opens_at });
     }
-    let from = match limits.manner {
-        Manner::Native => now,
-        Manner::FreeRadius => Timestamp::from_seconds(now.as_seconds().div_euclid(60) * 60),
-    };
     Ok(Some(seconds_between(from, until)))
 }
 
@@ -154,11 +154,9 @@ fn weigh_quota(
         _ => standing.session,
     };
     let own = quota.amount().saturating_sub(quota.measure.of(used));
-    let bought = match quota.period {
-        Period::Session => Left::default(),
-        Period::Hour | Period::Day | Period::Week | Period::Month | Period::Total => {
-            top_up::left(standing.top_ups, TopUpMeasure::of(quota.measure), now)
-        }
+    let bought = match (quota.period, TopUpMeasure::of(quota.measure)) {
+        (Period::Session, _) | (_, None) => Left::default(),
+        (_, Some(measure)) => top_up::left(standing.top_ups, measure, now),
     };
     let left = NonZeroU64::new(own.saturating_add(bought.amount));
     let resets_at = match (quota.period, span) {

@@ -824,7 +824,7 @@ proptest! {
         let mut top_ups: Vec<TopUp> = Vec::new();
         let (mut bought, mut paid) = (Beyond::default(), Beyond::default());
         let mut now = begin;
-        for (number, session) in (0..).zip(sessions) {
+        for (number, session) in (0_u32..).zip(sessions) {
             let Session { pause, seconds, upload_rate, download_rate, top_up } = session;
             now = now.plus_seconds(pause);
             if let Some((measure, amount, valid)) = top_up {
@@ -834,7 +834,8 @@ proptest! {
                 };
                 *sum += amount;
                 let ends_at = valid.map(|seconds| now.plus_seconds(seconds));
-                let id = TopUpId::new(now, [number; 10]);
+                let [.., low] = number.to_be_bytes();
+                let id = TopUpId::new(now, [low; 10]);
                 top_ups.push(TopUp { id, measure, amount, used: 0, ends_at });
             }
             let standing = Standing {

@@ -14,7 +14,7 @@ use crate::usage::UsageAmount;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TopUpMeasure {
-    /// Bytes, in whichever direction.
+    /// Bytes in both directions.
     Data,
     /// Seconds online.
     Time,
@@ -36,8 +36,6 @@ pub struct TopUp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Allowed {
     traffic: Option<u64>,
-    upload: Option<u64>,
-    download: Option<u64>,
     seconds: Option<u64>,
 }
 
@@ -69,11 +67,13 @@ impl TopUpMeasure {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
-    /// What adds to a quota of this measure.
-    pub const fn of(measure: Measure) -> Self {
+    /// What adds to a quota of this measure. Nothing adds to those of one direction: beside them it
+    /// could not be said whose bytes were bought.
+    pub const fn of(measure: Measure) -> Option<Self> {
         match measure {
-            Measure::Traffic | Measure::Upload | Measure::Download => Self::Data,
-            Measure::Time => Self::Time,
+            Measure::Traffic => Some(Self::Data),
+            Measure::Upload | Measure::Download => None,
+            Measure::Time => Some(Self::Time),
         }
     }
 }
@@ -139,13 +139,11 @@ impl Allowed {
     pub fn of(quotas: &Quotas, period: Period) -> Self {
         let mut allowed = Self::default();
         for quota in quotas.iter().filter(|quota| quota.period == period) {
-            let amount = match quota.measure {
-                Measure::Traffic => &mut allowed.traffic,
-                Measure::Upload => &mut allowed.upload,
-                Measure::Download => &mut allowed.download,
-                Measure::Time => &mut allowed.seconds,
-            };
-            *amount = Some(quota.amount());
+            match TopUpMeasure::of(quota.measure) {
+                Some(TopUpMeasure::Data) => allowed.traffic = Some(quota.amount()),
+                Some(TopUpMeasure::Time) => allowed.seconds = Some(quota.amount()),
+                None => {}
+            }
         }
         allowed
     }
@@ -158,13 +156,8 @@ impl Allowed {
                 over(after).saturating_sub(over(before))
             })
         };
-        let bytes = [
-            over(self.traffic, Measure::Traffic),
-            over(self.upload, Measure::Upload),
-            over(self.download, Measure::Download),
-        ];
         Beyond {
-            bytes: bytes.into_iter().max().unwrap_or(0),
+            bytes: over(self.traffic, Measure::Traffic),
             seconds: over(self.seconds, Measure::Time),
         }
     }
@@ -252,7 +245,7 @@ mod tests {
         };
         let day = Allowed::of(&quotas, Period::Day);
         let beyond = day.beyond(used(4, 0, 50), used(8, 4, 70));
-        assert_eq!((beyond.bytes, beyond.seconds), (3, 10));
+        assert_eq!((beyond.bytes, beyond.seconds), (2, 10));
         let month = Allowed::of(&quotas, Period::Month);
         let over = month.beyond(used(50, 49, 0), used(60, 50, 0));
         assert_eq!(over.or(beyond).bytes, 10);

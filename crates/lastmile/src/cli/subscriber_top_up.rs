@@ -372,7 +372,7 @@ fn periods(limits: Option<&Limits>, measure: TopUpMeasure) -> impl Iterator<Item
     let quotas = limits.into_iter().flat_map(|limits| limits.quotas.iter());
     quotas
         .filter(move |quota| {
-            quota.period != Period::Session && TopUpMeasure::of(quota.measure) == measure
+            quota.period != Period::Session && TopUpMeasure::of(quota.measure) == Some(measure)
         })
         .map(|quota| quota.period)
 }

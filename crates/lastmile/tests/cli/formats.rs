@@ -19,7 +19,7 @@ fn a_list_is_the_same_in_every_format() {
     assert_eq!(line, json[0]);
     let csv = place.done("subscriber list --output csv");
     assert!(
-        csv.starts_with("username,plan,status,credential,expires_at,static_ipv4,"),
+        csv.starts_with("username,plan,status,credential,starts_at,expires_at,static_ipv4,"),
         "{csv}"
     );
     assert!(csv.contains("\nana,home,active,cleartext,,,"), "{csv}");

@@ -110,7 +110,7 @@ fn a_file_that_is_none_is_told() {
     place.check_refused(
         "subscriber import odd.csv",
         1,
-        "line 1: unknown column 'mac': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, expires_at, status",
+        "line 1: unknown column 'mac': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, starts_at, expires_at, status",
     );
     place.check_refused(
         "subscriber import nowhere.csv",
