@@ -11,6 +11,7 @@ use radius::dynamic_authorization::{Action, Answer, encode_attributes, read_repl
 use radius::packet::Packet;
 use testkit::database::DatabaseKind;
 use testkit::peer::radclient::{self, Kind};
+use testkit::port::quiet_port;
 use testkit::server::Server;
 
 use crate::site::{ANA, SAM, SAM_ADDRESS, SECRET, Site, on_both_databases};
@@ -51,14 +52,15 @@ impl Place {
 
     #[track_caller]
     fn on(site: Site, users: &[(&str, &str)], set: impl Fn(&mut ConcentratorOptions)) -> Self {
-        let server = site.program.serve();
-        Self::serving(site, server, users, set)
+        let (server, port) = serve(&site);
+        Self::serving(site, server, port, users, set)
     }
 
     #[track_caller]
     fn serving(
         site: Site,
         server: Server,
+        port: u16,
         users: &[(&str, &str)],
         set: impl Fn(&mut ConcentratorOptions),
     ) -> Self {
@@ -67,14 +69,13 @@ impl Place {
         let mut options = ConcentratorOptions::new(
             server.auth,
             server.acct,
-            SocketAddr::from(([127, 0, 0, 1], 0)),
+            SocketAddr::from(([127, 0, 0, 1], port)),
             Secret::from(SECRET),
             users.collect(),
             now(),
         );
         set(&mut options);
         let router = Concentrator::start(options).expect("loopback has ports");
-        site.command(&format!("nas set pop --coa-port {}", router.coa().port()));
         let place = Self {
             site,
             server,
@@ -145,6 +146,14 @@ impl Place {
     }
 }
 
+/// Starts a server that knows on which port the router hears it.
+#[track_caller]
+fn serve(site: &Site) -> (Server, u16) {
+    let port = quiet_port();
+    site.command(&format!("nas set pop --coa-port {port}"));
+    (site.program.serve(), port)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the router and the server share the clock of the system"
@@ -157,18 +166,35 @@ fn now() -> Timestamp {
 
 fn a_plan_that_ends_is_stopped_by_its_session_timeout_to_the_second(kind: DatabaseKind) {
     let site = Site::furnished(kind);
-    let server = site.program.serve();
+    let (server, port) = serve(&site);
     let ends_at = Timestamp::from_seconds(now().as_seconds() + 5);
     site.command(&format!(
         "subscriber add lena --password lena-pass-word-7 --plan home --expires {ends_at}"
     ));
+    // The server hears of her a moment later.
+    let login = [
+        ("User-Name", "\"lena\""),
+        ("User-Password", "\"lena-pass-word-7\""),
+    ];
+    let begun = Instant::now();
+    while radclient::ask(server.auth, SECRET, Kind::Access, &login)
+        .is_none_or(|answer| answer.code != "Access-Accept")
+    {
+        assert!(begun.elapsed() < PATIENCE, "she is not let in");
+    }
     let before = now();
-    let place = Place::serving(site, server, &[("lena", "lena-pass-word-7")], |options| {
-        options.offered = Octets {
-            input: 1_000,
-            output: 2_000,
-        };
-    });
+    let place = Place::serving(
+        site,
+        server,
+        port,
+        &[("lena", "lena-pass-word-7")],
+        |options| {
+            options.offered = Octets {
+                input: 1_000,
+                output: 2_000,
+            };
+        },
+    );
     let after = now();
     let ended = place.until_ended();
     assert_eq!(ended.state, State::Ended(SESSION_TIMEOUT));
@@ -188,7 +214,7 @@ fn a_plan_that_ends_is_stopped_by_its_session_timeout_to_the_second(kind: Databa
 
 fn a_volume_beyond_4_gib_is_stopped_at_the_octet(kind: DatabaseKind) {
     let site = Site::furnished(kind);
-    site.command("plan add fair --quota 5G/month:download");
+    site.command("plan add fair --quota download:5G/month");
     site.command("subscriber add lena --password lena-pass-word-7 --plan fair");
     let place = Place::on(site, &[("lena", "lena-pass-word-7")], |options| {
         options.offered = Octets {

@@ -22,6 +22,7 @@ testkit::test_on_both_databases!(
     a_session_is_found_by_either_id,
     open_sessions_are_found_by_name,
     open_sessions_are_matched_by_what_routers_say,
+    all_that_is_said_must_hold,
 );
 
 const START: Timestamp = TestClock::START;
@@ -195,104 +196,51 @@ async fn open_sessions_are_found_by_name(database: Database) {
     assert_eq!(keys, [SessionKey([5; 16])]);
 }
 
-/// Sessions 5 (ana) and 6 (eva) are open.
+/// The open sessions that are meant: of sessions 5 (ana) and 6 (eva).
+async fn matching(store: &Store, wanted: &SessionMatch) -> Vec<u8> {
+    let found = store.session_open_matching(wanted, 65).await.unwrap();
+    let ids = found.iter().map(|session| &session.place.acct_session_id);
+    ids.map(|id| id[4..].parse().unwrap()).collect()
+}
+
 async fn open_sessions_are_matched_by_what_routers_say(database: Database) {
     let store = database.store().await;
     six_sessions(&store).await;
-    let check = async |wanted: SessionMatch, expected: &[&str]| {
-        let found = store.session_open_matching(&wanted, 65).await.unwrap();
-        let ids = found
-            .iter()
-            .map(|session| session.place.acct_session_id.as_str());
-        assert_eq!(ids.collect::<Vec<_>>(), expected, "{wanted:?}");
-    };
-    let none = SessionMatch::default();
-    let both = ["81000005", "81000006"];
-    let username = Some("ana".into());
-    check(
-        SessionMatch {
-            username,
-            ..none.clone()
-        },
-        &both[..1],
-    )
-    .await;
-    let acct_session_id = Some("81000006".into());
-    check(
-        SessionMatch {
-            acct_session_id,
-            ..none.clone()
-        },
-        &both[1..],
-    )
-    .await;
-    // One that has ended.
-    let acct_session_id = Some("81000003".into());
-    check(
-        SessionMatch {
-            acct_session_id,
-            ..none.clone()
-        },
-        &[],
-    )
-    .await;
-    let framed_ipv4 = Some([100, 64, 0, 5].into());
-    check(
-        SessionMatch {
-            framed_ipv4,
-            ..none.clone()
-        },
-        &both[..1],
-    )
-    .await;
+    let mut wanted = SessionMatch::default();
+    wanted.username = Some("ana".into());
+    assert_eq!(matching(&store, &wanted).await, [5]);
+    wanted = SessionMatch::default();
+    wanted.acct_session_id = Some("81000006".into());
+    assert_eq!(matching(&store, &wanted).await, [6]);
+    wanted.acct_session_id = Some("81000003".into());
+    assert_eq!(matching(&store, &wanted).await, [], "it has ended");
+    wanted = SessionMatch::default();
+    wanted.framed_ipv4 = Some([100, 64, 0, 5].into());
+    assert_eq!(matching(&store, &wanted).await, [5]);
+    wanted = SessionMatch::default();
     for notation in ["AA:BB:CC:DD:EE:0F", "aabb.ccdd.ee0f", "aabbccddee0f"] {
-        let calling_station = Some(notation.into());
-        check(
-            SessionMatch {
-                calling_station,
-                ..none.clone()
-            },
-            &both,
-        )
-        .await;
+        wanted.calling_station = Some(notation.into());
+        assert_eq!(matching(&store, &wanted).await, [5, 6], "{notation}");
     }
-    let framed_ipv6_prefix = "2001:db8:1::/64".parse().ok();
-    let (called_station, nas_port) = (Some("pop-1".into()), Some("2147483649".into()));
-    let attached = SessionMatch {
-        framed_ipv6_prefix,
-        called_station,
-        nas_port,
-        ..none.clone()
+    wanted.calling_station = Some("no such".into());
+    assert_eq!(matching(&store, &wanted).await, []);
+}
+
+async fn all_that_is_said_must_hold(database: Database) {
+    let store = database.store().await;
+    six_sessions(&store).await;
+    let mut wanted = SessionMatch {
+        framed_ipv6_prefix: "2001:db8:1::/64".parse().ok(),
+        called_station: Some("pop-1".into()),
+        nas_port: Some("2147483649".into()),
+        ..SessionMatch::default()
     };
-    check(attached.clone(), &both).await;
-    // All of it must hold.
-    let username = Some("eva".into());
-    check(
-        SessionMatch {
-            username,
-            ..attached.clone()
-        },
-        &both[1..],
-    )
-    .await;
-    let username = Some("ian".into());
-    check(
-        SessionMatch {
-            username,
-            ..attached
-        },
-        &[],
-    )
-    .await;
-    let calling_station = Some("no such".into());
-    check(
-        SessionMatch {
-            calling_station,
-            ..none.clone()
-        },
-        &[],
-    )
-    .await;
-    let first = store.session_open_matching(&none, 1).await.unwrap();
+    assert_eq!(matching(&store, &wanted).await, [5, 6]);
+    wanted.username = Some("eva".into());
+    assert_eq!(matching(&store, &wanted).await, [6]);
+    wanted.username = Some("ian".into());
+    assert_eq!(matching(&store, &wanted).await, []);
+    let everything = SessionMatch::default();
+    let first = store.session_open_matching(&everything, 1).await.unwrap();
     assert_eq!(first.len(), 1, "there is a limit");
 }
