@@ -100,7 +100,9 @@ impl<B: SessionBoard, A: AccountingStore, S: Spool> StaleKeeper<B, A, S> {
 
     fn judge(&self, watched: Watched, row: &LiveSession) -> Option<AccountingRecord> {
         let session = &row.session;
-        let interim = self.follow.interim_of(session.tenant, &session.username, session.subscriber);
+        let interim = self
+            .follow
+            .interim_of(session.tenant, &session.username, session.subscriber);
         let vigil = self.follow.sessions.vigil();
         let seconds = vigil.judge(session.key, watched, session.updated_at, interim)?;
         Some(AccountingRecord::Session(silence(session, seconds)))

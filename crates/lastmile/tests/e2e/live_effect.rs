@@ -112,5 +112,9 @@ fn rows_that_others_change_reach_their_sessions(kind: DatabaseKind) {
     place.until("Bob is off line", || {
         place.site.sessions_in("open").is_empty()
     });
-    assert!(begun.elapsed() < PATIENCE.min(AT_ONCE), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < PATIENCE.min(AT_ONCE),
+        "{:?}",
+        begun.elapsed()
+    );
 }
