@@ -243,7 +243,11 @@ pub const fn counter_message(reason: RejectReason) -> Option<&'static str> {
         Period::Day => "Your maximum daily usage time has been reached",
         Period::Week => "Your maximum weekly usage time has been reached",
         Period::Month => "Your maximum monthly usage time has been reached",
-        Period::Session | Period::Total => "Your maximum never usage time has been reached",
+        Period::Session
+        | Period::Total
+        | Period::Last24Hours
+        | Period::Last7Days
+        | Period::Last30Days => "Your maximum never usage time has been reached",
     })
 }
 

@@ -160,10 +160,9 @@ fn weigh_quota(
     };
     let left = NonZeroU64::new(own.saturating_add(bought.amount));
     let resets_at = match (quota.period, span) {
-        (Period::Hour | Period::Day | Period::Week | Period::Month, Some(span)) => {
-            ResetAt::at(span.ends_at)
-        }
-        _ => ResetAt::NEVER,
+        (Period::Session | Period::Total, _) | (_, None) => ResetAt::NEVER,
+        // The oldest hour leaves a rolling window then.
+        (_, Some(span)) => ResetAt::at(span.ends_at),
     };
     let Some(left) = left else {
         let crossing = Crossing {
@@ -259,6 +258,9 @@ impl fmt::Display for Crossing {
                 write!(formatter, " for a {}", period.as_str())?;
             }
             Period::Total => formatter.write_str(" in total")?,
+            Period::Last24Hours | Period::Last7Days | Period::Last30Days => {
+                write!(formatter, " for the last {}", period.as_str())?;
+            }
         }
         formatter.write_str(" is used up")?;
         match resets_at.find() {

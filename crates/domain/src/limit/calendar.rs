@@ -156,7 +156,7 @@ impl Resets {
     };
 
     /// The span of a period that holds `at`. Spans of one kind follow each other without gaps and
-    /// without overlapping. A session has no span of its own.
+    /// without overlapping, but those of rolling windows. A session has no span of its own.
     pub fn span(self, period: Period, zone: &Zone, at: Timestamp) -> Option<Span> {
         let at = at.clamp(EARLIEST, LATEST);
         let zone = zone.time_zone();
@@ -164,6 +164,9 @@ impl Resets {
         match period {
             Period::Session => None,
             Period::Total => Some(Span::EVER),
+            Period::Last24Hours | Period::Last7Days | Period::Last30Days => {
+                Some(rolling(period.rolling_hours()?, at))
+            }
             Period::Hour => Some(self.hour(zone, at)),
             Period::Day => Some(span_around(at, |days| self.begin_day(zone, today, days))),
             Period::Week => Some(span_around(at, |weeks| {
@@ -210,6 +213,16 @@ impl Resets {
         instant.map_or(Timestamp::from_micros(i64::MAX), |instant| {
             Timestamp::from_micros(instant.as_microsecond())
         })
+    }
+}
+
+/// The hours that hold all of the last `hours`, and this hour. They are those in which usage is
+/// kept, so what was used in them is known.
+fn rolling(hours: i64, at: Timestamp) -> Span {
+    let this_hour = at.as_seconds().div_euclid(HOUR_SECONDS) * HOUR_SECONDS;
+    Span {
+        starts_at: Timestamp::from_seconds(this_hour - hours * HOUR_SECONDS),
+        ends_at: Timestamp::from_seconds(this_hour + HOUR_SECONDS),
     }
 }
 

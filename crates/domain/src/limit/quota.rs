@@ -32,6 +32,10 @@ pub enum Period {
     Month,
     /// As long as the subscriber exists.
     Total,
+    /// The last 24 hours, at any time.
+    Last24Hours,
+    Last7Days,
+    Last30Days,
 }
 
 /// An amount that may be used in each period.
@@ -53,7 +57,9 @@ pub enum QuotaError {
         "'{raw}' is not a quota: write AMOUNT/PERIOD (50G/month), with 'upload:' or 'download:' before it for one direction, or 'time:' for time (time:2h/day)"
     )]
     Malformed { raw: String },
-    #[error("'{raw}' is not a period of a quota: write session, hour, day, week, month or total")]
+    #[error(
+        "'{raw}' is not a period of a quota: write session, hour, day, week, month or total, or 24h, 7d or 30d for the last of them at any time"
+    )]
     Period { raw: String },
     #[error("'{raw}' is not an amount of data: write bytes or k, M, G, T (50G)")]
     Bytes { raw: String },
@@ -93,13 +99,16 @@ impl Measure {
 }
 
 impl Period {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Session,
         Self::Hour,
         Self::Day,
         Self::Week,
         Self::Month,
         Self::Total,
+        Self::Last24Hours,
+        Self::Last7Days,
+        Self::Last30Days,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -110,6 +119,19 @@ impl Period {
             Self::Week => "week",
             Self::Month => "month",
             Self::Total => "total",
+            Self::Last24Hours => "24h",
+            Self::Last7Days => "7d",
+            Self::Last30Days => "30d",
+        }
+    }
+
+    /// How many hours a rolling window goes back; `None` for a period that begins and ends.
+    pub const fn rolling_hours(self) -> Option<i64> {
+        match self {
+            Self::Last24Hours => Some(24),
+            Self::Last7Days => Some(7 * 24),
+            Self::Last30Days => Some(30 * 24),
+            Self::Session | Self::Hour | Self::Day | Self::Week | Self::Month | Self::Total => None,
         }
     }
 

@@ -708,8 +708,52 @@ fn any_windows() -> impl Strategy<Value = Windows> {
     proptest::collection::vec(window, 1..5).prop_map(|all| all.join(",").parse().expect("valid"))
 }
 
+/// One that begins and ends.
 fn any_period() -> impl Strategy<Value = PeriodCounted> {
-    (0..PERIODS_COUNTED.len()).prop_map(|index| PERIODS_COUNTED[index])
+    let is_rolling = |period: &PeriodCounted| period.period().rolling_hours().is_some();
+    (0..PERIODS_COUNTED.len())
+        .prop_map(|index| PERIODS_COUNTED[index])
+        .prop_filter("it begins and ends", move |period| !is_rolling(period))
+}
+
+#[test]
+fn a_rolling_window_is_the_hours_that_hold_it() {
+    for (period, begin) in [
+        (Period::Last24Hours, "2026-11-19T06:00:00Z"),
+        (Period::Last7Days, "2026-11-13T06:00:00Z"),
+        (Period::Last30Days, "2026-10-21T06:00:00Z"),
+    ] {
+        // Neither zones nor resets move it.
+        for now in ["2026-11-20T06:00:00Z", "2026-11-20T06:59:59Z"] {
+            let span = (begin, "2026-11-20T07:00:00Z");
+            check_span("Asia/Kolkata", "15 06:20", period, now, span);
+        }
+    }
+}
+
+#[test]
+fn a_window_that_moves_on_is_taken_for_full_until_it_is_counted_anew() {
+    let period = PeriodCounted::Last24Hours;
+    let span = |now: &str| {
+        let span = Resets::default().span(period.period(), &Zone::default(), at(now));
+        span.expect("it is counted")
+    };
+    let (first, next) = (span("2026-11-20T06:10:00Z"), span("2026-11-20T09:10:00Z"));
+    let mut usage = LimitUsage::default();
+    let counter = |span, bytes| Counter {
+        span,
+        used: used(bytes, 0, 0),
+    };
+    usage.learn(period, counter(first, 900));
+    assert_eq!(usage.used(period, next), used(900, 0, 0));
+    usage.learn(period, counter(next, 300));
+    assert_eq!(usage.used(period, next), used(300, 0, 0));
+    // What a node says that is behind comes too late.
+    usage.learn(period, counter(first, 950));
+    assert_eq!(usage.used(period, next), used(300, 0, 0));
+    // After a window without anything, nothing of it is left.
+    let later = span("2026-11-22T09:10:00Z");
+    assert_eq!(usage.used(period, later), UsageAmount::default());
 }
 
 fn any_quotas() -> impl Strategy<Value = Quotas> {
@@ -806,6 +850,54 @@ proptest! {
         };
         prop_assert_eq!(windows.look(&zone, now), expected);
         prop_assert_eq!(windows.to_string().parse::<Windows>(), Ok(windows));
+    }
+
+    /// A subscriber who takes all that is granted: in no 24 hours is it more than the quota of them.
+    #[test]
+    fn a_rolling_quota_holds_at_any_time(
+        begin in any_instant(),
+        quota in 1..20_u64,
+        sessions in proptest::collection::vec(any_session(), 1..60),
+    ) {
+        let quotas = format!("{quota}G/24h,time:{quota}h/24h");
+        let limits = Limits { quotas: quotas.parse().expect("quotas"), ..Limits::default() };
+        let period = PeriodCounted::Last24Hours;
+        let mut reports: Vec<(Timestamp, UsageAmount)> = Vec::new();
+        let mut now = begin;
+        for session in sessions {
+            let Session { pause, seconds, upload_rate, download_rate, .. } = session;
+            now = now.plus_seconds(pause);
+            let span = limits.resets.span(period.period(), &limits.zone, now).expect("it is counted");
+            let within = reports.iter().filter(|(at, _)| span.contains(*at));
+            let known = within.fold(UsageAmount::default(), |sum, (_, part)| sum.plus(*part));
+            let mut usage = LimitUsage::default();
+            usage.set(period, Counter { span, used: known });
+            let standing = Standing {
+                usage: &usage,
+                purchased_at: begin,
+                session: UsageAmount::default(),
+                top_ups: &[],
+            };
+            let Ok(left) = evaluate(&limits, &standing, now) else { continue };
+            let seconds = left.seconds_left.map_or(seconds, |left| seconds.min(left.into()));
+            let traffic = left.volume_left.traffic;
+            let upload = capped(seconds * upload_rate, [traffic, None]);
+            let beside = traffic.map_or(u64::MAX, |traffic| traffic.get() - upload);
+            let download = (seconds * download_rate).min(beside);
+            let mut before = UsageAmount::default();
+            for quarter in 1..=4 {
+                let part = used(upload * quarter / 4, download * quarter / 4, seconds * quarter / 4);
+                let then = now.plus_seconds(part.session_seconds.cast_signed());
+                reports.push((then, part.since(before)));
+                before = part;
+            }
+            now = now.plus_seconds(seconds.cast_signed());
+            let since = now.plus_seconds(-24 * 3_600);
+            let last = reports.iter().filter(|(at, _)| since < *at);
+            let sum = last.fold(UsageAmount::default(), |sum, (_, part)| sum.plus(*part));
+            prop_assert!(Measure::Traffic.of(sum) <= quota * 1_000_000_000, "{sum:?}");
+            prop_assert!(sum.session_seconds <= quota * 3_600, "{sum:?}");
+        }
     }
 
     /// A subscriber who takes all that is granted, for years: whatever is counted in a period stays

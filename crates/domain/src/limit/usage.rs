@@ -13,15 +13,21 @@ pub enum PeriodCounted {
     Month,
     Total,
     Hour,
+    Last24Hours,
+    Last7Days,
+    Last30Days,
 }
 
 /// Every period that is counted.
-pub const PERIODS_COUNTED: [PeriodCounted; 5] = [
+pub const PERIODS_COUNTED: [PeriodCounted; 8] = [
     PeriodCounted::Hour,
     PeriodCounted::Day,
     PeriodCounted::Week,
     PeriodCounted::Month,
     PeriodCounted::Total,
+    PeriodCounted::Last24Hours,
+    PeriodCounted::Last7Days,
+    PeriodCounted::Last30Days,
 ];
 
 /// What was used in one span.
@@ -73,7 +79,14 @@ impl PeriodCounted {
             Self::Week => Period::Week,
             Self::Month => Period::Month,
             Self::Total => Period::Total,
+            Self::Last24Hours => Period::Last24Hours,
+            Self::Last7Days => Period::Last7Days,
+            Self::Last30Days => Period::Last30Days,
         }
+    }
+
+    const fn is_rolling(self) -> bool {
+        self.period().rolling_hours().is_some()
     }
 
     pub const fn as_str(self) -> &'static str {
@@ -92,6 +105,9 @@ impl PeriodCounted {
             Period::Week => Some(Self::Week),
             Period::Month => Some(Self::Month),
             Period::Total => Some(Self::Total),
+            Period::Last24Hours => Some(Self::Last24Hours),
+            Period::Last7Days => Some(Self::Last7Days),
+            Period::Last30Days => Some(Self::Last30Days),
         }
     }
 }
@@ -101,10 +117,15 @@ impl LimitUsage {
         self.counters[period as usize]
     }
 
-    /// What was used in this very span; nothing when another one was counted last.
+    /// What was used in this very span; nothing when another one was counted last. Of a rolling
+    /// window that has moved on it is what it had before, which is no less, until it is counted anew.
     pub fn used(&self, period: PeriodCounted, span: Span) -> UsageAmount {
         let counter = self.counter(period);
-        let same = counter.filter(|counter| counter.span == span);
+        let same = counter.filter(|counter| {
+            let is_before =
+                counter.span.starts_at <= span.starts_at && span.starts_at < counter.span.ends_at;
+            counter.span == span || period.is_rolling() && is_before
+        });
         same.map(|counter| counter.used).unwrap_or_default()
     }
 
@@ -120,6 +141,8 @@ impl LimitUsage {
         match place {
             Some(known) if known.span == counter.span => known.used = known.used.max(counter.used),
             Some(known) if counter.span.ends_at <= known.span.starts_at => {}
+            Some(known) if period.is_rolling() && counter.span.starts_at < known.span.starts_at => {
+            }
             Some(_) | None => *place = Some(counter),
         }
     }

@@ -314,6 +314,9 @@ fn quota_name(measure: Measure, period: Period) -> String {
             format!("the {what} for a {}", period.as_str())
         }
         Period::Total => format!("the {what} in total"),
+        Period::Last24Hours | Period::Last7Days | Period::Last30Days => {
+            format!("the {what} for the last {}", period.as_str())
+        }
     }
 }
 

@@ -354,6 +354,10 @@ impl TopUpArgs {
                         .into_iter()
                         .flat_map(of)
                         .filter_map(|period| {
+                            // A rolling window has no end of its own.
+                            if let Some(hours) = period.rolling_hours() {
+                                return Some(now.plus_seconds(hours * 3_600));
+                            }
                             let span = limits.resets.span(period, &limits.zone, now)?;
                             (period != Period::Total).then_some(span.ends_at)
                         })

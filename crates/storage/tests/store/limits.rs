@@ -32,6 +32,7 @@ testkit::test_on_both_databases!(
     a_damaged_tenant_keeps_nobody_out,
     usage_is_counted_once_in_each_period,
     a_period_that_nobody_counted_begins_with_its_hours,
+    a_rolling_window_is_counted_anew_each_hour,
     a_later_period_is_not_disturbed_by_the_one_before,
     a_walled_session_begins_counters_and_adds_nothing,
     counters_of_another_who_had_the_name_do_not_count,
@@ -379,6 +380,29 @@ async fn a_period_that_nobody_counted_begins_with_its_hours(database: Database) 
     let commit = store.accounting_commit_numbered(origin(1, 2), &records, &meters);
     let expected = counted(week, moved, 901, seconds + 120 - 60);
     assert_eq!(commit.await.unwrap().counted, [expected]);
+}
+
+/// When the window moves on, the hour that it leaves behind counts no more.
+async fn a_rolling_window_is_counted_anew_each_hour(database: Database) {
+    let store = database.store().await;
+    let last = PeriodCounted::Last24Hours;
+    let windows = [hours(0, 25), hours(1, 26)];
+    let commits = [
+        (interim(1, 60, 100), windows[0], (100, 60)),
+        (interim(1, HOUR + 60, 300), windows[0], (300, HOUR + 60)),
+        (
+            interim(1, 25 * HOUR + 60, 450),
+            windows[1],
+            (350, 25 * HOUR),
+        ),
+    ];
+    for (number, (record, window, (bytes, seconds))) in (1..).zip(commits) {
+        let meters = [(0, meter(last, window))];
+        let records = [record];
+        let commit = store.accounting_commit_numbered(origin(1, number), &records, &meters);
+        let expected = counted(last, window, bytes, seconds.unsigned_abs());
+        assert_eq!(commit.await.unwrap().counted, [expected]);
+    }
 }
 
 async fn a_later_period_is_not_disturbed_by_the_one_before(database: Database) {
