@@ -24,6 +24,7 @@ use crate::metrics::{Drop, Metrics};
 use crate::nas_table::NasEntry;
 use crate::node;
 use crate::port::{LimitQuestion, PortError, Registry};
+use crate::row_table::id_of;
 use crate::session_table::SessionTable;
 use crate::verifier;
 
@@ -66,6 +67,11 @@ pub struct DryAnswer {
     pub granted: Option<GrantedTerms>,
     /// A device that would be bound.
     pub binds: Option<Mac>,
+}
+
+/// What the use of limits is counted under for a name with rows, as it is sent.
+pub fn row_account(user_name: &[u8]) -> SubscriberId {
+    id_of(user_name)
 }
 
 impl DryRun {

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aaa::engine::Belief;
-use aaa::explain::{DryAnswer, DryRequest, DryRun, DryRunOptions};
+use aaa::explain::{DryAnswer, DryRequest, DryRun, DryRunOptions, row_account};
 use aaa::nas_table::NasEntry;
 use aaa::port::PortError;
 use domain::guard::{GuardKey, GuardLock};
+use domain::id::SubscriberId;
 use domain::nas::Nas;
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
@@ -115,6 +116,8 @@ impl<'s> Stage<'s> {
         for subscriber in &self.circle.subscribers {
             self.bring_up(&run, subscriber, &nas).await?;
         }
+        let of_rows = row_account(asked.user_name.as_bytes());
+        self.learn_counters(&run, of_rows).await?;
         let dictionary = Dictionary::builtin();
         let secret = nas.nas.secret.expose();
         let written = request::write(&dictionary, &asked, &nas.nas)?;
@@ -153,9 +156,7 @@ impl<'s> Stage<'s> {
         subscriber: &Subscriber,
         nas: &Arc<NasEntry>,
     ) -> Result<(), DryRunError> {
-        let rows = self.store.limit_list_of(&[subscriber.id]).await?;
-        let news: Vec<_> = rows.into_iter().map(|row| row.news).collect();
-        run.learn(&news);
+        self.learn_counters(run, subscriber.id).await?;
         let questions = run.questions(subscriber);
         let questions: Vec<_> = questions.iter().map(wiring::limit_question).collect();
         run.learn(&self.store.limit_sums(&questions).await?);
@@ -163,6 +164,13 @@ impl<'s> Stage<'s> {
             let name = subscriber.username.as_str();
             run.remember_device(subscriber.id, name, nas, &station);
         }
+        Ok(())
+    }
+
+    async fn learn_counters(&self, run: &DryRun, account: SubscriberId) -> Result<(), DryRunError> {
+        let rows = self.store.limit_list_of(&[account]).await?;
+        let news: Vec<_> = rows.into_iter().map(|row| row.news).collect();
+        run.learn(&news);
         Ok(())
     }
 

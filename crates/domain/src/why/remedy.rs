@@ -43,7 +43,9 @@ impl Facts<'_> {
                 "wait, or `lastmile guard list` and `lastmile guard clear`; have the password looked at first".to_owned()
             }
             RejectReason::SessionLimit { .. } => {
-                format!("end the other session, or `lastmile plan set {plan} --session-limit N`")
+                format!(
+                    "`lastmile session kick {user}`, or `lastmile plan set {plan} --session-limit N`"
+                )
             }
             RejectReason::NasNotAllowed => {
                 format!("`lastmile subscriber binding show {user}`, and `binding set` or `binding clear`")
