@@ -387,7 +387,7 @@ fn another_version_is_named() {
         problem,
         SnapshotError::OtherVersion {
             found: 9,
-            known: 3,
+            known: 4,
             ..
         }
     );

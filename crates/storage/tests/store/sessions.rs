@@ -201,7 +201,7 @@ async fn open_sessions_are_matched_by_what_routers_say(database: Database) {
     wanted.acct_session_id = Some("81000006".into());
     assert_eq!(matching(&store, &wanted).await, [6]);
     wanted.acct_session_id = Some("81000003".into());
-    assert_eq!(matching(&store, &wanted).await, [], "it has ended");
+    assert_eq!(matching(&store, &wanted).await, [0_u8; 0], "it has ended");
     wanted = SessionMatch::default();
     wanted.framed_ipv4 = Some([100, 64, 0, 5].into());
     assert_eq!(matching(&store, &wanted).await, [5]);
@@ -211,7 +211,7 @@ async fn open_sessions_are_matched_by_what_routers_say(database: Database) {
         assert_eq!(matching(&store, &wanted).await, [5, 6], "{notation}");
     }
     wanted.calling_station = Some("no such".into());
-    assert_eq!(matching(&store, &wanted).await, []);
+    assert_eq!(matching(&store, &wanted).await, [0_u8; 0]);
 }
 
 async fn all_that_is_said_must_hold(database: Database) {
@@ -227,7 +227,7 @@ async fn all_that_is_said_must_hold(database: Database) {
     wanted.username = Some("eva".into());
     assert_eq!(matching(&store, &wanted).await, [6]);
     wanted.username = Some("ian".into());
-    assert_eq!(matching(&store, &wanted).await, []);
+    assert_eq!(matching(&store, &wanted).await, [0_u8; 0]);
     let everything = SessionMatch::default();
     let first = store.session_open_matching(&everything, 1).await.unwrap();
     assert_eq!(first.len(), 1, "there is a limit");
