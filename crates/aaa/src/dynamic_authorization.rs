@@ -99,6 +99,13 @@ struct Addressed<'s> {
     is_last_set: bool,
 }
 
+/// What a router is asked for, and the terms that are in force when it agrees.
+struct Asked<Mark> {
+    action: Action,
+    attributes: Box<[u8]>,
+    mark: Option<Mark>,
+}
+
 impl Sender {
     /// A sender, and the task that carries what it sends. Requests leave from the address that the
     /// node listens on, if it is one only.
@@ -138,11 +145,11 @@ impl Sender {
             Err(why) => return Reply::not_asked(why),
         };
         let is_last_set = addressed.is_last_set;
-        let (action, attributes, mark) = match self.request(due, &addressed, wish) {
-            Ok(request) => request,
+        let asked = match self.request(due, &addressed, wish) {
+            Ok(asked) => asked,
             Err(why) => return Reply::not_asked(why),
         };
-        let answer = match self.send(addressed, action, &attributes).await {
+        let answer = match self.send(addressed, asked.action, &asked.attributes).await {
             Forwarded::Answered(Answer::Acknowledged) => RouterAnswer::Acknowledged,
             Forwarded::Answered(Answer::Refused(cause)) => RouterAnswer::Refused(nak_cause(cause)),
             Forwarded::Silent => RouterAnswer::Silent,
@@ -151,7 +158,7 @@ impl Sender {
         Reply {
             answer,
             is_last_set,
-            mark: mark.filter(|_| answer == RouterAnswer::Acknowledged),
+            mark: asked.mark.filter(|_| answer == RouterAnswer::Acknowledged),
         }
     }
 
@@ -203,21 +210,30 @@ impl Sender {
         })
     }
 
-    /// What is asked for, and the terms that are then in force.
+    /// What is asked for, unless nothing is.
     fn request<D: DueTerms>(
         &self,
         due: &D,
         addressed: &Addressed<'_>,
         wish: &Wish,
-    ) -> Result<(Action, Box<[u8]>, Option<D::Mark>), NotAsked> {
+    ) -> Result<Asked<D::Mark>, NotAsked> {
         let vendor = addressed.nas.nas.settings.vendor;
+        let change = |attributes, mark| Asked {
+            action: Action::Change,
+            attributes,
+            mark,
+        };
         match wish {
-            Wish::End(_) => Ok((Action::Disconnect, Box::default(), None)),
+            Wish::End(_) => Ok(Asked {
+                action: Action::Disconnect,
+                attributes: Box::default(),
+                mark: None,
+            }),
             Wish::SetRate(rate) if change::has_rate(vendor) => {
                 let attributes =
                     encode_attributes(|writer| change::write_rate(writer, vendor, rate));
                 let attributes = attributes.map_err(|_| NotAsked::CannotChange)?;
-                Ok((Action::Change, attributes, None))
+                Ok(change(attributes, None))
             }
             Wish::SetRate(_) => Err(NotAsked::CannotChange),
             Wish::Apply => {
@@ -225,9 +241,7 @@ impl Sender {
                 match due.due(addressed.session, vendor, now) {
                     Due::Nothing => Err(NotAsked::NothingToChange),
                     Due::End(reason) => Err(NotAsked::HasToEnd(reason)),
-                    Due::Change { attributes, mark } => {
-                        Ok((Action::Change, attributes, Some(mark)))
-                    }
+                    Due::Change { attributes, mark } => Ok(change(attributes, Some(mark))),
                 }
             }
         }

@@ -38,10 +38,13 @@ use crate::registry::{MemoryRegistry, NOW, SECRET, nas};
 /// How a router answers the request of this number.
 type Script = Box<dyn FnMut(usize) -> Option<Answer> + Send>;
 
+/// Requests: what each wanted, and its attributes.
+type Seen = Vec<(Code, Vec<String>)>;
+
 /// A router on loopback that keeps what it was sent.
 struct Router {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<(Code, Vec<String>)>>>,
+    seen: Arc<Mutex<Seen>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -112,7 +115,7 @@ impl Router {
         )
     }
 
-    fn seen(&self) -> Vec<(Code, Vec<String>)> {
+    fn seen(&self) -> Seen {
         self.seen.lock().expect("no panic").clone()
     }
 }

@@ -51,7 +51,9 @@ impl<T> Port<T> {
         schedule: Schedule,
     ) -> Result<Self, LineError> {
         let socket = open_socket(server, source)?;
-        let source_address = socket.local_addr().map_or(server.ip(), |own| own.ip());
+        let source_address = socket
+            .local_addr()
+            .map_or_else(|_| server.ip(), |own| own.ip());
         socket
             .set_nonblocking(true)
             .map_err(|source| LineError::Open {
@@ -128,7 +130,9 @@ impl<T> Port<T> {
             let Some(pending) = self.under_way.get(&identifier) else {
                 continue;
             };
-            let request = Packet::parse(&pending.datagram).expect("our own writer wrote it");
+            let Ok(request) = Packet::parse(&pending.datagram) else {
+                continue;
+            };
             let expectation = Expectation {
                 request_code: request.code(),
                 identifier,

@@ -153,7 +153,9 @@ fn every_key_of_the_design_is_read_from_the_environment() {
         ("LASTMILE_RADIUS__AUTH", "127.0.0.1:0"),
         ("LASTMILE_RADIUS__ACCT", "127.0.0.1:0"),
         ("LASTMILE_RADIUS__WORKERS", "1"),
-        ("LASTMILE_RADIUS__RELAY", "127.0.0.1:0"),
+        ("LASTMILE_RADIUS__RELAY", "off"),
+        ("LASTMILE_RADIUS__RELAY_CLIENTS", "127.0.0.1,10.0.0.0/8"),
+        ("LASTMILE_RADIUS__RELAY_SECRET_FILE", "/run/secrets/relay"),
         ("LASTMILE_RADIUS__REJECT_DELAY_MS", "10"),
         ("LASTMILE_AAA__ROWS", "compatible"),
         ("LASTMILE_AAA__GUARD__USER_FAILURES", "0"),
@@ -178,6 +180,8 @@ fn every_key_of_the_design_is_read_from_the_environment() {
     assert_eq!(effective.config.roles, BTreeSet::from([Role::Aaa]));
     assert_eq!(effective.config.log.format, LogFormat::Json);
     assert_eq!(effective.config.rows, Some(Mode::Compatible));
+    let radius = &effective.config.radius;
+    assert_eq!((radius.relay, radius.relay_clients.len()), (None, 2));
     let retention = RetentionConfig {
         sessions_days: Some(90),
         auth_log_days: Some(1),

@@ -206,24 +206,37 @@ async fn matching(store: &Store, wanted: &SessionMatch) -> Vec<u8> {
 async fn open_sessions_are_matched_by_what_routers_say(database: Database) {
     let store = database.store().await;
     six_sessions(&store).await;
-    let mut wanted = SessionMatch::default();
-    wanted.username = Some("ana".into());
-    assert_eq!(matching(&store, &wanted).await, [5]);
-    wanted = SessionMatch::default();
-    wanted.acct_session_id = Some("81000006".into());
-    assert_eq!(matching(&store, &wanted).await, [6]);
-    wanted.acct_session_id = Some("81000003".into());
-    assert_eq!(matching(&store, &wanted).await, [0_u8; 0], "it has ended");
-    wanted = SessionMatch::default();
-    wanted.framed_ipv4 = Some([100, 64, 0, 5].into());
-    assert_eq!(matching(&store, &wanted).await, [5]);
-    wanted = SessionMatch::default();
-    for notation in ["AA:BB:CC:DD:EE:0F", "aabb.ccdd.ee0f", "aabbccddee0f"] {
-        wanted.calling_station = Some(notation.into());
-        assert_eq!(matching(&store, &wanted).await, [5, 6], "{notation}");
+    let none = SessionMatch::default;
+    let ana = SessionMatch {
+        username: Some("ana".into()),
+        ..none()
+    };
+    assert_eq!(matching(&store, &ana).await, [5]);
+    for (id, expected) in [("81000006", vec![6]), ("81000003", vec![])] {
+        let by_id = SessionMatch {
+            acct_session_id: Some(id.into()),
+            ..none()
+        };
+        assert_eq!(matching(&store, &by_id).await, expected, "{id}");
     }
-    wanted.calling_station = Some("no such".into());
-    assert_eq!(matching(&store, &wanted).await, [0_u8; 0]);
+    let at_address = SessionMatch {
+        framed_ipv4: Some([100, 64, 0, 5].into()),
+        ..none()
+    };
+    assert_eq!(matching(&store, &at_address).await, [5]);
+    let notations = ["AA:BB:CC:DD:EE:0F", "aabb.ccdd.ee0f", "aabbccddee0f"];
+    for station in notations.into_iter().chain(["no such"]) {
+        let of_device = SessionMatch {
+            calling_station: Some(station.into()),
+            ..none()
+        };
+        let expected = if station == "no such" {
+            vec![]
+        } else {
+            vec![5, 6]
+        };
+        assert_eq!(matching(&store, &of_device).await, expected, "{station}");
+    }
 }
 
 async fn all_that_is_said_must_hold(database: Database) {

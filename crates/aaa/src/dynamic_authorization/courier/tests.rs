@@ -81,13 +81,7 @@ impl Harness {
 
     /// The router answers a datagram.
     fn answer(&mut self, transmit: &Transmit, answer: Answer) -> Result<(), Ignored> {
-        let now = self.timestamp().as_seconds();
-        let request = Request::read(&transmit.datagram, SECRET.as_bytes(), now);
-        let request = request.expect("it is signed and of now");
-        let mut reply = Vec::new();
-        request
-            .write_reply(&mut reply, answer, SECRET.as_bytes())
-            .expect("it fits");
+        let reply = reply_to(transmit, answer, self.timestamp().as_seconds());
         self.hear(transmit.to, &reply)
     }
 
@@ -99,6 +93,18 @@ impl Harness {
         self.collect();
         heard
     }
+}
+
+/// What a router says to a request that it gets now.
+#[track_caller]
+fn reply_to(transmit: &Transmit, answer: Answer, now: i64) -> Vec<u8> {
+    let request = Request::read(&transmit.datagram, SECRET.as_bytes(), now);
+    let request = request.expect("it is signed and of now");
+    let mut reply = Vec::new();
+    request
+        .write_reply(&mut reply, answer, SECRET.as_bytes())
+        .expect("it fits");
+    reply
 }
 
 fn router(number: u8) -> SocketAddr {
@@ -213,19 +219,11 @@ fn what_waits_is_dated_when_it_is_sent() {
     }
     let first = harness.sent();
     harness.now += Duration::from_secs(400);
-    // `answer` checks the time of what it answers.
-    let reply = {
-        let request = Request::read(&first[0].datagram, SECRET.as_bytes(), 1_800_000_000);
-        let mut reply = Vec::new();
-        let request = request.expect("it is signed");
-        request
-            .write_reply(&mut reply, Answer::Acknowledged, SECRET.as_bytes())
-            .expect("it fits");
-        reply
-    };
+    let reply = reply_to(&first[0], Answer::Acknowledged, 1_800_000_000);
     assert_eq!(harness.hear(router(1), &reply), Ok(()));
     let last = harness.sent();
     assert_eq!(last.len(), 1);
+    // `answer` looks at the time of what it answers.
     assert_eq!(harness.answer(&last[0], Answer::Acknowledged), Ok(()));
 }
 

@@ -8,16 +8,29 @@ use super::*;
 
 const SECRET: &[u8] = b"a shared secret";
 
-/// Reads a request with these attributes, written as text.
+/// A signed request with these attributes.
+fn datagram(action: Action, attributes: &[u8]) -> Vec<u8> {
+    let mut buffer = Vec::new();
+    write_request(&mut buffer, action, 1, 0, attributes, SECRET).expect("it fits");
+    buffer
+}
+
+fn signed(datagram: &[u8]) -> Request<'_> {
+    Request::read(datagram, SECRET, 0).expect("it is signed")
+}
+
+/// Attributes that are written as text.
+fn encoded(dictionary: &Dictionary, attributes: &str) -> Vec<u8> {
+    let parsed = avp::parse_list(dictionary, attributes).expect("valid attributes");
+    let mut encoded = Vec::new();
+    avp::encode(dictionary, &parsed, None, &mut encoded).expect("they fit");
+    encoded
+}
+
 fn read_text(action: Action, attributes: &str) -> Result<Wanted, ErrorCause> {
     let dictionary = Dictionary::builtin();
-    let parsed = avp::parse_list(&dictionary, attributes).expect("valid attributes");
-    let mut encoded = Vec::new();
-    avp::encode(&dictionary, &parsed, None, &mut encoded).expect("they fit");
-    let mut buffer = Vec::new();
-    write_request(&mut buffer, action, 1, 0, &encoded, SECRET).expect("it fits");
-    let request = Request::read(&buffer, SECRET, 0).expect("it is signed");
-    read(&request, &dictionary)
+    let datagram = datagram(action, &encoded(&dictionary, attributes));
+    read(&signed(&datagram), &dictionary)
 }
 
 #[test]
@@ -83,10 +96,8 @@ fn what_cannot_be_obeyed_is_refused_with_its_cause() {
 #[test]
 fn what_is_hidden_or_malformed_is_not_passed_on() {
     let check = |action, octets: &[u8], expected| {
-        let mut buffer = Vec::new();
-        write_request(&mut buffer, action, 1, 0, octets, SECRET).expect("it fits");
-        let request = Request::read(&buffer, SECRET, 0).expect("it is signed");
-        let refused = read(&request, &Dictionary::builtin()).err();
+        let datagram = datagram(action, octets);
+        let refused = read(&signed(&datagram), &Dictionary::builtin()).err();
         assert_eq!(refused, Some(expected), "{octets:?}");
     };
     let ana = [1, 5, b'a', b'n', b'a'];
