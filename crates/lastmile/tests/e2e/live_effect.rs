@@ -83,7 +83,7 @@ fn a_walled_garden_is_entered_by_a_new_session(kind: DatabaseKind) {
         .site
         .command("garden add unpaid --address-list unpaid --rate 1M/1M");
     place.site.command("garden default unpaid");
-    place.site.command("subscriber suspend sam");
+    place.site.command("subscriber suspend sam --walled");
     place.until("the session has ended", || !place.is_online(SAM.0));
     assert!(place.is_online(ANA.0));
 }

@@ -251,10 +251,14 @@ async fn attach(write: &Write, table: Partitioned, month: Month) -> Result<(), D
     Ok(())
 }
 
-/// Takes the constraint away that keeps a month out of the default partition.
+/// Takes the constraint away that keeps a month out of the default partition. That there is none is
+/// nothing to tell.
 fn welcome(table: Partitioned, month: Month) -> String {
     let (fallback, partition) = (table.fallback(), table.partition(month));
-    format!("ALTER TABLE {fallback} DROP CONSTRAINT IF EXISTS not_{partition}")
+    format!(
+        "SET LOCAL client_min_messages = warning; \
+         ALTER TABLE {fallback} DROP CONSTRAINT IF EXISTS not_{partition}"
+    )
 }
 
 /// `LIKE` leaves the storage parameters of a table out, and a partitioned table has none.
