@@ -340,12 +340,13 @@ async fn a_router_is_asked_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_its_own_user_name_is_named_as_routeros_writes_it() {
+async fn a_session_is_named_as_its_router_named_it() {
     let router = Router::answering(|_| Some(Answer::Acknowledged));
     let nas = nas(1, "127.0.0.1", settings(router.address));
     let harness = Harness::start(vec![nas.clone()]).await;
     let mut session = session(&nas, 7);
-    session.username = "02005e000007".into();
+    session.username = "dev".into();
+    session.place.user_name = Some("02:00:5E:00:00:07".into());
     harness.ask(&session, &KICK, 0).await;
     assert_eq!(router.seen()[0].1[0], "User-Name = \"02:00:5E:00:00:07\"");
 }

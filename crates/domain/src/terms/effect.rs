@@ -33,9 +33,7 @@ pub fn effect(in_force: Option<&TermsMark>, due: &Due, vendor: Vendor) -> Effect
         Due::Terms(due) => due,
     };
     // What is used in a garden is not used of the plan, so a session is all in one or not at all.
-    if in_force.is_some_and(|in_force| in_force.is_walled() != due.is_walled()) {
-        return Effect::End(EndReason::TermsChanged(Term::Other));
-    }
+    let is_moved = in_force.is_some_and(|in_force| in_force.is_walled() != due.is_walled());
     let differing = match in_force {
         Some(in_force) => in_force.differing(due),
         None if due.is_walled() => due.granted(),
@@ -53,6 +51,7 @@ pub fn effect(in_force: Option<&TermsMark>, due: &Due, vendor: Vendor) -> Effect
     let ends = |term: &Term| due.part(*term) == 0 || !is_changeable(*term, vendor);
     match to_change.iter().find(ends) {
         Some(term) => Effect::End(EndReason::TermsChanged(term)),
+        None if is_moved => Effect::End(EndReason::TermsChanged(Term::Other)),
         None if to_change.is_empty() => Effect::Nothing,
         None => Effect::Change(to_change),
     }

@@ -7,14 +7,17 @@ use radius::dictionary::definition::Definition;
 use crate::oracle::case::{Case, Method, Question, Row, Table};
 
 /// What is about the packet or the credential and not about access; what FreeRADIUS 3.2.1 does not know
-/// (`UBNT-`, later digest attributes, `SIP-AOR`) or keeps to itself (`Digest-`, `IPv6-6rd-`); Ascend's binary
+/// (`UBNT-`, ChilliSpot's Gigawords, later digest attributes, `SIP-AOR`) or keeps to itself (`Digest-`, `IPv6-6rd-`); Ascend's binary
 /// filters and secrets, which the documents list.
-const ASIDE: [&str; 13] = [
+const ASIDE: [&str; 16] = [
     "Message-Authenticator",
     "Proxy-State",
     "MS-CHAP",
     "MS-MPPE",
     "UBNT-",
+    "ChilliSpot-Max-Input-Gigawords",
+    "ChilliSpot-Max-Output-Gigawords",
+    "ChilliSpot-Max-Total-Gigawords",
     "Digest-",
     "IPv6-6rd-",
     "SIP-AOR",
