@@ -241,6 +241,14 @@ impl<'c> Converter<'c> {
     }
 
     fn granted(&self, rows: &UserRows) -> Result<Granted, Obstacle> {
+        match self.authorize(rows) {
+            Authorization::Found(access) => terms::granted(&access, credential(&access)?),
+            Authorization::NotFound => Err(Obstacle::NoPassword),
+            Authorization::Failed(cause) => Err(Obstacle::Row(cause.problem)),
+        }
+    }
+
+    fn authorize(&self, rows: &UserRows) -> Authorization {
         let program = Arc::new(self.compiler.user(rows));
         let packet = Packet::parse(&self.request).expect("it was just written");
         let request = Request {
@@ -252,12 +260,7 @@ impl<'c> Converter<'c> {
             gaps: None,
         };
         let groups = Known(&self.groups);
-        let outcome = authorize(Some(&program), &groups, &request, Mode::Compatible);
-        match outcome.authorization {
-            Authorization::Found(access) => terms::granted(&access, credential(&access)?),
-            Authorization::NotFound => Err(Obstacle::NoPassword),
-            Authorization::Failed(cause) => Err(Obstacle::Row(cause.problem)),
-        }
+        authorize(Some(&program), &groups, &request, Mode::Compatible).authorization
     }
 }
 

@@ -6,6 +6,7 @@ use crate::limit::ResetAt;
 
 impl Facts<'_> {
     /// What to do about a refusal.
+    #[expect(clippy::too_many_lines, reason = "a table: one remedy for each reason")]
     pub(super) fn remedy(&self, reason: RejectReason) -> Option<String> {
         if matches!(self.whom, Whom::Rows) && is_of_rows(reason) {
             let user = self.user_name;

@@ -1,6 +1,5 @@
 //! What an evaluation grants, as a plan and a subscriber say it.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use domain::credential::{Credential, HashScheme, PasswordHash};
@@ -184,11 +183,8 @@ pub(super) fn credential(known: &KnownGood) -> Result<Credential, Obstacle> {
             }
         }
         PasswordKind::Nt => {
-            let mut text = "{NT}".to_owned();
-            for octet in octets {
-                write!(text, "{octet:02x}").expect("a String takes everything");
-            }
-            hashed(known, &text)
+            let digits: Vec<_> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+            hashed(known, &format!("{{NT}}{}", digits.concat()))
         }
         PasswordKind::Crypt => match std::str::from_utf8(octets) {
             Ok(text) => hashed(known, text),

@@ -101,9 +101,15 @@ impl ForeignConnection {
         for statement in begin.split("; ") {
             let sql = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
             match self {
-                Self::Sqlite(connection) => drop(sql.execute(connection).await?),
-                Self::Postgres(connection) => drop(sql.execute(connection).await?),
-                Self::MySql(connection) => drop(sql.execute(connection).await?),
+                Self::Sqlite(connection) => {
+                    sql.execute(connection).await?;
+                }
+                Self::Postgres(connection) => {
+                    sql.execute(connection).await?;
+                }
+                Self::MySql(connection) => {
+                    sql.execute(connection).await?;
+                }
             }
         }
         Ok(product)
