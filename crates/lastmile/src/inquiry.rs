@@ -233,18 +233,18 @@ impl Desk<'_> {
         let decision = decisions.iter().find(|one| find(one.nas_id).is_some());
         let session = sessions.iter().find(|one| find(one.nas_id).is_some());
         let nas = decision.map(|one| one.nas_id);
-        let nas = nas.or(session.map(|one| one.nas_id));
+        let nas = nas.or_else(|| session.map(|one| one.nas_id));
         let nas = nas.and_then(find).or_else(|| all.first())?;
         let heard_at = sessions
             .iter()
             .filter(|session| session.nas_id == nas.id)
             .find_map(|session| session.nas_address);
         let station = decision.and_then(|one| one.calling_station.as_deref());
-        let station = station.or(session.and_then(|one| one.calling_station.as_deref()));
+        let station = station.or_else(|| session.and_then(|one| one.calling_station.as_deref()));
         let device = self.stage.circle().find_device();
         let station = station.or(device.as_deref());
         let called = decision.and_then(|one| one.called_station.as_deref());
-        let called = called.or(session.and_then(|one| one.called_station.as_deref()));
+        let called = called.or_else(|| session.and_then(|one| one.called_station.as_deref()));
         let dictionary = Dictionary::builtin();
         let attribute = |(name, text): (&str, &str)| {
             let oid = dictionary.resolve(name)?;
