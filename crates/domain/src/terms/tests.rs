@@ -345,7 +345,7 @@ fn a_session_goes_into_a_garden_and_out_of_it_by_its_end() {
             "{out:?}"
         );
     }
-    // A filter alone may be changed, but not taken away.
+    // A filter alone could be changed, but what is used in there is not used of the plan.
     let fence = Garden {
         terms: GardenTerms {
             redirect: None,
@@ -355,7 +355,7 @@ fn a_session_goes_into_a_garden_and_out_of_it_by_its_end() {
     };
     let open = mark(&plan, Vendor::Generic);
     let inside = mark_of(&plan, &walled(&plan, &fence), Vendor::Generic);
-    let into = Effect::Change(set(&[LIMITS, Term::Filter]));
+    let into = Effect::End(EndReason::TermsChanged(Term::Other));
     check_effect(Vendor::Generic, open, inside, into);
     let out = Effect::End(EndReason::TermsChanged(Term::Filter));
     check_effect(Vendor::Generic, inside, open, out);
