@@ -126,3 +126,34 @@ fn tell(crossed: &LimitCrossed) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crossed(session: u8, nas: u8) -> LimitCrossed {
+        LimitCrossed {
+            subscriber: SubscriberId::from_bytes([1; 16]),
+            username: "ana".into(),
+            nas: NasId::from_bytes([nas; 16]),
+            session: SessionKey([session; 16]),
+            at: Timestamp::from_seconds(1),
+            consequence: Consequence::End(Refusal::NoLongerValid {
+                ended_at: Timestamp::from_seconds(1),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_session_that_has_ended_is_news_when_it_is_heard_of_again() {
+        let (crossings, metrics) = (Crossings::default(), Metrics::new());
+        let note = |session, nas| crossings.note(&metrics, crossed(session, nas));
+        assert!(note(1, 1) && note(2, 1) && note(3, 2));
+        assert!(!note(1, 1), "it is known");
+        crossings.end(SubscriberId::from_bytes([1; 16]), SessionKey([1; 16]));
+        assert!(note(1, 1));
+        // A router that begins anew has none of its sessions any more.
+        crossings.end_nas(NasId::from_bytes([1; 16]));
+        assert!(note(1, 1) && note(2, 1) && !note(3, 2));
+    }
+}

@@ -1,5 +1,7 @@
 //! How rows of a group meet those of the user.
 
+use rows::authorize::Groups;
+use rows::interim::longest_interim;
 use rows::row::Mode;
 
 use crate::world::{PASSWORD, World};
@@ -10,6 +12,26 @@ fn check(user: &[(&str, &str, &str)], group: &[(&str, &str, &str)], expected: &s
         .user("u", &[PASSWORD], user, &["g"])
         .group("g", &[], group);
     assert_eq!(world.ask("u"), format!("accept{expected}"), "{group:?}");
+}
+
+#[test]
+fn the_longest_interval_of_a_users_rows_and_groups_is_found() {
+    const INTERIM: &str = "Acct-Interim-Interval";
+    let told = |own: &[(&str, &str, &str)], group: &[(&str, &str, &str)]| {
+        let world = World::default().user("u", &[PASSWORD], own, &["g"]).group(
+            "g",
+            &[("NAS-Identifier", "==", "elsewhere")],
+            group,
+        );
+        let user = Groups::user(&world, "u").expect("it was put there");
+        longest_interim(&user, &world)
+    };
+    let (short, long) = ([(INTERIM, ":=", "120")], [(INTERIM, "=", "1800")]);
+    let timeout = [("Session-Timeout", ":=", "9000")];
+    assert_eq!(told(&short, &long), Some(1_800));
+    assert_eq!(told(&long, &short), Some(1_800));
+    assert_eq!(told(&[], &short), Some(120));
+    assert_eq!(told(&timeout, &[]), None);
 }
 
 #[test]
