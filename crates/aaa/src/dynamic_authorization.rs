@@ -223,7 +223,13 @@ impl Sender {
             attributes,
             mark,
         };
+        let now = self.clock.0.timestamp();
+        let owed = || due.due(addressed.session, vendor, now);
         match wish {
+            // The router may have been away until the user had the right again.
+            Wish::End(reason) if reason.is_for_rights() && matches!(owed(), Due::Nothing) => {
+                Err(NotAsked::NothingToChange)
+            }
             Wish::End(_) => Ok(Asked {
                 action: Action::Disconnect,
                 attributes: Box::default(),
@@ -236,14 +242,11 @@ impl Sender {
                 Ok(change(attributes, None))
             }
             Wish::SetRate(_) => Err(NotAsked::CannotChange),
-            Wish::Apply => {
-                let now = self.clock.0.timestamp();
-                match due.due(addressed.session, vendor, now) {
-                    Due::Nothing => Err(NotAsked::NothingToChange),
-                    Due::End(reason) => Err(NotAsked::HasToEnd(reason)),
-                    Due::Change { attributes, mark } => Ok(change(attributes, Some(mark))),
-                }
-            }
+            Wish::Apply => match owed() {
+                Due::Nothing => Err(NotAsked::NothingToChange),
+                Due::End(reason) => Err(NotAsked::HasToEnd(reason)),
+                Due::Change { attributes, mark } => Ok(change(attributes, Some(mark))),
+            },
         }
     }
 

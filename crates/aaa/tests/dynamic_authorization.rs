@@ -291,6 +291,9 @@ async fn what_need_not_or_cannot_be_asked_is_not() {
         assert_eq!(reply.answer, RouterAnswer::NotAsked(expected));
     };
     check(&own, Due::Nothing, &Wish::Apply, NotAsked::NothingToChange).await;
+    // The user has the right again.
+    let refused = Wish::End(EndReason::CredentialChanged);
+    check(&own, Due::Nothing, &refused, NotAsked::NothingToChange).await;
     let reason = EndReason::TermsChanged(Term::Address);
     check(
         &own,

@@ -166,6 +166,21 @@ impl NakCause {
     }
 }
 
+impl EndReason {
+    /// Whether the session ends for what its user has a right to, which may be another thing by the
+    /// time at which the router is told.
+    pub const fn is_for_rights(self) -> bool {
+        match self {
+            Self::Kicked | Self::Replaced | Self::NasRemoved => false,
+            Self::Refused(_)
+            | Self::TermsChanged(_)
+            | Self::CredentialChanged
+            | Self::DeviceForgotten
+            | Self::UserRemoved => true,
+        }
+    }
+}
+
 /// Why, as an operator reads it.
 impl fmt::Display for EndReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
