@@ -36,6 +36,10 @@ pub enum NasGroupKind {}
 pub enum AuthKind {}
 /// Something that is asked of a router about a session.
 pub enum SessionCommandKind {}
+/// A person who works with the program.
+pub enum OperatorKind {}
+/// What a program shows instead of a password.
+pub enum ApiKeyKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
 
@@ -50,6 +54,8 @@ pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
+pub type OperatorId = Id<OperatorKind>;
+pub type ApiKeyId = Id<ApiKeyKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.

@@ -5,9 +5,11 @@
 
 pub mod access;
 pub mod accounting;
+pub mod actor;
 pub mod auth_log;
 pub mod change;
 pub mod credential;
+pub mod deed;
 pub mod garden;
 pub mod guard;
 pub mod id;
@@ -17,6 +19,7 @@ pub mod message;
 pub mod month;
 pub mod name;
 pub mod nas;
+pub mod permission;
 pub mod plan;
 pub mod rate_limit;
 pub mod realm;

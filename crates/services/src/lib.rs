@@ -3,6 +3,7 @@
 //! Use cases take what somebody wants and store it; the worker carries it out, as often as it takes,
 //! through the ports. Nothing here knows a socket or a table.
 
+pub mod api_key;
 pub mod port;
 pub mod session;
 pub mod watch;

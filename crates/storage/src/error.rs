@@ -26,6 +26,29 @@ pub enum Resource {
     Message,
     Realm,
     TopUp,
+    ApiKey,
+}
+
+impl Resource {
+    /// The name that programs know it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nas => "nas",
+            Self::Plan => "plan",
+            Self::Subscriber => "subscriber",
+            Self::Session => "session",
+            Self::RowUser => "row_user",
+            Self::RowGroup => "row_group",
+            Self::Tenant => "tenant",
+            Self::Garden => "garden",
+            Self::NasGroup => "nas_group",
+            Self::Device => "device",
+            Self::Message => "message",
+            Self::Realm => "realm",
+            Self::TopUp => "top_up",
+            Self::ApiKey => "api_key",
+        }
+    }
 }
 
 impl fmt::Display for Resource {
@@ -44,6 +67,7 @@ impl fmt::Display for Resource {
             Self::Message => "message",
             Self::Realm => "realm",
             Self::TopUp => "top-up",
+            Self::ApiKey => "API key",
         })
     }
 }
@@ -90,6 +114,9 @@ pub enum StoreError {
         name: String,
         field: UniqueField,
     },
+    /// Somebody else was faster.
+    #[error("{what} '{name}' has been changed since you looked: look again")]
+    Stale { what: Resource, name: String },
     #[error("{what} '{name}' is still used, {by}: {users}; move them first")]
     InUse {
         what: Resource,
@@ -181,6 +208,7 @@ impl StoreError {
             Self::Unavailable(error) | Self::Refused(error) => error.is_disk_full(),
             Self::NotFound { .. }
             | Self::Conflict { .. }
+            | Self::Stale { .. }
             | Self::InUse { .. }
             | Self::AppliesAtLimit { .. }
             | Self::Transition { .. }

@@ -29,6 +29,7 @@ const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Garden,
     tenant: Column::Tenant,
     key: Column::NameKey,
+    updated: Column::UpdatedAt,
 };
 
 /// What to change of a garden; `None` leaves a field as it is, `Some(None)` empties it.

@@ -1,7 +1,10 @@
 //! Rows that a tenant has under a key of its own: found, paged and locked in one way.
 
 use domain::id::TenantId;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    Value,
+};
 
 use crate::error::{Resource, StoreError, find_conflict};
 use crate::write::Write;
@@ -12,6 +15,8 @@ pub(crate) struct Keyed<E: EntityTrait> {
     pub(crate) what: Resource,
     pub(crate) tenant: E::Column,
     pub(crate) key: E::Column,
+    /// Changes with every change of the row.
+    pub(crate) updated: E::Column,
 }
 
 impl<E: EntityTrait> Keyed<E> {
@@ -44,10 +49,14 @@ impl<E: EntityTrait> Keyed<E> {
     ) -> Result<E::Model, StoreError> {
         let select = self.one(tenant, key).lock_exclusive();
         let row = select.one(write.connection()).await?;
-        row.ok_or_else(|| StoreError::NotFound {
+        let row = row.ok_or_else(|| StoreError::NotFound {
             what: self.what,
             name: key.to_owned(),
-        })
+        })?;
+        if let Value::BigInt(Some(updated)) = row.get(self.updated) {
+            write.check_revision(self.what, key, updated)?;
+        }
+        Ok(row)
     }
 
     /// Why a row was not stored: a value that another one has, or the error as it is.

@@ -4,26 +4,33 @@
 //! Everything works the same on SQLite and on PostgreSQL 15 or newer.
 
 pub mod accounting;
+pub mod act;
+pub mod api_key;
+pub mod audit;
 pub mod auth_log;
 mod bulk;
 pub mod change_feed;
 pub mod clock;
 mod column;
 mod connection;
+pub mod deed;
 mod dialect;
 pub mod directory;
 mod entity;
 pub mod error;
+pub mod event;
 pub mod foreign;
 pub mod garden;
 pub mod guard;
 mod id;
+pub mod idempotency;
 mod job;
 pub mod key_ring;
 mod keyed;
 pub mod limit;
 mod location;
 pub mod migration;
+mod named;
 pub mod nas;
 pub mod nas_group;
 pub mod page;

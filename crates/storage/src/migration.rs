@@ -33,9 +33,10 @@ mod m0016_coa_identity;
 mod m0017_session_commands;
 mod m0018_terms;
 mod m0019_row_replace;
+mod m0020_deeds;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 19] = [
+const MIGRATIONS: [Migration; 20] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -55,6 +56,7 @@ const MIGRATIONS: [Migration; 19] = [
     m0017_session_commands::MIGRATION,
     m0018_terms::MIGRATION,
     m0019_row_replace::MIGRATION,
+    m0020_deeds::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

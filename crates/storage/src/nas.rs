@@ -28,6 +28,7 @@ pub(crate) const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Nas,
     tenant: Column::Tenant,
     key: Column::NameKey,
+    updated: Column::UpdatedAt,
 };
 
 /// Names outlive their routers, for the sessions that they had.

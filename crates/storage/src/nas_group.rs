@@ -6,11 +6,14 @@ use domain::change::Change;
 use domain::id::{Id, NasGroupId, TenantId};
 use domain::name::Name;
 use domain::time::Timestamp;
-use sea_orm::{ActiveValue, ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::column::{RowName, loaded_count};
+use crate::deed::Deed;
 use crate::dialect::Dialect;
 use crate::entity::nas_group::{ActiveModel, Column, Entity, Model};
 use crate::error::{Resource, StoreError};
@@ -24,6 +27,7 @@ pub(crate) const KEYED: Keyed<Entity> = Keyed {
     what: Resource::NasGroup,
     tenant: Column::Tenant,
     key: Column::NameKey,
+    updated: Column::UpdatedAt,
 };
 
 /// A group as lists show it.
@@ -44,7 +48,7 @@ impl Store {
         tenant: TenantId,
         name: Name,
     ) -> Result<NasGroupSummary, StoreError> {
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let id: NasGroupId = self.new_id();
         let at = write.at();
         let row = ActiveModel {
@@ -59,14 +63,17 @@ impl Store {
             .exec_without_returning(write.connection())
             .await
             .map_err(|error| KEYED.refusal(error, name.as_str()))?;
-        write.commit().await?;
-        Ok(NasGroupSummary {
+        let made = NasGroupSummary {
             id,
             name,
             members: Vec::new(),
             created_at: at,
             updated_at: at,
-        })
+        };
+        let named = (id.as_uuid(), made.name.as_str());
+        write.record(Deed::created((tenant, Resource::NasGroup), named, &made));
+        write.commit().await?;
+        Ok(made)
     }
 
     /// Groups by name.
@@ -134,6 +141,7 @@ impl Store {
             });
         }
         let members = member_ids(&write, group.id).await?;
+        let before = summary(write.connection(), &group).await?;
         Entity::delete_by_id(group.id)
             .exec(write.connection())
             .await?;
@@ -141,6 +149,8 @@ impl Store {
             // Routers are read all together.
             write.note(tenant, Change::Nas(Id::from_uuid(*member)));
         }
+        let named = (group.id, before.name.as_str());
+        write.record(Deed::removed((tenant, Resource::NasGroup), named, &before));
         write.commit().await
     }
 
@@ -154,11 +164,21 @@ impl Store {
         let mut write = self.write().await?;
         let group = KEYED.lock(&write, tenant, name.key()).await?;
         let nas = nas::KEYED.lock(&write, tenant, nas.key()).await?;
+        let before = summary(write.connection(), &group).await?;
         let statement = write
             .dialect()
             .statement(sql, [group.id.into(), nas.id.into()]);
-        write.connection().execute_raw(statement).await?;
+        let done = write.connection().execute_raw(statement).await?;
+        if done.rows_affected() == 0 {
+            return Ok(before);
+        }
+        let mut row = group.into_active_model();
+        row.updated_at = ActiveValue::Set(write.at().as_micros());
+        let group = row.update(write.connection()).await?;
         let changed = summary(write.connection(), &group).await?;
+        let named = (group.id, changed.name.as_str());
+        let what = (tenant, Resource::NasGroup);
+        write.record(Deed::changed(what, named, &before, &changed));
         write.note(tenant, Change::Nas(Id::from_uuid(nas.id)));
         write.commit().await?;
         Ok(changed)

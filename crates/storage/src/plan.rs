@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use self::limits::LimitsPatch;
 use crate::column::RowName;
+use crate::deed::Deed;
 use crate::entity::plan::{ActiveModel, Column, Entity, Model};
 use crate::entity::subscriber;
 use crate::error::{Resource, StoreError};
@@ -25,6 +26,7 @@ use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::store::Store;
 use crate::tenant::Zones;
+use crate::write::Write;
 
 pub mod limits;
 
@@ -32,6 +34,7 @@ const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Plan,
     tenant: Column::Tenant,
     key: Column::NameKey,
+    updated: Column::UpdatedAt,
 };
 
 /// A plan to be made.
@@ -96,6 +99,15 @@ impl Store {
             .exec_without_returning(write.connection())
             .await
             .map_err(|error| refusal(error, plan.name.as_str(), find_other(&plan.terms)))?;
+        let stored = Entity::find_by_id(plan.id.as_uuid());
+        let stored = stored.one(write.connection()).await?;
+        let summaries = self
+            .summaries(write.connection(), plan.tenant, stored.as_slice())
+            .await?;
+        if let Some(summary) = summaries.first() {
+            let named = (plan.id.as_uuid(), plan.name.as_str());
+            write.record(Deed::created((plan.tenant, Resource::Plan), named, summary));
+        }
         write.note(plan.tenant, Change::Plan(plan.id));
         write.commit().await?;
         Ok(plan)
@@ -136,6 +148,7 @@ impl Store {
     ) -> Result<PlanSummary, StoreError> {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
+        let before = self.seen(&write, tenant, &model).await?;
         let new_name = patch.name.clone();
         let other = patch.limits.at_limit.and_then(AtLimit::plan);
         let model = patched_row(model, patch, write.at())
@@ -144,6 +157,14 @@ impl Store {
             .map_err(|error| refusal(error, new_name.as_ref().unwrap_or(name).as_str(), other))?;
         let models = [model];
         let mut summaries = self.summaries(write.connection(), tenant, &models).await?;
+        let named = (models[0].id, name.as_str());
+        let after = summaries.first();
+        write.record(Deed::changed(
+            (tenant, Resource::Plan),
+            named,
+            &before,
+            &after,
+        ));
         write.note(tenant, Change::Plan(Id::from_uuid(models[0].id)));
         write.commit().await?;
         Ok(summaries.remove(0))
@@ -176,11 +197,26 @@ impl Store {
                 plans,
             });
         }
+        let before = self.seen(&write, tenant, &model).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
+        let named = (model.id, name.as_str());
+        write.record(Deed::removed((tenant, Resource::Plan), named, &before));
         write.note(tenant, Change::Plan(Id::from_uuid(model.id)));
         write.commit().await
+    }
+
+    /// A plan as the transaction sees it, for the audit log.
+    async fn seen(
+        &self,
+        write: &Write,
+        tenant: TenantId,
+        model: &Model,
+    ) -> Result<Option<PlanSummary>, StoreError> {
+        let models = std::slice::from_ref(model);
+        let summaries = self.summaries(write.connection(), tenant, models).await?;
+        Ok(summaries.into_iter().next())
     }
 
     /// What rows hold, with the names of their gardens and of the plans that apply at their limits.

@@ -32,6 +32,10 @@ pub(crate) const SUBSCRIBER_CREDENTIAL: SealedColumn = SealedColumn {
     table: "subscriber",
     column: "credential",
 };
+pub(crate) const ANSWER: SealedColumn = SealedColumn {
+    table: "idempotency",
+    column: "answer",
+};
 pub(crate) const KEY_CHECK: SealedColumn = SealedColumn {
     table: "key_check",
     column: "sealed",

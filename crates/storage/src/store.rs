@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Notify};
 use uuid::Uuid;
 
 use crate::accounting;
+use crate::act::Act;
 use crate::bulk::Insert;
 use crate::clock::Clock;
 use crate::connection::{Connections, JournalConnection};
@@ -57,6 +58,7 @@ pub struct StoreOptions {
 pub struct Store {
     inner: Arc<Inner>,
     ending: Ending,
+    act: Option<Arc<Act>>,
 }
 
 struct Inner {
@@ -181,6 +183,7 @@ impl Store {
                 has_session_readers: AtomicBool::new(false),
             }),
             ending: Ending::Committed,
+            act: None,
         })
     }
 
@@ -189,6 +192,15 @@ impl Store {
         Self {
             inner: Arc::clone(&self.inner),
             ending: Ending::Undone,
+            act: self.act.clone(),
+        }
+    }
+
+    /// The same store on behalf of somebody: what it changes is in the audit log under their name.
+    pub fn acting(&self, act: Act) -> Self {
+        Self {
+            act: Some(Arc::new(act)),
+            ..self.clone()
         }
     }
 
@@ -237,6 +249,11 @@ impl Store {
     /// fairer than asking the file again and again.
     pub(crate) fn turn(&self) -> Arc<Mutex<()>> {
         Arc::clone(&self.inner.turn)
+    }
+
+    /// On whose behalf it writes.
+    pub(crate) fn act(&self) -> Option<Arc<Act>> {
+        self.act.clone()
     }
 
     /// What becomes of its write transactions.

@@ -41,6 +41,7 @@ pub(crate) const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Subscriber,
     tenant: Column::Tenant,
     key: Column::Username,
+    updated: Column::UpdatedAt,
 };
 
 /// A subscriber to be added.

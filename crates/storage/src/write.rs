@@ -1,7 +1,9 @@
 //! Write transactions: the only way to change the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use domain::actor::Actor;
 use domain::change::Change;
 use domain::id::TenantId;
 use domain::time::Timestamp;
@@ -12,10 +14,13 @@ use sea_orm::{
 use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use crate::act::Act;
 use crate::bulk::Insert;
 use crate::connection::WRITER_TIMEOUT;
+use crate::deed::{self, Deed};
 use crate::dialect::Dialect;
-use crate::error::StoreError;
+use crate::error::{Resource, StoreError};
+use crate::idempotency;
 use crate::store::Store;
 
 /// How often a transaction is tried that loses against another one.
@@ -33,6 +38,10 @@ pub(crate) struct Write {
     #[expect(dead_code, reason = "it is held until the transaction has ended")]
     turn: Option<OwnedMutexGuard<()>>,
     changes: Vec<(TenantId, Change)>,
+    deeds: Vec<Deed>,
+    act: Option<Arc<Act>>,
+    /// The first row that is locked is the one that whoever asks has seen.
+    is_revision_checked: AtomicBool,
     at: Timestamp,
     wake: Arc<Notify>,
     ending: Ending,
@@ -67,6 +76,9 @@ impl Store {
             turn,
             transaction: begin(self.writer()).await?,
             changes: Vec::new(),
+            deeds: Vec::new(),
+            act: self.act(),
+            is_revision_checked: AtomicBool::new(false),
             at: self.now(),
             wake: self.wake(),
             ending: self.ending(),
@@ -88,9 +100,35 @@ impl Write {
         self.changes.push((tenant, change));
     }
 
-    /// Writes the noted changes and makes everything durable, or undoes it in a rehearsal.
+    /// Adds a line to the audit log and an event, in this transaction.
+    pub(crate) fn record(&mut self, deed: Deed) {
+        self.deeds.push(deed);
+    }
+
+    /// Refuses when whoever asks has seen the row as it was before its last change. Only the first row
+    /// of a transaction is looked at.
+    pub(crate) fn check_revision(
+        &self,
+        what: Resource,
+        name: &str,
+        updated_at: i64,
+    ) -> Result<(), StoreError> {
+        if self.is_revision_checked.swap(true, Relaxed) {
+            return Ok(());
+        }
+        let expected = self.act.as_ref().and_then(|act| act.revision);
+        match expected {
+            Some(expected) if expected.as_micros() != updated_at => Err(StoreError::Stale {
+                what,
+                name: name.to_owned(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Writes the noted changes and deeds and makes everything durable, or undoes it in a rehearsal.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let has_changes = !self.changes.is_empty();
+        let has_changes = !self.changes.is_empty() || !self.deeds.is_empty();
         let rows = self.changes.iter().map(|(tenant, change)| {
             let (kind, key) = change.to_parts();
             [
@@ -102,6 +140,17 @@ impl Write {
             ]
         });
         CHANGES.run(&self.transaction, rows).await?;
+        let program = Actor::system("lastmile");
+        let (actor, request) = match self.act.as_deref() {
+            Some(act) => (&act.actor, act.request),
+            None => (&program, None),
+        };
+        let claim = self.act.as_ref().and_then(|act| act.claim.as_ref());
+        if let Some(claim) = claim {
+            idempotency::mark_done(&self.transaction, claim).await?;
+        }
+        // Last, because numbers are locked from here to the commit.
+        deed::write_all(&self.transaction, &self.deeds, (actor, request), self.at).await?;
         match self.ending {
             Ending::Undone => self.transaction.rollback().await?,
             Ending::Committed => {

@@ -132,6 +132,7 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Message
         | Resource::Realm
         | Resource::TopUp
+        | Resource::ApiKey
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

@@ -1,0 +1,98 @@
+//! API keys: made, shown once, and recognised by their hashes.
+
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::secret::Secret;
+use domain::time::Timestamp;
+use sha2::{Digest as _, Sha256};
+use storage::api_key::ApiKeySummary;
+use storage::error::StoreError;
+use storage::store::Store;
+
+/// Every key begins with it, so that a key in the wrong place is recognised.
+const PREFIX: &str = "lm_";
+
+/// Random octets of a key.
+const RANDOM_LEN: usize = 32;
+
+/// How much of a key its list shows.
+const HINT_LEN: usize = PREFIX.len() + 6;
+
+/// A key as it is shown once, and what is stored of it.
+#[derive(Debug)]
+pub struct FreshKey {
+    pub text: Secret,
+    pub hash: [u8; 32],
+    pub hint: String,
+}
+
+/// What a key that was shown comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Good(ApiKeySummary),
+    /// No key is, or it has expired.
+    Unknown,
+    /// It may not be used from there.
+    WrongNetwork,
+}
+
+/// Makes a key.
+pub fn make() -> FreshKey {
+    let random = rand::random::<[u8; RANDOM_LEN]>();
+    let text = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    FreshKey {
+        hash: hash(&text),
+        hint: text[..HINT_LEN].to_owned(),
+        text: Secret::new(text.as_bytes()),
+    }
+}
+
+/// Recognises a key, and writes down that it was used.
+pub async fn recognise(
+    store: &Store,
+    text: &str,
+    from: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<Shown, StoreError> {
+    let Some(key) = store.api_key_find(&hash(text)).await? else {
+        return Ok(Shown::Unknown);
+    };
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Ok(Shown::Unknown);
+    }
+    let is_within = |from: IpAddr| key.networks.iter().any(|network| network.contains(&from));
+    if !key.networks.is_empty() && !from.is_some_and(is_within) {
+        return Ok(Shown::WrongNetwork);
+    }
+    let place = from.map(|from| from.to_string()).unwrap_or_default();
+    // A key works also while nothing can be written.
+    if let Err(problem) = store.api_key_used(&key, &place).await {
+        tracing::warn!(
+            error = &problem as &dyn std::error::Error,
+            "The use of API key {} could not be written down",
+            key.name
+        );
+    }
+    Ok(Shown::Good(key))
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_and_show_only_their_beginning() {
+        let (one, other) = (make(), make());
+        assert_ne!(one.hash, other.hash);
+        let text = String::from_utf8_lossy(one.text.expose()).into_owned();
+        assert!(text.starts_with(&one.hint) && HINT_LEN < text.len());
+        assert_eq!(hash(&text), one.hash);
+        assert!(!format!("{one:?}").contains(&text));
+    }
+}
