@@ -27,6 +27,10 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
 }
 
 impl Resource {
@@ -47,6 +51,10 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         }
     }
 }
@@ -68,6 +76,10 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         })
     }
 }
@@ -140,6 +152,14 @@ pub enum StoreError {
         name: String,
         count: usize,
         max: usize,
+    },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
     },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
@@ -214,6 +234,7 @@ impl StoreError {
             | Self::Transition { .. }
             | Self::Garden(_)
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use domain::id::{JobId, TenantId};
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, Value};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::bulk::{Insert, execute_in, execute_with};
@@ -16,6 +17,10 @@ use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::write::Write;
+
+mod list;
+
+pub use list::{JobFilter, JobState, JobSummary};
 
 /// For how long a job is whose that took it, unless it is extended.
 pub(crate) const LEASE_SECONDS: i64 = 60;
@@ -55,9 +60,11 @@ const DUE: &str = "SELECT j.id FROM job j WHERE j.kind = $1 AND j.lane = $2 \
     ORDER BY j.due_at, j.id LIMIT $4";
 
 /// What a job is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JobKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
     SessionCommand,
+    Operation,
 }
 
 /// A job that is to be done as soon as may be.
@@ -81,9 +88,13 @@ pub struct JobRoom {
 }
 
 impl JobKind {
-    const fn as_str(self) -> &'static str {
+    const ALL: [Self; 2] = [Self::SessionCommand, Self::Operation];
+
+    /// The name that is stored and shown.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::SessionCommand => "session_command",
+            Self::Operation => "operation",
         }
     }
 }
