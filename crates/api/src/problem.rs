@@ -146,6 +146,7 @@ impl From<StoreError> for Problem {
                 format!("{told}: {source}"),
             ),
             StoreError::Garden(source) => Self::field("garden", source.to_string()),
+            StoreError::WrongState { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
             StoreError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many", told),
             StoreError::Unavailable(_) => {
                 tracing::warn!("A request needed the database, which cannot be reached");

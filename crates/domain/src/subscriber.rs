@@ -18,6 +18,7 @@ use state::StateError;
 
 pub mod binding;
 pub mod state;
+pub mod text;
 
 /// A subscriber with everything the AAA node needs to decide about them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -200,7 +200,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };

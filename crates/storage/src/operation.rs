@@ -183,7 +183,7 @@ impl Store {
         };
         job::add(&write, JobKind::Operation, vec![job]).await?;
         write.commit().await?;
-        self.operation_wake().notify_one();
+        self.operation_wake_up();
         Ok(operation)
     }
 

@@ -10,6 +10,7 @@ use domain::id::TenantId;
 use domain::name::{Name, Username};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use services::subscriber_row::Column;
 use storage::page::Page;
 use storage::store::Store;
 use storage::subscriber_import::ImportError;
@@ -115,7 +116,7 @@ async fn write(context: &Context, store: &Store, sheet: Sheet) -> Result<(), Cli
             line: lines[*index],
             text: format!(
                 "{} of '{}': {reason}",
-                import::column_name(field),
+                Column::of(field).map_or(field.as_str(), Column::as_str),
                 names[*index]
             ),
         })

@@ -188,6 +188,11 @@ impl Store {
         write.commit().await
     }
 
+    /// Says in this process that an operation was queued, once that is committed.
+    pub fn operation_wake_up(&self) {
+        self.operation_wake().notify_one();
+    }
+
     /// Waits until somebody in this process has queued an operation.
     pub async fn operation_queued(&self) {
         self.operation_wake().notified().await;
