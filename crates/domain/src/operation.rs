@@ -168,7 +168,9 @@ impl FromStr for RowOutcome {
     type Err = OperationTextError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|outcome| outcome.as_str() == raw);
+        let found = Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == raw);
         found.ok_or(OperationTextError("an outcome of rows"))
     }
 }

@@ -89,7 +89,9 @@ impl Timetable {
         let late_seconds = now.seconds_since(self.next_at);
         match late_seconds < 0 {
             true => self.next_at,
-            false => self.next_at.plus_seconds((late_seconds / every + 1) * every),
+            false => self
+                .next_at
+                .plus_seconds((late_seconds / every + 1) * every),
         }
     }
 }
@@ -150,7 +152,9 @@ impl FromStr for Trigger {
     type Err = ScheduleTextError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|trigger| trigger.as_str() == raw);
+        let found = Self::ALL
+            .into_iter()
+            .find(|trigger| trigger.as_str() == raw);
         found.ok_or(ScheduleTextError("a trigger of runs"))
     }
 }

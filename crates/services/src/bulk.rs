@@ -223,11 +223,7 @@ impl Hand<'_> {
             outcome: RowOutcome::Created,
             problem: None,
         };
-        match self
-            .store
-            .subscriber_import(self.tenant, new, |_| {})
-            .await
-        {
+        match self.store.subscriber_import(self.tenant, new, |_| {}).await {
             Ok(_) => Ok(Some(changes.iter().map(created).collect())),
             Err(ImportError::Taken { .. } | ImportError::Repeated { .. }) => Ok(None),
             Err(ImportError::Store(error)) => match problem_of(&error) {
@@ -271,9 +267,7 @@ impl Hand<'_> {
                 Ok(RowOutcome::Created)
             }
             SubscriberAction::Delete => {
-                self.store
-                    .subscriber_delete(self.tenant, &username)
-                    .await?;
+                self.store.subscriber_delete(self.tenant, &username).await?;
                 Ok(RowOutcome::Removed)
             }
             SubscriberAction::Put => {

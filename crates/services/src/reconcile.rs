@@ -82,11 +82,7 @@ pub async fn run(store: Store, reconcilers: Vec<Reconciler>) {
 }
 
 /// Looks at what it is time for, and at what somebody wants.
-async fn turn(
-    store: &Store,
-    reconcilers: &[Reconciler],
-    is_time: bool,
-) -> Result<(), StoreError> {
+async fn turn(store: &Store, reconcilers: &[Reconciler], is_time: bool) -> Result<(), StoreError> {
     let asked = store.reconciler_asked().await?;
     let mut found = Vec::new();
     for reconciler in reconcilers {

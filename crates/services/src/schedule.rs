@@ -140,7 +140,11 @@ async fn end(
     let name = run.schedule.as_str();
     match &outcome {
         Ok(report) => debug!(schedule = name, "Ran {name}: {report}"),
-        Err(error) => warn!(schedule = name, error = error.as_str(), "Running {name} failed"),
+        Err(error) => warn!(
+            schedule = name,
+            error = error.as_str(),
+            "Running {name} failed"
+        ),
     }
     let outcome = outcome.as_deref().map_err(String::as_str);
     store.schedule_end(&run, outcome).await

@@ -15,9 +15,7 @@ use storage::error::UniqueField;
 use storage::subscriber::{NewSubscriber, SubscriberPatch};
 
 /// What a column holds.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Column {
     Username,
@@ -184,8 +182,10 @@ impl SubscriberRow {
         let hash = self.optional(Column::PasswordHash, str::parse::<PasswordHash>)?;
         let password = self.text(Column::Password);
         match hash {
-            Some(_) if !password.is_empty() => Err(Column::PasswordHash
-                .wrong("the line has a password too: leave one of them empty")),
+            Some(_) if !password.is_empty() => {
+                Err(Column::PasswordHash
+                    .wrong("the line has a password too: leave one of them empty"))
+            }
             Some(hash) => Ok(Some(Credential::Hashed(hash))),
             None if self.0.contains_key(&Column::Password) => text::password(password)
                 .map(Some)

@@ -59,7 +59,9 @@ pub enum SheetError {
 
 /// Why a map of columns cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not THEIRS=OURS, where OURS is username, password, plan or another of our columns")]
+#[error(
+    "'{0}' is not THEIRS=OURS, where OURS is username, password, plan or another of our columns"
+)]
 pub struct ColumnMapError(String);
 
 /// A file that is being read. Its memory does not grow with the file.

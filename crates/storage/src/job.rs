@@ -88,7 +88,7 @@ pub struct JobRoom {
 }
 
 impl JobKind {
-    const ALL: [Self; 2] = [Self::SessionCommand, Self::Operation];
+    pub const ALL: [Self; 2] = [Self::SessionCommand, Self::Operation];
 
     /// The name that is stored and shown.
     pub const fn as_str(self) -> &'static str {

@@ -50,8 +50,7 @@ pub(crate) fn read(
     plans: &Plans,
     progress: impl Fn(usize),
 ) -> Result<Sheet, ImportFailure> {
-    let mut file =
-        subscriber_sheet::Sheet::open(file, SheetFormat::Csv, ColumnMap::default())?;
+    let mut file = subscriber_sheet::Sheet::open(file, SheetFormat::Csv, ColumnMap::default())?;
     file.check_complete()?;
     let mut reading = Reading::new(tenant, plans);
     while let Some(found) = file.next_row()? {

@@ -192,6 +192,11 @@ impl Bar {
         }
     }
 
+    /// Shows how many are done, whatever the number.
+    pub(crate) fn set(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }

@@ -74,11 +74,19 @@ pub(super) struct Removed {
 pub(super) fn tasks(house: &House) -> Vec<Task> {
     let mut tasks = house.forgetting();
     tasks.push(house.task(
-        ("partitions", "Make room for the history of the next months", HOUR),
+        (
+            "partitions",
+            "Make room for the history of the next months",
+            HOUR,
+        ),
         |house| async move { house.prepare_partitions().await },
     ));
     tasks.push(house.task(
-        ("audit_check", "Check that no line of the audit log was altered", DAY),
+        (
+            "audit_check",
+            "Check that no line of the audit log was altered",
+            DAY,
+        ),
         |house| async move { house.check_audit().await },
     ));
     for history in History::ALL {
@@ -137,14 +145,22 @@ impl House {
     fn forgetting(&self) -> Vec<Task> {
         vec![
             self.task(
-                ("change_feed", "Forget changes that every node has seen", HOUR),
+                (
+                    "change_feed",
+                    "Forget changes that every node has seen",
+                    HOUR,
+                ),
                 |house| async move {
                     let before = house.now().plus_seconds(-CHANGE_RETENTION_SECONDS);
                     forgot(house.store.change_prune(before).await)
                 },
             ),
             self.task(
-                ("accounting_marks", "Forget how far old accounting was stored", HOUR),
+                (
+                    "accounting_marks",
+                    "Forget how far old accounting was stored",
+                    HOUR,
+                ),
                 |house| async move {
                     let before = house.now().plus_seconds(-MARK_RETENTION_SECONDS);
                     forgot(house.store.accounting_mark_prune(before).await)
@@ -155,11 +171,19 @@ impl House {
                 |house| async move { forgot(house.store.guard_prune(house.now()).await) },
             ),
             self.task(
-                ("session_endings", "Forget which ended sessions had to end", HOUR),
+                (
+                    "session_endings",
+                    "Forget which ended sessions had to end",
+                    HOUR,
+                ),
                 |house| async move { forgot(house.store.session_ending_prune().await) },
             ),
             self.task(
-                ("session_commands", "Forget what was asked of routers long ago", HOUR),
+                (
+                    "session_commands",
+                    "Forget what was asked of routers long ago",
+                    HOUR,
+                ),
                 |house| async move {
                     house.check_clock()?;
                     let before = house.now().plus_seconds(-COMMAND_RETENTION_SECONDS);
@@ -167,7 +191,11 @@ impl House {
                 },
             ),
             self.task(
-                ("last_decisions", "Forget the last decisions about users long gone", HOUR),
+                (
+                    "last_decisions",
+                    "Forget the last decisions about users long gone",
+                    HOUR,
+                ),
                 |house| async move {
                     house.check_clock()?;
                     let before = house.now().plus_seconds(-LAST_RETENTION_SECONDS);
@@ -175,11 +203,19 @@ impl House {
                 },
             ),
             self.task(
-                ("idempotency", "Forget answers that are not given again", HOUR),
+                (
+                    "idempotency",
+                    "Forget answers that are not given again",
+                    HOUR,
+                ),
                 |house| async move { forgot(house.forget_answers().await) },
             ),
             self.task(
-                ("operations", "Forget operations that were over long ago", HOUR),
+                (
+                    "operations",
+                    "Forget operations that were over long ago",
+                    HOUR,
+                ),
                 |house| async move {
                     house.check_clock()?;
                     forgot(house.forget_operations().await)
@@ -197,9 +233,11 @@ impl House {
         let (start, started_at) = self.began;
         match is_plausible(started_at, start.elapsed(), self.now()) {
             true => Ok(()),
-            false => Err("the clock of the system was moved by more than a day, so no old history \
+            false => Err(
+                "the clock of the system was moved by more than a day, so no old history \
                 is removed: set it right and restart the program"
-                .to_owned()),
+                    .to_owned(),
+            ),
         }
     }
 

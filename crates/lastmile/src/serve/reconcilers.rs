@@ -111,7 +111,9 @@ impl Failures {
         let now = self.metrics.value(self.count);
         match now - self.seen.swap(now, Relaxed) {
             0 => Ok(()),
-            more => Err(format!("{what}: {more} since the last look; the log says why")),
+            more => Err(format!(
+                "{what}: {more} since the last look; the log says why"
+            )),
         }
     }
 }

@@ -77,9 +77,7 @@ impl FromStr for JobState {
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|state| state.as_str() == raw);
-        found.ok_or(JobTextError(
-            "a state of jobs is ready, leased or buried",
-        ))
+        found.ok_or(JobTextError("a state of jobs is ready, leased or buried"))
     }
 }
 
@@ -158,7 +156,7 @@ impl Store {
 
     /// Removes a job that need not be done any more, and ends what wanted it. One that somebody is at
     /// is refused.
-    pub async fn job_discard(&self, tenant: TenantId, id: JobId) -> Result<(), StoreError> {
+    pub async fn job_discard(&self, tenant: TenantId, id: JobId) -> Result<JobSummary, StoreError> {
         let mut write = self.write().await?;
         let before = idle(&write, tenant, id).await?;
         match before.kind {
@@ -178,7 +176,8 @@ impl Store {
         write.connection().execute_raw(statement).await?;
         let named = (id.as_uuid(), before.kind.as_str());
         write.record(Deed::removed((tenant, Resource::Job), named, &before));
-        write.commit().await
+        write.commit().await?;
+        Ok(before)
     }
 }
 
