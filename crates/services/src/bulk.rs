@@ -26,7 +26,7 @@ pub const ATOMIC_MAX: usize = 1_000;
 pub const SELECTED_MAX: usize = 200_000;
 
 /// How often rows are tried that lose against other writers.
-const ATTEMPTS_MAX: u32 = 4;
+pub(crate) const ATTEMPTS_MAX: u32 = 4;
 
 /// One row of what is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use domain::credential::{Credential, PasswordHash};
+use domain::credential::{self, Credential, PasswordHash};
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
 use domain::operation::RowProblem;
 use domain::session_policy::SessionTerms;
-use domain::subscriber::{StaticAddresses, SubscriberStatus, text};
+use domain::subscriber::{StaticAddresses, SubscriberStatus, address};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use storage::error::UniqueField;
@@ -144,7 +144,7 @@ impl SubscriberRow {
     ) -> Result<NewSubscriber, RowProblem> {
         let credential = match self.credential()? {
             Some(credential) => credential,
-            None => text::password("").map_err(|error| Column::Password.wrong(error))?,
+            None => credential::password("").map_err(|error| Column::Password.wrong(error))?,
         };
         Ok(NewSubscriber {
             tenant,
@@ -153,9 +153,9 @@ impl SubscriberRow {
             plan,
             status: self.status()?.unwrap_or(SubscriberStatus::Active),
             addresses: StaticAddresses {
-                ipv4: self.optional(Column::StaticIpv4, text::parse_static_ipv4)?,
-                ipv6_prefix: self.optional(Column::Ipv6Prefix, text::parse_ipv6_prefix)?,
-                ipv6_delegated: self.optional(Column::Ipv6Delegated, text::parse_ipv6_prefix)?,
+                ipv4: self.optional(Column::StaticIpv4, address::parse_static_ipv4)?,
+                ipv6_prefix: self.optional(Column::Ipv6Prefix, address::parse_ipv6_prefix)?,
+                ipv6_delegated: self.optional(Column::Ipv6Delegated, address::parse_ipv6_prefix)?,
             },
             starts_at: self.optional(Column::StartsAt, str::parse::<Timestamp>)?,
             expires_at: self.optional(Column::ExpiresAt, str::parse::<Timestamp>)?,
@@ -170,9 +170,9 @@ impl SubscriberRow {
             plan,
             starts_at: self.replaced(Column::StartsAt, str::parse::<Timestamp>)?,
             expires_at: self.replaced(Column::ExpiresAt, str::parse::<Timestamp>)?,
-            ipv4: self.replaced(Column::StaticIpv4, text::parse_static_ipv4)?,
-            ipv6_prefix: self.replaced(Column::Ipv6Prefix, text::parse_ipv6_prefix)?,
-            ipv6_delegated: self.replaced(Column::Ipv6Delegated, text::parse_ipv6_prefix)?,
+            ipv4: self.replaced(Column::StaticIpv4, address::parse_static_ipv4)?,
+            ipv6_prefix: self.replaced(Column::Ipv6Prefix, address::parse_ipv6_prefix)?,
+            ipv6_delegated: self.replaced(Column::Ipv6Delegated, address::parse_ipv6_prefix)?,
             ..SubscriberPatch::default()
         })
     }
@@ -187,7 +187,7 @@ impl SubscriberRow {
                     .wrong("the line has a password too: leave one of them empty"))
             }
             Some(hash) => Ok(Some(Credential::Hashed(hash))),
-            None if self.0.contains_key(&Column::Password) => text::password(password)
+            None if self.0.contains_key(&Column::Password) => credential::password(password)
                 .map(Some)
                 .map_err(|error| Column::Password.wrong(error)),
             None => Ok(None),

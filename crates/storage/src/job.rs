@@ -112,12 +112,16 @@ impl Store {
         Ok(result.rows_affected())
     }
 
-    /// Keeps what this store has taken for another while.
-    pub async fn job_extend(&self) -> Result<(), StoreError> {
+    /// Keeps what this store has taken of one kind for another while.
+    pub async fn job_extend(&self, kind: JobKind) -> Result<(), StoreError> {
         let write = self.write().await?;
-        let update = "UPDATE job SET due_at = $1 WHERE lease_owner = $2";
+        let update = "UPDATE job SET due_at = $1 WHERE lease_owner = $2 AND kind = $3";
         let until = write.at().plus_seconds(LEASE_SECONDS);
-        let values: [Value; 2] = [until.as_micros().into(), self.node().into()];
+        let values: [Value; 3] = [
+            until.as_micros().into(),
+            self.node().into(),
+            kind.as_str().into(),
+        ];
         let statement = write.dialect().statement(update, values);
         write.connection().execute_raw(statement).await?;
         write.commit().await

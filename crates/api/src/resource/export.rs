@@ -119,7 +119,7 @@ const AUDIT: Columns = &[
 struct ExportParams {
     /// `csv` or `jsonl`.
     #[serde(default)]
-    #[param(value_type = Option<String>, default = "csv")]
+    #[param(default = "csv", pattern = "^(csv|jsonl)$")]
     format: Option<String>,
 }
 

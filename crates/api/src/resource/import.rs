@@ -41,10 +41,11 @@ const ROWS_WAITING: usize = 256;
 struct ImportParams {
     /// `create` refuses rows whose user name is there; `put` changes those.
     #[serde(default)]
-    #[param(value_type = Option<String>, default = "create")]
+    #[param(default = "create", pattern = "^(create|put)$")]
     mode: Option<String>,
     /// Names of columns that are not ours: `Customer=username,Tariff=plan`.
     #[serde(default)]
+    #[param(max_length = 1024)]
     columns: Option<String>,
 }
 
@@ -103,7 +104,7 @@ async fn subscribers(
         Some(_) => return Err(Problem::bad_request("mode is create or put")),
     };
     let map = ColumnMap::parse(params.columns.as_deref().unwrap_or_default())
-        .map_err(|error| Problem::bad_request(format!("columns: {error}")))?;
+        .map_err(|error| Problem::field("columns", error.to_string()))?;
     let (pieces, arriving) = channel(PIECES_WAITING);
     let (rows, mut read) = channel(ROWS_WAITING);
     let reading = tokio::task::spawn_blocking(move || {

@@ -40,11 +40,13 @@ pub(crate) struct JobView {
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct FilterParams {
-    /// Only in this state: ready, leased or buried.
+    /// Only in this state.
     #[serde(default)]
+    #[param(pattern = "^(ready|leased|buried)$")]
     state: Option<String>,
-    /// Only of this kind: session_command or operation.
+    /// Only of this kind.
     #[serde(default)]
+    #[param(pattern = "^(session_command|operation)$")]
     kind: Option<String>,
 }
 

@@ -89,9 +89,11 @@ pub(crate) struct RowProblemView {
 struct FilterParams {
     /// Only in this state.
     #[serde(default)]
+    #[param(pattern = "^(receiving|queued|running|succeeded|failed|cancelled)$")]
     state: Option<String>,
     /// Only of this kind.
     #[serde(default)]
+    #[param(pattern = "^(subscriber_bulk|subscriber_import|nas_bulk|plan_bulk)$")]
     kind: Option<String>,
 }
 

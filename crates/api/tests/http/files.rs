@@ -120,9 +120,13 @@ async fn files_that_cannot_be_read_are_refused(database: Database) {
         let answer = answer.expect(status);
         assert!(!answer.text.contains("ana"), "{}", answer.text);
     }
-    for query in ["mode=burn", "columns=Kunde", "columns=Kunde=mac"] {
+    for (query, status) in [
+        ("mode=burn", 400),
+        ("columns=Kunde", 422),
+        ("columns=Kunde=mac", 422),
+    ] {
         let path = format!("{IMPORT}?{query}");
-        world.send(Ask::file(&path, CSV, "")).await.expect(400);
+        world.send(Ask::file(&path, CSV, "")).await.expect(status);
     }
     let made = world
         .database

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use domain::subscriber::text::PasswordError;
+use domain::credential::PasswordError;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;

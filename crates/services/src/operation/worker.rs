@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use domain::operation::RowResult;
 use storage::act::Act;
 use storage::error::StoreError;
 use storage::operation::{Advance, Operation, Part, Progress};
@@ -10,7 +11,6 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::bulk::{self, Change};
-use domain::operation::RowResult;
 
 /// How often it is looked for operations that another process has queued, or left behind.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ async fn carry_out(store: &Store, operation: &Operation) -> Result<(), StoreErro
     while let Some(part) = store.operation_part(id).await? {
         let start = Instant::now();
         let next = match read(&part) {
-            Some(changes) => one_part(&acting, operation, (part.number, &changes)).await?,
+            Some(changes) => do_part(&acting, operation, (part.number, &changes)).await?,
             None => Next::Fail("its rows are of another version of the program: start it again"),
         };
         match next {
@@ -82,6 +82,21 @@ async fn carry_out(store: &Store, operation: &Operation) -> Result<(), StoreErro
 
 fn read(part: &Part) -> Option<Vec<Change>> {
     serde_json::from_slice(part.rows.expose()).ok()
+}
+
+/// Does one part, again if it loses against other writers.
+async fn do_part(
+    store: &Store,
+    operation: &Operation,
+    part: (i64, &[Change]),
+) -> Result<Next, StoreError> {
+    let mut attempt = 1;
+    loop {
+        match one_part(store, operation, part).await {
+            Err(error) if error.is_lost_race() && attempt < bulk::ATTEMPTS_MAX => attempt += 1,
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Does one part and notes what became of it, in one transaction.

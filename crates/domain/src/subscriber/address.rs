@@ -1,28 +1,8 @@
-//! What people write about subscribers: passwords and addresses, each with its own complaint.
+//! Addresses that belong to a subscriber, as people write them.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv6Net;
-
-use super::{StaticAddressError, check_static_ipv4};
-use crate::credential::Credential;
-use crate::secret::Secret;
-
-/// What User-Password can carry (RFC 2865 §5.2).
-const PASSWORD_OCTETS_MAX: usize = 128;
-
-/// Why a password cannot be one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    #[error("the password is empty: write 1 to {PASSWORD_OCTETS_MAX} octets")]
-    Empty,
-    #[error(
-        "a password of {octets} octets is too long: RADIUS carries {PASSWORD_OCTETS_MAX} at most"
-    )]
-    TooLong { octets: usize },
-    #[error("the password has a NUL, which PAP cannot carry: remove it")]
-    Nul,
-}
 
 /// Why an address cannot be a subscriber's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,21 +17,7 @@ pub enum SubscriberAddressError {
     HostBits { raw: String, prefix: Ipv6Net },
 }
 
-/// Checks a cleartext password.
-pub fn password(text: &str) -> Result<Credential, PasswordError> {
-    if text.is_empty() {
-        return Err(PasswordError::Empty);
-    }
-    if PASSWORD_OCTETS_MAX < text.len() {
-        return Err(PasswordError::TooLong { octets: text.len() });
-    }
-    if text.contains('\0') {
-        return Err(PasswordError::Nul);
-    }
-    Ok(Credential::Cleartext(Secret::from(text)))
-}
-
-/// Reads the address that a subscriber always gets.
+/// Reads an IPv4 address that a router assigns as it stands.
 pub fn parse_static_ipv4(raw: &str) -> Result<Ipv4Addr, SubscriberAddressError> {
     let address = raw.parse().map_err(|_| SubscriberAddressError::Ipv4 {
         raw: raw.to_owned(),
@@ -59,7 +25,7 @@ pub fn parse_static_ipv4(raw: &str) -> Result<Ipv4Addr, SubscriberAddressError> 
     Ok(check_static_ipv4(address)?)
 }
 
-/// Reads a prefix that a subscriber always gets.
+/// Reads an IPv6 prefix without bits behind its length.
 pub fn parse_ipv6_prefix(raw: &str) -> Result<Ipv6Net, SubscriberAddressError> {
     let net: Ipv6Net = raw.parse().map_err(|_| SubscriberAddressError::Ipv6 {
         raw: raw.to_owned(),
@@ -73,9 +39,46 @@ pub fn parse_ipv6_prefix(raw: &str) -> Result<Ipv6Net, SubscriberAddressError> {
     Ok(net)
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{address} cannot be a subscriber's address: routers read 0.0.0.0, 127.0.0.0/8, 224.0.0.0/3 as 'choose one yourself'"
+)]
+pub struct StaticAddressError {
+    address: Ipv4Addr,
+}
+
+/// Accepts an address that a router will assign as it stands (RFC 2865 §5.8 and RouterOS reserve
+/// the rest).
+pub fn check_static_ipv4(address: Ipv4Addr) -> Result<Ipv4Addr, StaticAddressError> {
+    let first = address.octets()[0];
+    if first == 0 || first == 127 || 224 <= first {
+        return Err(StaticAddressError { address });
+    }
+    Ok(address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check(address: [u8; 4], expected: bool) {
+        assert_eq!(
+            check_static_ipv4(address.into()).is_ok(),
+            expected,
+            "{address:?}"
+        );
+    }
+
+    #[test]
+    fn static_address_must_be_assignable() {
+        check([10, 0, 0, 7], true);
+        check([100, 64, 0, 1], true);
+        check([0, 0, 0, 0], false);
+        check([127, 0, 0, 1], false);
+        check([224, 0, 0, 1], false);
+        check([255, 255, 255, 254], false);
+    }
 
     #[test]
     fn prefixes_must_end_where_they_say() {
@@ -86,16 +89,5 @@ mod tests {
             "'2001:db8::1/56' has bits set behind its length: the prefix is 2001:db8::/56"
         );
         assert!(parse_ipv6_prefix("2001:db8::").is_err());
-    }
-
-    #[test]
-    fn passwords_fit_into_user_password() {
-        assert_eq!(password(""), Err(PasswordError::Empty));
-        assert_eq!(
-            password(&"x".repeat(129)),
-            Err(PasswordError::TooLong { octets: 129 })
-        );
-        assert_eq!(password("a\0"), Err(PasswordError::Nul));
-        assert!(password("pass word é").is_ok());
     }
 }
