@@ -19,8 +19,9 @@ use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
 use crate::late_store::LateStore;
-use crate::serve::health::Health;
+use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
+use crate::serve::http::Web;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring::routers::NodeRouters;
@@ -102,16 +103,21 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    let process = ProcessView {
+        restarts: supervisor.restarts(),
+        web: Web::new(app),
+    };
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
-        supervisor.restarts(),
+        process,
         view,
         removed,
         worker,
     );
-    let http_address = start_http(app, health, &mut supervisor).await;
-    say_ready(app, &place, view, http_address);
+    let http_address = start_http(app, &health, &mut supervisor).await;
+    let protocol = health.process.web.protocol();
+    say_ready(app, &place, view, (protocol, http_address));
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
     }
@@ -213,12 +219,8 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.
-async fn start_http(app: &App, health: Health, supervisor: &mut Supervisor) -> Option<SocketAddr> {
-    let (report, mut listening) = watch::channel(None);
-    let address = app.config.http_listen;
-    supervisor.start_restarting("http", move || {
-        http::run(address, health.clone(), report.clone())
-    });
+async fn start_http(app: &App, health: &Health, supervisor: &mut Supervisor) -> Option<SocketAddr> {
+    let mut listening = http::start(app, health, supervisor);
     let bound = listening.wait_for(Option::is_some);
     match tokio::time::timeout(HTTP_PATIENCE, bound).await {
         Ok(Ok(address)) => *address,
@@ -226,7 +228,12 @@ async fn start_http(app: &App, health: Health, supervisor: &mut Supervisor) -> O
     }
 }
 
-fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAddr>) {
+fn say_ready(
+    app: &App,
+    place: &str,
+    node: Option<&Node>,
+    (protocol, http): (&str, Option<SocketAddr>),
+) {
     let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
     let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
     let http = http.map(|address| address.to_string()).unwrap_or_default();
@@ -240,7 +247,7 @@ fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAdd
         radius.workers = app.config.radius.workers,
         database = place,
         version = env!("CARGO_PKG_VERSION"),
-        "Ready: RADIUS authentication on {auth}, accounting on {acct}, HTTP on {http}"
+        "Ready: RADIUS authentication on {auth}, accounting on {acct}, {protocol} on {http}"
     );
 }
 

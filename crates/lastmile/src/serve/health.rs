@@ -12,7 +12,7 @@ use serde::Serialize;
 use services::worker::counts::WorkerCounts;
 
 use super::housekeeping::Removed;
-use super::http::Traffic;
+use super::http::Web;
 use crate::disk::Disk;
 use crate::late_store::LateStore;
 use crate::supervisor::Restarts;
@@ -34,10 +34,10 @@ pub(super) struct Health {
 }
 
 /// The program around the node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct ProcessView {
     pub(super) restarts: Restarts,
-    pub(super) traffic: Arc<Traffic>,
+    pub(super) web: Web,
 }
 
 /// The running node, seen from outside.
@@ -66,6 +66,9 @@ pub(super) struct Readiness {
     /// Why it goes nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accounting_problem: Option<String>,
+    /// `ok`, or what clients of the web listener complain about. Routers are answered all the same,
+    /// so it does not count.
+    pub(super) web: String,
     /// Whether this process answers routers.
     pub(super) aaa: bool,
 }
@@ -102,7 +105,7 @@ impl Health {
     pub(super) fn new(
         store: LateStore,
         disk: Disk,
-        restarts: Restarts,
+        process: ProcessView,
         node: Option<&Node>,
         removed: Option<Arc<Removed>>,
         worker: Option<Arc<WorkerCounts>>,
@@ -110,10 +113,7 @@ impl Health {
         Self {
             store,
             disk,
-            process: ProcessView {
-                restarts,
-                traffic: Arc::default(),
-            },
+            process,
             node: node.map(|node| NodeView {
                 directory: Arc::clone(&node.directory),
                 sessions: Arc::clone(&node.sessions),
@@ -146,6 +146,7 @@ impl Health {
             directory,
             accounting: node.map(|node| node.accounting(self.store.find().is_some())),
             accounting_problem: refusal,
+            web: told(self.process.web.trouble()),
             aaa: node.is_some(),
         }
     }
