@@ -12,7 +12,6 @@ use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
 use storage::spool::SpoolError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
