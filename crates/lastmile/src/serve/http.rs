@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use api::router::wrong_path;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -116,7 +117,7 @@ impl Web {
 /// without it.
 pub(super) fn start(
     app: &App,
-    health: &Health,
+    (health, api): (&Health, Router),
     supervisor: &mut Supervisor,
 ) -> watch::Receiver<Option<SocketAddr>> {
     let web = &health.process.web;
@@ -135,8 +136,10 @@ pub(super) fn start(
             run_redirect(address, web.clone(), target.clone())
         });
     }
-    let health = health.clone();
-    supervisor.start_restarting("http", move || run(health.clone(), report.clone()));
+    let (web, router) = (web.clone(), router(health, api));
+    supervisor.start_restarting("http", move || {
+        run(web.clone(), router.clone(), report.clone())
+    });
     listening
 }
 
@@ -152,22 +155,23 @@ fn tell_if_public(config: &HttpConfig) {
 }
 
 /// Everything that is served.
-fn router(health: &Health) -> Router {
+fn router(health: &Health, api: Router) -> Router {
     let shown = Arc::clone(&health.process.web.shown);
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .with_state(health.clone())
+        .merge(api)
+        .fallback(wrong_path)
         .layer(middleware::from_fn_with_state(shown, headers::add))
 }
 
 /// Serves for ever.
-async fn run(health: Health, report: watch::Sender<Option<SocketAddr>>) {
-    let web = &health.process.web;
+async fn run(web: Web, router: Router, report: watch::Sender<Option<SocketAddr>>) {
     let mut site = Site {
         key: "http.listen",
-        router: router(&health),
+        router,
         tls: None,
         seats: Arc::clone(&web.seats),
         proxies: web.config.trusted_proxies.clone().into(),

@@ -1,10 +1,9 @@
-//! Who asks, and over which protocol, as far as the proxies before us are believed.
+//! Who asks, and whether others could read along, as far as the proxies before us are believed.
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::ConnectInfo;
-use axum::http::uri::Scheme;
-use axum::http::{Extensions, HeaderMap};
+use api::state::Peer;
+use axum::http::HeaderMap;
 use ipnet::IpNet;
 
 /// What proxies say about those for whom they ask.
@@ -15,58 +14,45 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const PROXIES_IN_A_ROW_MAX: usize = 8;
 
 /// The other end of a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    /// What the connection itself speaks.
-    pub(super) scheme: Scheme,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Connection {
+    pub(super) address: IpAddr,
+    pub(super) is_encrypted: bool,
 }
 
-impl Peer {
-    /// Tells a request who asks: `ConnectInfo<SocketAddr>` and [`Scheme`].
-    pub(super) fn introduce(
-        &self,
-        headers: &HeaderMap,
-        proxies: &[IpNet],
-        extensions: &mut Extensions,
-    ) {
-        let (address, scheme) = self.client(headers, proxies);
-        extensions.insert(ConnectInfo(address));
-        extensions.insert(scheme);
-    }
-
-    /// The first address from our end that is no proxy of ours. The port of a client behind a proxy
-    /// is not known.
-    fn client(&self, headers: &HeaderMap, proxies: &[IpNet]) -> (SocketAddr, Scheme) {
-        let own = SocketAddr::new(self.address.ip().to_canonical(), self.address.port());
+impl Connection {
+    /// Who asks: the first address from our end that is no proxy of ours.
+    pub(super) fn client(&self, headers: &HeaderMap, proxies: &[IpNet]) -> Peer {
+        let own = self.address.to_canonical();
         let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
-        if !is_proxy(&own.ip()) {
-            return (own, self.scheme.clone());
-        }
         let mut client = own;
         let mut hops = 0;
-        for address in words_from_the_right(headers, FORWARDED_FOR).take(PROXIES_IN_A_ROW_MAX) {
-            let Some(address) = parse_address(address) else {
-                break;
-            };
-            client = SocketAddr::new(address, 0);
-            hops += 1;
-            if !is_proxy(&address) {
+        let told = words_from_the_right(headers, FORWARDED_FOR).take(PROXIES_IN_A_ROW_MAX);
+        for address in told.map_while(parse_address) {
+            if !is_proxy(&client) {
                 break;
             }
+            client = address;
+            hops += 1;
         }
-        (client, self.scheme_before(headers, hops))
+        Peer {
+            address: client,
+            is_encrypted: match is_proxy(&own) {
+                true => self.was_encrypted(headers, hops),
+                false => self.is_encrypted,
+            },
+        }
     }
 
     /// What was spoken `hops` proxies before us; what the first of them says holds for those before.
-    fn scheme_before(&self, headers: &HeaderMap, hops: usize) -> Scheme {
+    fn was_encrypted(&self, headers: &HeaderMap, hops: usize) -> bool {
         let told = words_from_the_right(headers, FORWARDED_PROTO)
             .take(hops.max(1))
             .last();
         match told {
-            Some(word) if word.eq_ignore_ascii_case("https") => Scheme::HTTPS,
-            Some(word) if word.eq_ignore_ascii_case("http") => Scheme::HTTP,
-            Some(_) | None => self.scheme.clone(),
+            Some(word) if word.eq_ignore_ascii_case("https") => true,
+            Some(word) if word.eq_ignore_ascii_case("http") => false,
+            Some(_) | None => self.is_encrypted,
         }
     }
 }
@@ -99,7 +85,11 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(peer: &str, headers: &[(&'static str, &'static str)], expected: (&str, &Scheme)) {
+    fn check(
+        from: &str,
+        headers: &[(&'static str, &'static str)],
+        (address, is_encrypted): (&str, bool),
+    ) {
         let proxies: Vec<IpNet> = ["10.0.0.0/8", "2001:db8:1::/48"]
             .map(|net| net.parse().unwrap())
             .into();
@@ -107,48 +97,40 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let peer = Peer {
-            address: peer.parse().unwrap(),
-            scheme: Scheme::HTTP,
+        let connection = Connection {
+            address: from.parse().unwrap(),
+            is_encrypted: false,
         };
-        let mut extensions = Extensions::new();
-        peer.introduce(&map, &proxies, &mut extensions);
-        let ConnectInfo(address) = *extensions.get::<ConnectInfo<SocketAddr>>().unwrap();
-        let scheme = extensions.get::<Scheme>().unwrap();
-        assert_eq!((address.to_string().as_str(), scheme), expected);
+        let expected = Peer {
+            address: address.parse().unwrap(),
+            is_encrypted,
+        };
+        assert_eq!(connection.client(&map, &proxies), expected, "{headers:?}");
     }
 
     #[test]
     fn nobody_but_a_trusted_proxy_is_believed() {
         let headers = [(FORWARDED_FOR, "198.51.100.7"), (FORWARDED_PROTO, "https")];
-        check("192.0.2.1:99", &headers, ("192.0.2.1:99", &Scheme::HTTP));
-        check("10.0.0.1:99", &headers, ("198.51.100.7:0", &Scheme::HTTPS));
-        check(
-            "[::ffff:10.0.0.1]:99",
-            &headers,
-            ("198.51.100.7:0", &Scheme::HTTPS),
-        );
-        check("10.0.0.1:99", &[], ("10.0.0.1:99", &Scheme::HTTP));
+        check("192.0.2.1", &headers, ("192.0.2.1", false));
+        check("10.0.0.1", &headers, ("198.51.100.7", true));
+        check("::ffff:10.0.0.1", &headers, ("198.51.100.7", true));
+        check("10.0.0.1", &[], ("10.0.0.1", false));
     }
 
     #[test]
     fn what_a_client_claims_before_the_first_proxy_is_not_believed() {
         let rows = [
-            ("203.0.113.9, 198.51.100.7", "198.51.100.7:0"),
-            ("203.0.113.9, 198.51.100.7, 10.0.0.2", "198.51.100.7:0"),
-            ("198.51.100.7:4711", "198.51.100.7:0"),
-            ("2001:db8:9::1", "[2001:db8:9::1]:0"),
-            ("[2001:db8:9::1]:4711, 2001:db8:1::2", "[2001:db8:9::1]:0"),
-            ("203.0.113.9, unknown", "10.0.0.1:99"),
-            ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2:0"),
-            ("10.0.0.3", "10.0.0.3:0"),
+            ("203.0.113.9, 198.51.100.7", "198.51.100.7"),
+            ("203.0.113.9, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
+            ("198.51.100.7:4711", "198.51.100.7"),
+            ("2001:db8:9::1", "2001:db8:9::1"),
+            ("[2001:db8:9::1]:4711, 2001:db8:1::2", "2001:db8:9::1"),
+            ("203.0.113.9, unknown", "10.0.0.1"),
+            ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.3", "10.0.0.3"),
         ];
         for (told, expected) in rows {
-            check(
-                "10.0.0.1:99",
-                &[(FORWARDED_FOR, told)],
-                (expected, &Scheme::HTTP),
-            );
+            check("10.0.0.1", &[(FORWARDED_FOR, told)], (expected, false));
         }
     }
 
@@ -159,7 +141,7 @@ mod tests {
             (FORWARDED_FOR, "198.51.100.7, 10.0.0.2"),
             (FORWARDED_PROTO, "http, https, http"),
         ];
-        check("10.0.0.1:99", &headers, ("198.51.100.7:0", &Scheme::HTTPS));
+        check("10.0.0.1", &headers, ("198.51.100.7", true));
     }
 
     #[test]
@@ -168,6 +150,6 @@ mod tests {
             (FORWARDED_FOR, "198.51.100.7, 10.0.0.2"),
             (FORWARDED_PROTO, "https"),
         ];
-        check("10.0.0.1:99", &headers, ("198.51.100.7:0", &Scheme::HTTPS));
+        check("10.0.0.1", &headers, ("198.51.100.7", true));
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use api::state::Peer;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::uri::Scheme;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -48,7 +48,10 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
 /// Adds what the answer does not have.
 pub(super) async fn add(State(shown): State<Arc<Shown>>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with(API);
-    let is_https = request.extensions().get::<Scheme>() == Some(&Scheme::HTTPS);
+    let is_encrypted = request
+        .extensions()
+        .get::<Peer>()
+        .is_some_and(|peer| peer.is_encrypted);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
@@ -57,7 +60,7 @@ pub(super) async fn add(State(shown): State<Arc<Shown>>, request: Request, next:
     if is_api {
         add_one(headers, CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if is_https && shown.is_vouched_for() {
+    if is_encrypted && shown.is_vouched_for() {
         add_one(headers, STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
     response

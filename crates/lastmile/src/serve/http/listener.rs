@@ -9,7 +9,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use axum::http::uri::Scheme;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,7 +22,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 use tracing::{debug, error, info};
 
-use super::client::Peer;
+use super::client::Connection;
 use super::patience::{Patient, PatientBody};
 use super::seats::{Seat, Seats};
 use super::tls::{Arrival, Tls};
@@ -121,17 +120,20 @@ impl Site {
             debug!(%problem, "A web connection was gone before it was served");
             return;
         }
-        let peer = |scheme| Peer { address, scheme };
+        let from = |is_encrypted| Connection {
+            address: address.ip(),
+            is_encrypted,
+        };
         let Some(tls) = self.tls else {
             let stream = Patient::new(stream, seat);
-            return talk(stream, self.router, peer(Scheme::HTTP), self.proxies).await;
+            return talk(stream, self.router, from(false), self.proxies).await;
         };
         match tls.receive(stream, seat).await {
             Arrival::Protected(stream) => {
-                talk(*stream, self.router, peer(Scheme::HTTPS), self.proxies).await;
+                talk(*stream, self.router, from(true), self.proxies).await;
             }
             Arrival::Plain(stream) => {
-                talk(stream, tls.for_plain, peer(Scheme::HTTP), self.proxies).await;
+                talk(stream, tls.for_plain, from(false), self.proxies).await;
             }
             Arrival::Gone => {}
         }
@@ -165,13 +167,14 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Answers requests on a connection, which may become something else than HTTP.
-async fn talk<S>(stream: S, router: Router, peer: Peer, proxies: Arc<[IpNet]>)
+async fn talk<S>(stream: S, router: Router, from: Connection, proxies: Arc<[IpNet]>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
         let (mut head, body) = request.into_parts();
-        peer.introduce(&head.headers, &proxies, &mut head.extensions);
+        let client = from.client(&head.headers, &proxies);
+        head.extensions.insert(client);
         let body = Body::new(PatientBody::new(body));
         router.clone().oneshot(Request::from_parts(head, body))
     });
