@@ -127,13 +127,14 @@ impl Certificate {
         let first = chain.first().ok_or(CertificateError::NoCertificate)?;
         let about = About::of(first)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| CertificateError::NoKey)?;
-        let key =
-            CertifiedKey::from_der(chain, key, &provider()).map_err(|problem| match problem {
-                rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                    CertificateError::OtherKey
-                }
-                other => CertificateError::Key(other),
-            })?;
+        let mismatch = rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch);
+        let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|problem| {
+            if problem == mismatch {
+                CertificateError::OtherKey
+            } else {
+                CertificateError::Key(problem)
+            }
+        })?;
         Ok(Self {
             key: Arc::new(key),
             about,

@@ -22,7 +22,6 @@ use crate::disk::Disk;
 use crate::late_store::LateStore;
 use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
-use crate::serve::http::Web;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring::routers::NodeRouters;
@@ -107,22 +106,16 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
-    let process = ProcessView {
-        restarts: supervisor.restarts(),
-        web: Web::new(app),
-    };
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
-        process,
+        ProcessView::new(app, &supervisor),
         view,
         removed,
         worker,
     );
-    let api = router(app, &store);
-    let http_address = start_http(app, (&health, api), &mut supervisor).await;
-    let protocol = health.process.web.protocol();
-    say_ready(app, &place, view, (protocol, http_address));
+    let http = start_http(app, (&health, router(app, &store)), &mut supervisor).await;
+    say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
     }

@@ -13,9 +13,10 @@ use services::worker::counts::WorkerCounts;
 
 use super::housekeeping::Removed;
 use super::http::Web;
+use crate::app::App;
 use crate::disk::Disk;
 use crate::late_store::LateStore;
-use crate::supervisor::Restarts;
+use crate::supervisor::{Restarts, Supervisor};
 
 /// A database that takes longer is as good as absent.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -160,6 +161,15 @@ impl Health {
             Ok(Ok(())) => self.node.as_ref()?.spool.database.find(),
             Ok(Err(problem)) => Some(problem.to_string()),
             Err(_) => Some("does not answer".to_owned()),
+        }
+    }
+}
+
+impl ProcessView {
+    pub(super) fn new(app: &App, supervisor: &Supervisor) -> Self {
+        Self {
+            restarts: supervisor.restarts(),
+            web: Web::new(app),
         }
     }
 }
