@@ -416,3 +416,6 @@ fn parse_directory_url(raw: &str) -> Result<String, ValueError> {
         Err(HttpRefusal::Directory { raw: raw.into() }.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,19 +59,20 @@ impl Keeper {
             Ok(Err(problem)) => return self.complain(&ErrorChain(&problem).to_string()),
             Err(problem) => return self.complain(&problem.to_string()),
         };
-        let about = &certificate.about;
+        let about = certificate.about.clone();
         let verb = match origin {
             Origin::Made => "was made",
             Origin::Found => "is shown",
         };
-        info!(
-            certificate.fingerprint = about.fingerprint,
-            certificate.not_after = %about.not_after,
-            certificate.names = about.names.join(","),
-            "A self-signed certificate {verb}; compare its SHA-256 fingerprint when a client asks: {}",
-            about.fingerprint
-        );
-        self.shown.show(certificate, standing);
+        if self.shown.show(certificate, standing) {
+            info!(
+                certificate.fingerprint = about.fingerprint,
+                certificate.not_after = %about.not_after,
+                certificate.names = about.names.join(","),
+                "A self-signed certificate {verb}; compare its SHA-256 fingerprint when a client asks: {}",
+                about.fingerprint
+            );
+        }
         if standing == Standing::AskedFor {
             self.shown.trouble.end();
         }
@@ -104,35 +105,36 @@ impl Keeper {
             Ok(Err(problem)) => ErrorChain(&problem).to_string(),
             Err(problem) => problem.to_string(),
         };
-        let (remains, before) = match self.shown.is_asked_for() {
-            true => ("the one before is shown", true),
-            false => ("a self-signed one is shown", false),
+        let remains = match self.shown.is_asked_for() {
+            true => "the one before is shown",
+            false => "a self-signed one is shown",
         };
         self.complain(&format!(
             "the certificate in {path} with the key in {} (http.certificate, http.key) cannot be used, and {remains}: {problem}",
             files.key.display()
         ));
-        if !before {
+        if !self.shown.is_asked_for() {
             self.show_stopgap().await;
         }
     }
 
     /// Shows what was asked for.
     pub(super) fn take(&self, certificate: Certificate, whence: &str) {
-        let about = &certificate.about;
-        for name in &self.http.names {
-            if !certificate.covers(name) {
-                warn!("The certificate {whence} is not for {name} (http.names)");
-            }
+        let about = certificate.about.clone();
+        let uncovered = self.http.names.iter();
+        let uncovered = uncovered.filter(|name| !certificate.covers(name));
+        for name in uncovered {
+            warn!("The certificate {whence} is not for {name} (http.names)");
         }
-        info!(
-            certificate.fingerprint = about.fingerprint,
-            certificate.not_after = %about.not_after,
-            certificate.names = about.names.join(","),
-            "The certificate {whence} is shown; it ends at {}",
-            about.not_after
-        );
-        self.shown.show(certificate, Standing::AskedFor);
+        if self.shown.show(certificate, Standing::AskedFor) {
+            info!(
+                certificate.fingerprint = about.fingerprint,
+                certificate.not_after = %about.not_after,
+                certificate.names = about.names.join(","),
+                "The certificate {whence} is shown; it ends at {}",
+                about.not_after
+            );
+        }
         self.shown.trouble.end();
     }
 

@@ -191,3 +191,6 @@ where
         let _ = connection.await;
     }
 }
+
+#[cfg(test)]
+mod tests;

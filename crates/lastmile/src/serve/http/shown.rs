@@ -46,12 +46,15 @@ impl Default for Shown {
 }
 
 impl Shown {
-    pub(super) fn show(&self, certificate: Certificate, standing: Standing) {
+    /// Shows a certificate from now on; gives whether it is another one.
+    pub(super) fn show(&self, certificate: Certificate, standing: Standing) -> bool {
+        let fingerprint = certificate.about.fingerprint.clone();
         let held = Held {
             certificate,
             standing,
         };
-        self.current.send_replace(Some(Arc::new(held)));
+        let before = self.current.send_replace(Some(Arc::new(held)));
+        before.is_none_or(|before| before.certificate.about.fingerprint != fingerprint)
     }
 
     /// From now on this answers challenges.

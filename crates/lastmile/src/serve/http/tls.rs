@@ -65,11 +65,13 @@ impl Tls {
     pub(super) async fn receive(&self, stream: TcpStream, seat: Seat) -> Arrival {
         let deadline = Instant::now() + HANDSHAKE_PATIENCE;
         let arrival = async {
-            let is_plain = is_plain(&stream).await?;
+            let first = first_octet(&stream).await?;
             let stream = Patient::new(stream, seat);
-            match is_plain {
-                true => Ok(Arrival::Plain(stream)),
-                false => self.shake_hands(stream).await,
+            match first {
+                // Who only looks whether the port is open has not failed.
+                None => Ok(Arrival::Gone),
+                Some(letter) if letter.is_ascii_uppercase() => Ok(Arrival::Plain(stream)),
+                Some(_) => self.shake_hands(stream).await,
             }
         };
         let problem = match timeout_at(deadline, arrival).await {
@@ -116,9 +118,9 @@ fn config(
     Ok(Arc::new(config))
 }
 
-/// Whether a client begins with a method instead of a handshake.
-async fn is_plain(stream: &TcpStream) -> io::Result<bool> {
+/// What a client begins with, which stays to be read: a handshake, or the letter of a method.
+async fn first_octet(stream: &TcpStream) -> io::Result<Option<u8>> {
     let mut first = [0];
-    stream.peek(&mut first).await?;
-    Ok(first[0].is_ascii_uppercase())
+    let count = stream.peek(&mut first).await?;
+    Ok((count == first.len()).then_some(first[0]))
 }
