@@ -97,7 +97,7 @@ fn files_are_taken_while_the_server_runs_and_broken_ones_are_not() {
     assert_ne!(is_shown("one.example").code, Some(0));
     place.write("certificate.pem", "no certificate at all");
     until("the broken one is told", || {
-        count(&server, "cannot be used") == 1
+        count(&server, "there is no certificate in PEM") == 1
     });
     let answer = is_shown("two.example");
     answer.check_status(200);
