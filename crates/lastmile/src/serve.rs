@@ -14,14 +14,13 @@ use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
 use storage::spool::SpoolError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
 use crate::late_store::LateStore;
-use crate::serve::health::Health;
+use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
@@ -112,14 +111,13 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
-        supervisor.restarts(),
+        ProcessView::new(app, &supervisor),
         view,
         removed,
         worker,
     );
-    let api = router(app, &store);
-    let http_address = start_http(app, (health, api), &mut supervisor).await;
-    say_ready(app, &place, view, http_address);
+    let http = start_http(app, (&health, router(app, &store)), &mut supervisor).await;
+    say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
     }
@@ -275,14 +273,10 @@ fn router(app: &App, store: &LateStore) -> Router {
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.
 async fn start_http(
     app: &App,
-    (health, api): (Health, Router),
+    (health, api): (&Health, Router),
     supervisor: &mut Supervisor,
 ) -> Option<SocketAddr> {
-    let (report, mut listening) = watch::channel(None);
-    let address = app.config.http_listen;
-    supervisor.start_restarting("http", move || {
-        http::run(address, health.clone(), api.clone(), report.clone())
-    });
+    let mut listening = http::start(app, (health, api), supervisor);
     let bound = listening.wait_for(Option::is_some);
     match tokio::time::timeout(HTTP_PATIENCE, bound).await {
         Ok(Ok(address)) => *address,
@@ -290,7 +284,12 @@ async fn start_http(
     }
 }
 
-fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAddr>) {
+fn say_ready(
+    app: &App,
+    place: &str,
+    node: Option<&Node>,
+    (protocol, http): (&str, Option<SocketAddr>),
+) {
     let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
     let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
     let http = http.map(|address| address.to_string()).unwrap_or_default();
@@ -304,7 +303,7 @@ fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAdd
         radius.workers = app.config.radius.workers,
         database = place,
         version = env!("CARGO_PKG_VERSION"),
-        "Ready: RADIUS authentication on {auth}, accounting on {acct}, HTTP on {http}"
+        "Ready: RADIUS authentication on {auth}, accounting on {acct}, {protocol} on {http}"
     );
 }
 
