@@ -7,7 +7,7 @@ use crate::fixture::{Ask, World};
 use crate::operations::{self, Operation};
 
 mod nas_groups;
-mod work;
+pub(crate) mod work;
 
 /// A request that succeeds.
 pub(crate) struct Example {
