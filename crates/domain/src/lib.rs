@@ -19,6 +19,7 @@ pub mod message;
 pub mod month;
 pub mod name;
 pub mod nas;
+pub mod operator;
 pub mod permission;
 pub mod plan;
 pub mod rate_limit;

@@ -49,7 +49,7 @@ impl Record for TenantRecord {
 impl From<TenantSummary> for TenantRecord {
     fn from(tenant: TenantSummary) -> Self {
         Self {
-            name: tenant.name,
+            name: tenant.name.to_string(),
             time_zone: tenant.time_zone,
             id: tenant.id.to_string(),
         }
