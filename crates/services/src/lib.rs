@@ -4,7 +4,10 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod operator;
+pub mod password;
 pub mod port;
+pub mod reach;
 pub mod session;
 pub mod watch;
 pub mod worker;

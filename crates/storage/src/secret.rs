@@ -3,7 +3,6 @@
 use domain::id::TenantId;
 use domain::name::{Name, Username};
 use domain::secret::Secret;
-use sea_orm::EntityTrait;
 use serde_json::json;
 use uuid::Uuid;
 

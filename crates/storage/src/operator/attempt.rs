@@ -151,6 +151,13 @@ impl Store {
         write.commit().await
     }
 
+    /// Takes an attempt back that was no failure, and proved nothing either.
+    pub async fn operator_attempt_withdraw(&self, begun: &Begun) -> Result<(), StoreError> {
+        let write = self.write().await?;
+        take_back(&write, begun).await?;
+        write.commit().await
+    }
+
     /// Forgets attempts that no longer count, and says how many.
     pub async fn operator_attempt_forget(&self, limit: u32) -> Result<u64, StoreError> {
         let write = self.write().await?;
@@ -167,22 +174,12 @@ impl Store {
     }
 }
 
-/// Takes an attempt back that was good: the operator begins anew, and the address has one failure
-/// less. A lock that another attempt set stays.
+/// Takes an attempt back: there is one failure less. A lock that another attempt set stays.
 pub(super) async fn take_back(write: &Write, begun: &Begun) -> Result<(), DbErr> {
     for counted in &begun.counted {
-        let sql = match counted.counter {
-            Counter::Operator => {
-                "UPDATE sign_in_attempt SET failures = 0, locked_until = CASE \
-                WHEN locked_until = $3 THEN NULL ELSE locked_until END \
-                WHERE counter = $1 AND key = $2"
-            }
-            Counter::Address => {
-                "UPDATE sign_in_attempt SET failures = failures - 1, locked_until = CASE \
-                WHEN locked_until = $3 THEN NULL ELSE locked_until END \
-                WHERE counter = $1 AND key = $2 AND 0 < failures"
-            }
-        };
+        let sql = "UPDATE sign_in_attempt SET failures = failures - 1, locked_until = CASE \
+            WHEN locked_until = $3 THEN NULL ELSE locked_until END \
+            WHERE counter = $1 AND key = $2 AND 0 < failures";
         let values = [
             counted.counter.as_str().into(),
             counted.key.clone().into(),
@@ -194,7 +191,7 @@ pub(super) async fn take_back(write: &Write, begun: &Begun) -> Result<(), DbErr>
     Ok(())
 }
 
-/// Forgets what was tried for an operator.
+/// Forgets what was tried for an operator, who has proved to be the one.
 pub(super) async fn forget_operator(write: &Write, operator: OperatorId) -> Result<(), DbErr> {
     let sql = "DELETE FROM sign_in_attempt WHERE counter = $1 AND key = $2";
     let values = [

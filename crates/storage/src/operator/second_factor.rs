@@ -3,11 +3,11 @@
 use domain::id::{OperatorId, TenantId};
 use domain::name::Name;
 use domain::secret::Secret;
-use sea_orm::{ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr};
 
-use super::{ActiveModel, Entity, KEYED, Model, OperatorSummary, record_change, session, summary};
+use super::{ActiveModel, KEYED, Model, OperatorSummary, record_change, session, summary};
 use crate::bulk::Insert;
-use crate::error::{Resource, StoreError};
+use crate::error::StoreError;
 use crate::seal::TOTP_SECRET;
 use crate::store::Store;
 use crate::write::Write;

@@ -105,6 +105,7 @@ impl Store {
         };
         insert(&write, &session, &new.hash).await?;
         attempt::take_back(&write, begun).await?;
+        attempt::forget_operator(&write, new.operator).await?;
         let after = json!({
             "address": session.address,
             "agent": session.agent,
