@@ -53,7 +53,14 @@ pub fn router(options: ApiOptions) -> Router {
 fn operations() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(
         "/api/v1",
-        OpenApiRouter::new().merge(resource::nas_group::routes()),
+        OpenApiRouter::new()
+            .merge(resource::nas_group::routes())
+            .merge(resource::sign_in::routes())
+            .merge(resource::operator::routes())
+            .merge(resource::token::routes())
+            .merge(resource::tenant::routes())
+            .merge(resource::audit::routes())
+            .merge(resource::secret::routes()),
     )
 }
 

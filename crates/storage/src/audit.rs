@@ -1,6 +1,6 @@
 //! The audit log: who changed what, in a chain of hashes that shows when a line was altered.
 
-use domain::actor::Actor;
+use domain::actor::{Actor, ActorKind};
 use domain::deed::Action;
 use domain::id::TenantId;
 use domain::time::Timestamp;
@@ -29,6 +29,8 @@ pub struct AuditFilter {
     pub resource_id: Option<Uuid>,
     /// What one operator or key did.
     pub actor_id: Option<Uuid>,
+    /// What one kind of actor did.
+    pub actor_kind: Option<ActorKind>,
     /// As `Action::as_str` names it.
     pub action: Option<Action>,
     pub since: Option<Timestamp>,
@@ -102,6 +104,9 @@ impl Store {
         }
         if let Some(id) = filter.actor_id {
             condition("actor_id =", id.into());
+        }
+        if let Some(kind) = filter.actor_kind {
+            condition("actor_kind =", kind.as_str().into());
         }
         if let Some(action) = filter.action {
             condition("action =", action.as_str().into());

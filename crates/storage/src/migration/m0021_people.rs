@@ -65,6 +65,10 @@ CREATE TABLE sign_in_attempt (
     PRIMARY KEY (counter, key)
 ){keyed};
 CREATE INDEX sign_in_attempt_by_time ON sign_in_attempt (last_at);
+
+CREATE INDEX audit_by_action ON audit (tenant, action, seq);
+CREATE INDEX audit_by_actor_kind ON audit (tenant, actor_kind, seq);
+CREATE INDEX audit_by_time ON audit (tenant, at);
 ",
     sqlite: "",
     postgres: "",
