@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
+use crate::first_owner;
 use crate::late_store::LateStore;
 use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
@@ -107,6 +108,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    start_first_owner(app, &store, &mut supervisor);
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
@@ -176,6 +178,15 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
         }
     });
     removed
+}
+
+/// Starts to look after the password of the first owner, as soon as there is a store.
+fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, data_dir) = (store.clone(), app.config.data_dir.clone());
+    supervisor.start_restarting("first owner", move || {
+        let (store, data_dir) = (store.clone(), data_dir.clone());
+        async move { first_owner::keep(&data_dir, store.wait().await).await }
+    });
 }
 
 /// Starts to carry out session commands, as soon as there is a store, and gives what it counts.

@@ -28,6 +28,9 @@ const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
 /// For how long it is shown what was asked of routers, and what became of it.
 const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
 
+/// Sessions of operators, and attempts to sign in, that are forgotten in one turn.
+const SIGN_INS_MAX: u32 = 100_000;
+
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
 
@@ -57,6 +60,7 @@ pub(super) async fn run(house: House) {
     loop {
         interval.tick().await;
         house.forget_changes().await;
+        house.forget_sign_ins().await;
         house.prepare_partitions().await;
         if !is_plausible(started_at, start.elapsed(), (house.clock)()) {
             warn!(
@@ -108,6 +112,20 @@ impl House {
             Err(problem) => warn!(
                 error = &problem as &dyn Error,
                 "The list of sessions that have to end could not be pruned"
+            ),
+        }
+    }
+
+    async fn forget_sign_ins(&self) {
+        let sessions = self.store.operator_session_forget(SIGN_INS_MAX).await;
+        let attempts = self.store.operator_attempt_forget(SIGN_INS_MAX).await;
+        match (sessions, attempts) {
+            (Ok(sessions), Ok(attempts)) => {
+                debug!(sessions, attempts, "Pruned sessions of operators and attempts");
+            }
+            (Err(problem), _) | (_, Err(problem)) => warn!(
+                error = &problem as &dyn Error,
+                "Sessions of operators that are over, and attempts, could not be pruned"
             ),
         }
     }
