@@ -1,7 +1,9 @@
 //! One good request for every mutation, and what has to be there before it. A new mutation without one
-//! fails the tests.
+//! fails the tests; it belongs in the room of its noun.
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
+
+mod nas_groups;
 
 /// A request that succeeds.
 pub(crate) struct Example {
@@ -23,19 +25,10 @@ pub(crate) struct Step {
 pub(crate) const EXEMPT: [(&str, &str); 0] = [];
 
 pub(crate) fn all() -> Vec<Example> {
-    [nas_groups()].into_iter().flatten().collect()
+    [nas_groups::all()].into_iter().flatten().collect()
 }
 
-fn nas_groups() -> Vec<Example> {
-    vec![
-        example("nas_group_create").body(json!({ "name": "of-create" })),
-        example("nas_group_remove")
-            .after("group", post("/api/v1/nas-groups", json!({ "name": "of-remove" })))
-            .at("group", "<group.id>"),
-    ]
-}
-
-fn example(operation: &'static str) -> Example {
+pub(crate) fn example(operation: &'static str) -> Example {
     Example {
         operation,
         before: Vec::new(),
@@ -44,7 +37,7 @@ fn example(operation: &'static str) -> Example {
     }
 }
 
-fn post(path: &str, body: Json) -> Step {
+pub(crate) fn post(path: &str, body: Json) -> Step {
     Step {
         method: "POST",
         path: path.to_owned(),
@@ -53,17 +46,17 @@ fn post(path: &str, body: Json) -> Step {
 }
 
 impl Example {
-    fn after(mut self, name: &'static str, step: Step) -> Self {
+    pub(crate) fn after(mut self, name: &'static str, step: Step) -> Self {
         self.before.push((name, step));
         self
     }
 
-    fn at(mut self, parameter: &'static str, value: &'static str) -> Self {
+    pub(crate) fn at(mut self, parameter: &'static str, value: &'static str) -> Self {
         self.path.push((parameter, value));
         self
     }
 
-    fn body(mut self, body: Json) -> Self {
+    pub(crate) fn body(mut self, body: Json) -> Self {
         self.body = Some(body);
         self
     }

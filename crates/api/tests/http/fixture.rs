@@ -140,6 +140,10 @@ impl Ask {
         }
     }
 
+    pub(crate) fn with_body(self, body: Option<Json>) -> Self {
+        Self { body, ..self }
+    }
+
     pub(crate) fn delete(path: &str) -> Self {
         Self::new(Method::DELETE, path)
     }
