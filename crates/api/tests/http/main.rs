@@ -7,10 +7,16 @@
 )]
 
 mod examples;
+mod audit;
 mod fixture;
 mod matrix;
 mod mutations;
 mod nas_groups;
 mod operations;
+mod operators;
 mod rules;
+mod secrets;
+mod sign_in;
 mod snapshot;
+mod tenants;
+mod tokens;

@@ -64,6 +64,10 @@ impl AuditParams {
                 Err(_) => actor_kind = fields.parse("actor", raw),
             }
         }
+        let is_kind = |raw: &&String| raw.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
+        if self.resource.as_ref().is_some_and(|raw| !is_kind(&raw)) {
+            fields.wrong("resource", "a kind of thing is written like subscriber or nas_group");
+        }
         let action = self.action.as_ref();
         let filter = AuditFilter {
             resource: self.resource.clone(),
