@@ -110,7 +110,8 @@ async fn of_cookie(
     let Some(signed_in) = session::recognise(&store, token.expose()).await? else {
         return Ok(None);
     };
-    let is_own = parts.uri.path().starts_with(OWN_SESSION);
+    let rest = parts.uri.path().strip_prefix(OWN_SESSION);
+    let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     // Who signs in anew has no page that knows the session.
     if !is_sign_in(parts) {
         cookie::check(&parts.method, &parts.headers, &token)?;

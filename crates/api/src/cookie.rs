@@ -15,7 +15,7 @@ use crate::state::{Api, Peer};
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
 
 /// Over TLS the name itself says that no other host and no plain connection may have set it.
-const NAME_ENCRYPTED: &str = "__Host-lastmile";
+pub(crate) const NAME_ENCRYPTED: &str = "__Host-lastmile";
 const NAME_PLAIN: &str = "lastmile";
 
 /// The longest value of a cookie that is looked at.

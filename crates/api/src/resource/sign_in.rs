@@ -38,7 +38,7 @@ pub(crate) struct SignInBody {
     /// Of the second factor, or one of the recovery codes.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, required = false, max_length = 64)]
-    code: Option<Option<String>>,
+    code: Option<Option<SecretText>>,
 }
 
 /// Who asks.
@@ -172,7 +172,7 @@ async fn sign_in(
         // What cannot be a name is nobody's.
         name: body.name.parse().map_err(|_| refused())?,
         password: body.password.to_secret(),
-        code: body.code.flatten(),
+        code: body.code.flatten().map(|code| code.to_secret()),
         address: peer.as_ref().map(|peer| peer.address),
         agent: agent.unwrap_or_default().to_owned(),
         request: request.map(|id| id.0.0),

@@ -53,13 +53,16 @@ pub async fn propose(store: &Store, operator: &OperatorSummary) -> Result<Propos
 pub async fn confirm(
     store: &Store,
     operator: &OperatorSummary,
-    code: &str,
+    code: &Secret,
     now: Timestamp,
 ) -> Result<Vec<Secret>, OperatorError> {
     let (tenant, name) = (operator.tenant, &operator.name);
     let secret = store.operator_totp_proposed(tenant, name).await?;
     let step = match &secret {
-        Some(secret) => find_step(secret, code, now).ok_or(OperatorError::WrongCode)?,
+        Some(secret) => match read(secret, code, now) {
+            Some(ProvenCode::Totp { step }) => step,
+            Some(ProvenCode::Recovery { .. }) | None => return Err(OperatorError::WrongCode),
+        },
         // The store says what is missing.
         None => 0,
     };
@@ -94,7 +97,8 @@ pub async fn disable(
 }
 
 /// What a code proves, if it is one: whether it was used before is another question.
-pub(super) fn read(secret: &Secret, code: &str, now: Timestamp) -> Option<ProvenCode> {
+pub(super) fn read(secret: &Secret, code: &Secret, now: Timestamp) -> Option<ProvenCode> {
+    let code = std::str::from_utf8(code.expose()).ok()?;
     let plain: String = code
         .chars()
         .filter(|char| !char.is_whitespace() && *char != '-')
@@ -109,7 +113,7 @@ pub(super) fn read(secret: &Secret, code: &str, now: Timestamp) -> Option<Proven
 /// The step of which a code is.
 fn find_step(secret: &Secret, code: &str, now: Timestamp) -> Option<u64> {
     let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
-    totp(secret, None).check(code.trim(), seconds)
+    totp(secret, None).check(code, seconds)
 }
 
 fn totp(secret: &Secret, account: Option<&str>) -> Totp {
@@ -180,14 +184,14 @@ mod tests {
         let secret = Secret::from(SECRET);
         let now = Timestamp::from_seconds(59);
         let totp = Some(ProvenCode::Totp { step: 1 });
-        assert_eq!(read(&secret, "287 082", now), totp);
-        assert_eq!(read(&secret, "287083", now), None);
+        assert_eq!(read(&secret, &"287 082".into(), now), totp);
+        assert_eq!(read(&secret, &"287083".into(), now), None);
         let (codes, hashes) = recovery_codes();
         assert_eq!((codes.len(), hashes.len()), (RECOVERY_CODES, RECOVERY_CODES));
         let text = String::from_utf8_lossy(codes[3].expose()).into_owned();
         for written in [&text, &text.to_uppercase(), &text.replace('-', " ")] {
             let recovery = ProvenCode::Recovery { hash: hashes[3] };
-            assert_eq!(read(&secret, written, now), Some(recovery));
+            assert_eq!(read(&secret, &written.as_str().into(), now), Some(recovery));
         }
     }
 

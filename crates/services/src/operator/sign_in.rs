@@ -25,7 +25,7 @@ pub struct Claimant {
     pub name: Name,
     pub password: Secret,
     /// Of the second factor.
-    pub code: Option<String>,
+    pub code: Option<Secret>,
     pub address: Option<IpAddr>,
     /// What the browser says about itself.
     pub agent: String,
@@ -154,13 +154,21 @@ async fn look(
         return Ok(Look::Refused);
     }
     let phc = candidate.as_ref().map(|candidate| &candidate.password);
-    let is_right = passwords.verify(phc, &claimant.password).await?;
+    let is_right = match passwords.verify(phc, &claimant.password).await {
+        Ok(is_right) => is_right,
+        Err(problem) => {
+            // Nothing was compared, so nothing failed.
+            store.operator_attempt_withdraw(&begun).await?;
+            return Err(problem.into());
+        }
+    };
     let Some(known) = candidate.as_ref().filter(|_| is_right) else {
         return fail(&store, candidate.as_ref(), &begun, claimant).await;
     };
-    let proof = match (&known.totp_secret, claimant.code.as_deref()) {
+    let code = claimant.code.as_ref().filter(|code| !code.is_empty());
+    let proof = match (&known.totp_secret, code) {
         (None, _) => Proof::Password,
-        (Some(_), None | Some("")) => {
+        (Some(_), None) => {
             store.operator_attempt_withdraw(&begun).await?;
             return Ok(Look::CodeNeeded);
         }

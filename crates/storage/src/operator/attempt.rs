@@ -91,7 +91,6 @@ impl Store {
         candidate: Option<&Candidate>,
         from: Option<IpAddr>,
     ) -> Result<Begun, StoreError> {
-        let write = self.write().await?;
         let address = from.map(address_key).unwrap_or_default();
         let is_known = candidate.is_some_and(|candidate| {
             let last = candidate.operator.signed_in_from.as_deref();
@@ -103,10 +102,19 @@ impl Store {
             counted: Vec::new(),
         };
         // In one order, so that no two transactions wait for each other.
-        for (counter, key) in [(Counter::Address, address), (Counter::Operator, operator)] {
+        let counters = [(Counter::Address, address), (Counter::Operator, operator)];
+        let holds = |counter: Counter| counter == Counter::Address || !is_known;
+        // Who is refused keeps nobody else from writing.
+        for (counter, key) in &counters {
+            begun.is_refused |= holds(*counter) && self.is_refused(*counter, key).await?;
+        }
+        if begun.is_refused {
+            return Ok(begun);
+        }
+        let write = self.write().await?;
+        for (counter, key) in counters {
             let known = locked_attempts(&write, counter, &key).await?;
-            let holds = counter == Counter::Address || !is_known;
-            if holds && known.are_refused(write.at()) {
+            if holds(counter) && known.are_refused(write.at()) {
                 begun.is_refused = true;
                 return Ok(begun);
             }
@@ -120,6 +128,15 @@ impl Store {
         }
         write.commit().await?;
         Ok(begun)
+    }
+
+    async fn is_refused(&self, counter: Counter, key: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM sign_in_attempt \
+            WHERE counter = $1 AND key = $2 AND $3 < locked_until";
+        let now = self.now().as_micros();
+        let values = [counter.as_str().into(), key.into(), now.into()];
+        let statement = self.dialect().statement(sql, values);
+        Ok(self.reader().query_one_raw(statement).await?.is_some())
     }
 
     /// Writes down that an attempt failed, and that a lock begins if it does.

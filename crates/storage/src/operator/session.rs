@@ -184,8 +184,7 @@ impl Store {
         only: Option<OperatorSessionId>,
     ) -> Result<u64, StoreError> {
         let mut write = self.write().await?;
-        let model = KEYED.one(tenant, name.key()).one(write.connection()).await?;
-        let model = model.ok_or_else(|| not_found(name.as_str()))?;
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
         let operator = summary(&model)?;
         let ended = match only {
             Some(session) => end_one(&write, operator.id, session).await?,

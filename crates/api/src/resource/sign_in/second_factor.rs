@@ -41,8 +41,8 @@ pub(crate) struct ProposedSecretView {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodeBody {
-    #[schema(max_length = 64)]
-    code: String,
+    #[schema(value_type = String, max_length = 64)]
+    code: SecretText,
 }
 
 /// Codes for when the device is lost; each works once. They are shown once.
@@ -136,7 +136,7 @@ async fn confirm(
 ) -> Result<Response, Problem> {
     let operator = &session.signed_in.operator;
     let codes =
-        second_factor::confirm(caller.store(), operator, &body.code, api.now()).await?;
+        second_factor::confirm(caller.store(), operator, &body.code.to_secret(), api.now()).await?;
     Ok(with_headers(shown(&codes), []))
 }
 

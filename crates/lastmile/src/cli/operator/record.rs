@@ -26,7 +26,7 @@ pub(super) struct OperatorRecord {
 }
 
 /// An operator in the answer to the command that made a password, and nowhere else.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct WithPasswordRecord {
     #[serde(flatten)]
     pub(super) operator: OperatorRecord,
