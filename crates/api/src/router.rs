@@ -61,7 +61,14 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::token::routes())
             .merge(resource::tenant::routes())
             .merge(resource::audit::routes())
-            .merge(resource::secret::routes()),
+            .merge(resource::secret::routes())
+            .merge(resource::operation::routes())
+            .merge(resource::job::routes())
+            .merge(resource::schedule::routes())
+            .merge(resource::reconciler::routes())
+            .merge(resource::bulk::routes())
+            .merge(resource::import::routes())
+            .merge(resource::export::routes()),
     )
 }
 

@@ -29,6 +29,10 @@ pub enum Resource {
     ApiKey,
     Operator,
     OperatorSession,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
 }
 
 impl Resource {
@@ -51,6 +55,10 @@ impl Resource {
             Self::ApiKey => "api_key",
             Self::Operator => "operator",
             Self::OperatorSession => "operator_session",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         }
     }
 }
@@ -74,6 +82,10 @@ impl fmt::Display for Resource {
             Self::ApiKey => "API key",
             Self::Operator => "operator",
             Self::OperatorSession => "session of an operator",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         })
     }
 }
@@ -158,6 +170,14 @@ pub enum StoreError {
         count: usize,
         max: usize,
     },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
+    },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -197,7 +217,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };
@@ -235,6 +255,7 @@ impl StoreError {
             | Self::HouseTenant
             | Self::OnlyHashed { .. }
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

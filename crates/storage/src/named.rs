@@ -31,7 +31,11 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
-            | Resource::OperatorSession => return Ok(None),
+            | Resource::OperatorSession
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

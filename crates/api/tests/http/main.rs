@@ -6,8 +6,9 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
-mod examples;
 mod audit;
+mod examples;
+mod files;
 mod fixture;
 mod matrix;
 mod mutations;
@@ -18,5 +19,7 @@ mod rules;
 mod secrets;
 mod sign_in;
 mod snapshot;
+mod strangers;
 mod tenants;
 mod tokens;
+mod work;
