@@ -6,7 +6,10 @@
 pub mod api_key;
 pub mod bulk;
 pub mod operation;
+pub mod operator;
+pub mod password;
 pub mod port;
+pub mod reach;
 pub mod reconcile;
 pub mod schedule;
 pub mod session;
