@@ -18,6 +18,12 @@ pub enum Action {
     SignedIn,
     SignInFailed,
     SignedOut,
+    /// A new secret took the place of the one before.
+    Rotated,
+    /// It was tried out.
+    Tested,
+    /// What was sent before was sent again.
+    Redelivered,
 }
 
 /// A text that names no action.
@@ -26,7 +32,7 @@ pub enum Action {
 pub struct ActionError;
 
 impl Action {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Created,
         Self::Changed,
         Self::Removed,
@@ -35,6 +41,9 @@ impl Action {
         Self::SignedIn,
         Self::SignInFailed,
         Self::SignedOut,
+        Self::Rotated,
+        Self::Tested,
+        Self::Redelivered,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +56,9 @@ impl Action {
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",
+            Self::Rotated => "rotated",
+            Self::Tested => "tested",
+            Self::Redelivered => "redelivered",
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum OperatorKind {}
 pub enum ApiKeyKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
+/// Where events are sent.
+pub enum WebhookKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -56,6 +58,7 @@ pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
 pub type OperatorId = Id<OperatorKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
+pub type WebhookId = Id<WebhookKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.

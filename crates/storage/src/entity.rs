@@ -6,3 +6,4 @@ pub(crate) mod nas;
 pub(crate) mod nas_group;
 pub(crate) mod plan;
 pub(crate) mod subscriber;
+pub(crate) mod webhook;

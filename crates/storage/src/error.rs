@@ -27,6 +27,8 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Webhook,
+    Delivery,
 }
 
 impl Resource {
@@ -47,6 +49,8 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -68,6 +72,8 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         })
     }
 }

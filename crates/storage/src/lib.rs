@@ -59,4 +59,5 @@ pub mod tenant;
 pub mod tenant_policy;
 pub mod top_up;
 pub mod usage;
+pub mod webhook;
 mod write;

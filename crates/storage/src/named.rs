@@ -21,6 +21,7 @@ impl Store {
             Resource::Plan => ("plan", "name"),
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
+            Resource::Webhook => ("webhook", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
             | Resource::RowUser
@@ -29,7 +30,8 @@ impl Store {
             | Resource::Device
             | Resource::Message
             | Resource::Realm
-            | Resource::TopUp => return Ok(None),
+            | Resource::TopUp
+            | Resource::Delivery => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

@@ -32,6 +32,11 @@ pub(crate) const SUBSCRIBER_CREDENTIAL: SealedColumn = SealedColumn {
     table: "subscriber",
     column: "credential",
 };
+/// Of both secrets of a webhook, the one before as well.
+pub(crate) const WEBHOOK_SECRET: SealedColumn = SealedColumn {
+    table: "webhook",
+    column: "secret",
+};
 pub(crate) const ANSWER: SealedColumn = SealedColumn {
     table: "idempotency",
     column: "answer",

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::act::Act;
 use crate::bulk::Insert;
 use crate::connection::WRITER_TIMEOUT;
-use crate::deed::{self, Deed};
+use crate::deed::{self, Deed, NewEvent};
 use crate::dialect::Dialect;
 use crate::error::{Resource, StoreError};
 use crate::idempotency;
@@ -39,6 +39,7 @@ pub(crate) struct Write {
     turn: Option<OwnedMutexGuard<()>>,
     changes: Vec<(TenantId, Change)>,
     deeds: Vec<Deed>,
+    told: Vec<(TenantId, NewEvent)>,
     act: Option<Arc<Act>>,
     /// The first row that is locked is the one that whoever asks has seen.
     is_revision_checked: AtomicBool,
@@ -77,6 +78,7 @@ impl Store {
             transaction: begin(self.writer()).await?,
             changes: Vec::new(),
             deeds: Vec::new(),
+            told: Vec::new(),
             act: self.act(),
             is_revision_checked: AtomicBool::new(false),
             at: self.now(),
@@ -105,6 +107,11 @@ impl Write {
         self.deeds.push(deed);
     }
 
+    /// Adds an event that is no change of the registry, in this transaction.
+    pub(crate) fn tell(&mut self, tenant: TenantId, event: NewEvent) {
+        self.told.push((tenant, event));
+    }
+
     /// Refuses when whoever asks has seen the row as it was before its last change. Only the first row
     /// of a transaction is looked at.
     pub(crate) fn check_revision(
@@ -128,7 +135,8 @@ impl Write {
 
     /// Writes the noted changes and deeds and makes everything durable, or undoes it in a rehearsal.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let has_changes = !self.changes.is_empty() || !self.deeds.is_empty();
+        let has_changes =
+            !self.changes.is_empty() || !self.deeds.is_empty() || !self.told.is_empty();
         let rows = self.changes.iter().map(|(tenant, change)| {
             let (kind, key) = change.to_parts();
             [
@@ -150,7 +158,8 @@ impl Write {
             idempotency::mark_done(&self.transaction, claim).await?;
         }
         // Last, because numbers are locked from here to the commit.
-        deed::write_all(&self.transaction, &self.deeds, (actor, request), self.at).await?;
+        let act = (actor, request);
+        deed::write_all(&self.transaction, &self.deeds, &self.told, act, self.at).await?;
         match self.ending {
             Ending::Undone => self.transaction.rollback().await?,
             Ending::Committed => {
