@@ -1,6 +1,7 @@
 //! Webhooks: where events are sent, whether they are sent at all, and when they are sent again.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
@@ -111,6 +112,16 @@ impl WebhookUrl {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The address, when the URL names one and no name.
+    pub fn address(&self) -> Option<IpAddr> {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        match rest[..end].strip_prefix('[') {
+            Some(literal) => literal.split_once(']')?.0.parse().ok(),
+            None => rest[..end].split(':').next()?.parse().ok(),
+        }
     }
 
     /// Whether what is sent there is encrypted.

@@ -185,7 +185,7 @@ impl EventText {
 
     fn of_deed(deed: &Deed, actor: &Actor) -> Self {
         debug_assert!(
-            event::is_done_to(deed.what, deed.action),
+            Resource::ALL.contains(&deed.what) && event::is_done_to(deed.what, deed.action),
             "the catalogue has no {}",
             deed.kind()
         );

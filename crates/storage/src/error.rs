@@ -32,6 +32,25 @@ pub enum Resource {
 }
 
 impl Resource {
+    pub const ALL: [Self; 16] = [
+        Self::Nas,
+        Self::Plan,
+        Self::Subscriber,
+        Self::Session,
+        Self::RowUser,
+        Self::RowGroup,
+        Self::Tenant,
+        Self::Garden,
+        Self::NasGroup,
+        Self::Device,
+        Self::Message,
+        Self::Realm,
+        Self::TopUp,
+        Self::ApiKey,
+        Self::Webhook,
+        Self::Delivery,
+    ];
+
     /// The name that programs know it by.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -32,10 +32,16 @@ const LEASED_MAX: u32 = 1_000;
 
 const TABLE: &str = "webhook_state";
 
-/// Those that are sent for, and belong to this node or to nobody.
+/// A lease is taken again when no more is left of it.
+const RENEWED_SECONDS: i64 = 40;
+
+/// Those that are sent for, and belong to nobody, or to this node for not much longer.
 const FREE: &str = "SELECT s.webhook FROM webhook_state s JOIN webhook w ON w.id = s.webhook \
-    WHERE w.state = 'active' AND (s.lease_owner IS NULL OR s.lease_owner = $1 \
-        OR s.lease_until <= $2)";
+    WHERE w.state = 'active' AND (s.lease_owner IS NULL OR s.lease_until <= $2 \
+        OR (s.lease_owner = $1 AND s.lease_until <= $3))";
+
+const MINE: &str = "SELECT s.webhook AS id, s.* FROM webhook_state s \
+    WHERE s.lease_owner = $1 AND s.lease_until > $2";
 
 /// What the database knows of one.
 pub(super) struct Known {
@@ -76,30 +82,32 @@ pub struct WebhookProgress {
 }
 
 impl Store {
-    /// Takes all webhooks that are free for another while, and gives those that this node has.
+    /// Takes all webhooks that are free, and gives those that this node has. Nothing is written
+    /// while there is nothing to take.
     pub async fn webhook_lease(&self) -> Result<Vec<LeasedWebhook>, StoreError> {
-        let now = self.now().as_micros();
-        let values: [Value; 2] = [self.node().into(), now.into()];
+        let now = self.now();
+        let renewed = now.plus_seconds(RENEWED_SECONDS).as_micros();
+        let values: [Value; 3] = [self.node().into(), now.as_micros().into(), renewed.into()];
         let sql = format!("{FREE} LIMIT {LEASED_MAX}");
         let statement = self.dialect().statement(sql, values.clone());
         let free = self.reader().query_all_raw(statement).await?;
-        if free.is_empty() {
-            return Ok(Vec::new());
+        if !free.is_empty() {
+            let write = self.write().await?;
+            let until = now.plus_seconds(LEASE_SECONDS).as_micros();
+            // Of two nodes that take the same, the second finds it taken.
+            let sql = format!(
+                "UPDATE webhook_state SET lease_owner = $1, lease_until = $4 WHERE webhook IN \
+                 ({FREE} LIMIT {LEASED_MAX}) AND (lease_owner IS NULL OR lease_owner = $1 \
+                 OR lease_until <= $2)"
+            );
+            let values = values.clone().into_iter().chain([until.into()]);
+            let statement = write.dialect().statement(sql, values);
+            write.connection().execute_raw(statement).await?;
+            write.commit().await?;
         }
-        let write = self.write().await?;
-        let until = write.at().plus_seconds(LEASE_SECONDS).as_micros();
-        let sql = format!(
-            "UPDATE webhook_state SET lease_owner = $1, lease_until = $3 WHERE webhook IN \
-             ({FREE} LIMIT {LEASED_MAX}) AND (lease_owner IS NULL OR lease_owner = $1 \
-             OR lease_until <= $2)"
-        );
-        let values = values.into_iter().chain([until.into()]);
-        let statement = write.dialect().statement(sql, values);
-        write.connection().execute_raw(statement).await?;
-        let sql = "SELECT s.webhook AS id, s.* FROM webhook_state s WHERE s.lease_owner = $1";
-        let statement = write.dialect().statement(sql, [self.node().into()]);
-        let rows = write.connection().query_all_raw(statement).await?;
-        write.commit().await?;
+        let [node, now, _] = values;
+        let statement = self.dialect().statement(MINE, [node, now]);
+        let rows = self.reader().query_all_raw(statement).await?;
         let known = rows.iter().map(read);
         let known: Vec<Known> = known.collect::<Result<_, StoreError>>()?;
         self.leased(&known).await
