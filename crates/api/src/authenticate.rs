@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use domain::actor::{Actor, ActorKind};
 use services::api_key::{self, Shown};
 
+use crate::event::socket;
 use crate::principal::Principal;
 use crate::problem::Problem;
 use crate::state::{Api, Peer};
@@ -36,7 +37,8 @@ pub(crate) async fn identify(State(api): State<Api>, mut request: Request, next:
 
 fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
+        // Where a browser cannot set headers.
+        return Ok(socket::find_token(headers).map(ToOwned::to_owned));
     };
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {

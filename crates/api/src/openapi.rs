@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
+use crate::event;
 use crate::problem::{CONTENT_TYPE, FieldProblem, Problem};
 use crate::repeat::KEY_LEN_MAX;
 
@@ -55,6 +56,7 @@ pub(crate) fn complete(document: &Document) -> Json {
             }
         }
     }
+    document["webhooks"] = event::document::webhooks();
     document
 }
 

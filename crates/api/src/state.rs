@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::event::hub::Hub;
+use services::port::WebhookClient;
+use services::webhook::Reach;
 use storage::clock::Clock;
 use storage::store::Store;
 
@@ -21,6 +24,11 @@ pub struct ApiOptions {
     pub clock: Clock,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
+    pub events: Hub,
+    /// What brings messages to the endpoints of webhooks.
+    pub webhooks: Arc<dyn WebhookClient>,
+    /// Which endpoints there may be.
+    pub reach: Reach,
 }
 
 /// The interface with all that it shares; cheap to clone.
@@ -35,6 +43,9 @@ struct Inner {
     rules: Rules,
     document: String,
     pace: Pace,
+    events: Hub,
+    webhooks: Arc<dyn WebhookClient>,
+    reach: Reach,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -59,6 +70,9 @@ impl Api {
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
+                events: options.events,
+                webhooks: options.webhooks,
+                reach: options.reach,
             }),
         }
     }
@@ -83,5 +97,17 @@ impl Api {
 
     pub(crate) fn pace(&self) -> &Pace {
         &self.inner.pace
+    }
+
+    pub(crate) fn events(&self) -> &Hub {
+        &self.inner.events
+    }
+
+    pub(crate) fn webhooks(&self) -> &dyn WebhookClient {
+        &*self.inner.webhooks
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        self.inner.reach
     }
 }

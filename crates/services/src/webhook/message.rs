@@ -55,7 +55,7 @@ impl Message {
     pub(super) fn test(webhook: WebhookId, kind: EventKind, data: &Json, now: Timestamp) -> Self {
         let random: Uuid = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
         let body = json!({
-            "seq": null,
+            "seq": 0,
             "at": now,
             "type": kind.as_str(),
             "resource_id": webhook,
