@@ -21,12 +21,14 @@ use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
 use crate::late_store::LateStore;
+use crate::serve::events::Events;
 use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring::routers::NodeRouters;
 
+mod events;
 mod health;
 mod housekeeping;
 mod http;
@@ -93,11 +95,13 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let store = footing.store.clone();
     let beginning = footing.beginning;
     let mut supervisor = Supervisor::new();
+    let events = Events::new(app, &store);
     let mut node = match app.config.roles.contains(&Role::Aaa) {
-        true => Some(node::start(app, footing, &mut supervisor).await?),
+        true => Some(node::start(app, footing, events.teller(), &mut supervisor).await?),
         false => None,
     };
     let view = node.as_ref().map(|(node, _)| node);
+    events.start(app, view, &mut supervisor);
     let is_worker = app.config.roles.contains(&Role::Worker);
     // Who speaks with routers is the node.
     let worker = view
@@ -113,9 +117,9 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         supervisor.restarts(),
         view,
         removed,
-        worker,
+        (worker, events.view()),
     );
-    let api = router(app, &store);
+    let api = router(app, &store, &events);
     let http_address = start_http(app, (health, api), &mut supervisor).await;
     say_ready(app, &place, view, http_address);
     if beginning == Beginning::First {
@@ -147,6 +151,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     // SQLite folds its journal into the file when the last connection goes.
     let close = async {
         supervisor.shutdown().await;
+        events.finish().await;
         release_jobs(&store).await;
         store.close().await;
     };
@@ -219,7 +224,7 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
-fn router(app: &App, store: &LateStore) -> Router {
+fn router(app: &App, store: &LateStore, events: &Events) -> Router {
     if !app.config.roles.contains(&Role::Api) {
         return Router::new();
     }
@@ -228,6 +233,9 @@ fn router(app: &App, store: &LateStore) -> Router {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
         requests_per_second: REQUESTS_PER_SECOND,
+        events: events.hub().clone(),
+        webhooks: events.client(),
+        reach: app.config.webhook_reach,
     })
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
+use services::event::reader::{ReadError, SubscribeError};
+use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
 
@@ -155,6 +157,19 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
+    #[error("--url")]
+    WebhookUrl {
+        #[source]
+        source: UrlRefusal,
+    },
+    #[error("webhook '{name}' did not take it: {problem}")]
+    NotDelivered { name: String, problem: String },
+    #[error("the event of that delivery is not kept any more: look at another one")]
+    EventGone,
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    #[error(transparent)]
+    Listening(#[from] ReadError),
     #[error("a background computation stopped early")]
     Interrupted(#[from] tokio::task::JoinError),
 }
@@ -212,6 +227,7 @@ impl CliError {
                 | Self::Password { .. }
                 | Self::Credentials { .. }
                 | Self::Foreign(ForeignError::BadUrl { .. })
+                | Self::WebhookUrl { .. }
         )
     }
 

@@ -133,6 +133,8 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
+        | Resource::Webhook
+        | Resource::Delivery
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

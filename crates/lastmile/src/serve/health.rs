@@ -11,6 +11,7 @@ use aaa::spooling::SpoolState;
 use serde::Serialize;
 use services::worker::counts::WorkerCounts;
 
+use super::events::EventView;
 use super::housekeeping::Removed;
 use super::http::Traffic;
 use crate::disk::Disk;
@@ -31,6 +32,7 @@ pub(super) struct Health {
     pub(super) removed: Option<Arc<Removed>>,
     /// What came of session commands; absent when another process carries them out.
     pub(super) worker: Option<Arc<WorkerCounts>>,
+    pub(super) events: EventView,
 }
 
 /// The program around the node.
@@ -105,7 +107,7 @@ impl Health {
         restarts: Restarts,
         node: Option<&Node>,
         removed: Option<Arc<Removed>>,
-        worker: Option<Arc<WorkerCounts>>,
+        (worker, events): (Option<Arc<WorkerCounts>>, EventView),
     ) -> Self {
         Self {
             store,
@@ -122,6 +124,7 @@ impl Health {
             }),
             removed,
             worker,
+            events,
         }
     }
 

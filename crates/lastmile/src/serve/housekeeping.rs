@@ -28,6 +28,9 @@ const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
 /// For how long it is shown what was asked of routers, and what became of it.
 const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
 
+/// For how long it is shown what was sent to the endpoints of webhooks.
+const DELIVERY_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
+
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
 
@@ -69,6 +72,7 @@ pub(super) async fn run(house: House) {
             house.sweep(history).await;
         }
         house.forget_last().await;
+        house.forget_deliveries().await;
     }
 }
 
@@ -119,6 +123,17 @@ impl House {
             Err(problem) => warn!(
                 error = &problem as &dyn Error,
                 "The last decisions of users could not be pruned"
+            ),
+        }
+    }
+
+    async fn forget_deliveries(&self) {
+        let before = (self.clock)().plus_seconds(-DELIVERY_RETENTION_SECONDS);
+        match self.store.webhook_delivery_prune(before).await {
+            Ok(count) => debug!(count, "Pruned the deliveries of webhooks"),
+            Err(problem) => warn!(
+                error = &problem as &dyn Error,
+                "The deliveries of webhooks could not be pruned"
             ),
         }
     }

@@ -135,7 +135,8 @@ async fn serve_connection(stream: TcpStream, router: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
     let mut connection = pin!(connection);
     if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_err() {
         connection.as_mut().graceful_shutdown();
@@ -186,9 +187,10 @@ async fn metrics_text(State(health): State<Health>) -> Response {
         node,
         removed,
         worker,
+        events,
         ..
     } = health;
-    match metrics::render(process, node, room, removed, worker) {
+    match metrics::render(process, node, room, removed, (worker, events)) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
