@@ -104,8 +104,9 @@ impl WantedParams {
     /// The event behind which they begin.
     pub(crate) fn since(&self) -> Result<Option<i64>, Problem> {
         match self.since {
-            Some(..0) => Err(Problem::bad_request(
-                "since is the number of an event, from 0",
+            Some(..0) => Err(Problem::field(
+                "since",
+                "it is the number of an event, from 0",
             )),
             since => Ok(since),
         }
@@ -116,7 +117,7 @@ impl WantedParams {
         let Some(raw) = &self.topics else {
             return Ok(Topics::everything());
         };
-        parse_topics(raw).map_err(|detail| Problem::bad_request(format!("topics: {detail}")))
+        parse_topics(raw).map_err(|detail| Problem::field("topics", detail))
     }
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn refusal(error: SubscribeError) -> Problem {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_readers", told)
         }
         SubscribeError::Gone { .. } => Problem::new(StatusCode::GONE, "events_gone", told),
-        SubscribeError::Ahead { .. } => Problem::bad_request(told),
+        SubscribeError::Ahead { .. } => Problem::field("since", told),
         SubscribeError::Store(error) => error.into(),
     }
 }

@@ -109,7 +109,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     };
     let number = value.to_str().ok().and_then(|text| text.parse().ok());
     let number = number.filter(|number| 0 <= *number);
-    let refused = || Problem::bad_request("Last-Event-ID is the number of an event, from 0");
+    let refused = || Problem::field("Last-Event-ID", "it is the number of an event, from 0");
     number.map(Some).ok_or_else(refused)
 }
 

@@ -65,6 +65,7 @@ pub(crate) struct WebhookView {
 /// A webhook with its secret, which is shown now and never again.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct FreshWebhookView {
+    #[serde(flatten)]
     webhook: WebhookView,
     /// `whsec_` and the base64 of the key.
     secret: String,

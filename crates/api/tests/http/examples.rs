@@ -7,6 +7,7 @@ use crate::fixture::{Ask, World};
 use crate::operations::{self, Operation};
 
 mod nas_groups;
+mod webhooks;
 
 /// A request that succeeds.
 pub(crate) struct Example {
@@ -28,7 +29,10 @@ pub(crate) struct Step {
 pub(crate) const EXEMPT: [(&str, &str); 0] = [];
 
 pub(crate) fn all() -> Vec<Example> {
-    [nas_groups::all()].into_iter().flatten().collect()
+    [nas_groups::all(), webhooks::all()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 pub(crate) fn example(operation: &'static str) -> Example {

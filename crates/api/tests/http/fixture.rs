@@ -1,6 +1,6 @@
 //! A database with the interface in front of it, and keys to ask it with.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use api::router::router;
 use api::state::ApiOptions;
@@ -11,6 +11,9 @@ use domain::id::TenantId;
 use domain::permission::{Role, Scopes};
 use serde_json::Value as Json;
 use services::api_key;
+use services::event::hub::Hub;
+use services::port::{WebhookAnswer, WebhookClient, WebhookRequest};
+use services::webhook::Reach;
 use storage::api_key::NewApiKey;
 use storage::store::Store;
 use testkit::database::{Database, DatabaseKind};
@@ -27,6 +30,19 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) owner: String,
+    pub(crate) events: Hub,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+/// Takes whatever is sent to any endpoint.
+#[derive(Default)]
+pub(crate) struct Endpoint(pub(crate) Mutex<Vec<WebhookRequest>>);
+
+impl WebhookClient for Endpoint {
+    fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_> {
+        self.0.lock().unwrap().push(request);
+        Box::pin(async { Ok(204) })
+    }
 }
 
 /// What was answered.
@@ -50,10 +66,15 @@ impl World {
     pub(crate) async fn new(database: Database) -> Self {
         let store = database.store().await;
         let lent = store.clone();
+        let events = Hub::default();
+        let endpoint = Arc::new(Endpoint::default());
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
             requests_per_second: 10_000,
+            events: events.clone(),
+            webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,
+            reach: Reach::Public,
         });
         let owner = key(&store, "owner", Some(Role::Owner), "").await;
         Self {
@@ -61,6 +82,8 @@ impl World {
             store,
             router,
             owner,
+            events,
+            endpoint,
         }
     }
 

@@ -6,6 +6,7 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod events;
 mod examples;
 mod fixture;
 mod matrix;
@@ -15,3 +16,4 @@ mod operations;
 mod rules;
 mod snapshot;
 mod strangers;
+mod webhooks;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
+use lab::listeners::ListenError;
 use lab::load::options::LoadError;
 use services::event::reader::{ReadError, SubscribeError};
 use services::webhook::UrlRefusal;
@@ -139,6 +140,8 @@ pub(crate) enum CliError {
         #[source]
         source: LineError,
     },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("the load could not be run")]
     Load(#[source] LoadError),
     #[error(

@@ -14,6 +14,7 @@ mod auth_log;
 mod change_feed;
 mod devices;
 mod directory;
+mod events;
 mod fixture;
 mod guard;
 mod import;
