@@ -35,6 +35,9 @@ const LOOK_EVERY: u32 = 4;
 /// Messages under way at all endpoints.
 const UNDER_WAY_MAX: usize = 256;
 
+/// A lease may be so old when it is taken again.
+const LEASE_AGE_SECONDS: i64 = 20;
+
 /// What the sender works with.
 pub struct Sender {
     pub store: Store,
@@ -172,9 +175,6 @@ impl Lines {
         self.running.insert(id, Running { revision, handle });
     }
 }
-
-/// A lease may be so old when it is taken again.
-const LEASE_AGE_SECONDS: i64 = 20;
 
 impl Shared {
     /// Until when the webhooks of this node are its own.

@@ -19,6 +19,7 @@ use super::{WebhookSecrets, row_name};
 use crate::bulk::{execute_with, select_in};
 use crate::column::{Row, loaded_count};
 use crate::deed::NewEvent;
+use crate::dialect::Dialect;
 use crate::entity::webhook::{Entity, Model};
 use crate::error::StoreError;
 use crate::store::Store;
@@ -231,10 +232,14 @@ pub(super) async fn restart(
 /// Stores the progress of one webhook, if it still belongs to this node.
 async fn advance(write: &Write, store: &Store, step: &WebhookProgress) -> Result<(), StoreError> {
     let id: Value = step.webhook.as_uuid().into();
-    let head = "SELECT s.deliveries FROM webhook_state s \
-        WHERE s.lease_owner IS NOT NULL AND s.webhook IN";
+    let head = "SELECT s.deliveries FROM webhook_state s WHERE s.webhook IN";
     let owner = write.dialect().id_literal(store.node());
-    let tail = format!(" AND s.lease_owner = {owner}");
+    // Whoever sets it meanwhile waits, or is waited for.
+    let lock = match write.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR UPDATE",
+    };
+    let tail = format!(" AND s.lease_owner = {owner}{lock}");
     let rows = select_in(write.connection(), head, &[id], &tail).await?;
     let Some(row) = rows.first() else {
         return Ok(());
