@@ -8,6 +8,7 @@ use crate::operations::{self, Operation};
 
 mod nas_groups;
 mod people;
+mod webhooks;
 pub(crate) mod work;
 
 /// A request that succeeds.
@@ -37,7 +38,10 @@ pub(crate) const EXEMPT: [(&str, &str); 11] = [
     ("second_factor_confirm", BROWSER),
     ("second_factor_disable", BROWSER),
     ("recovery_codes_renew", BROWSER),
-    ("secret_reveal", "what it shows is made by the tests of secrets"),
+    (
+        "secret_reveal",
+        "what it shows is made by the tests of secrets",
+    ),
     (
         "subscriber_import",
         "its body is a file: the room `files` tries it",
@@ -52,10 +56,15 @@ pub(crate) async fn furnish(world: &World) {
 }
 
 pub(crate) fn all() -> Vec<Example> {
-    [nas_groups::all(), people::all(), work::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        nas_groups::all(),
+        people::all(),
+        webhooks::all(),
+        work::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub(crate) fn example(operation: &'static str) -> Example {
