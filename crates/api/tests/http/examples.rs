@@ -8,7 +8,7 @@ use crate::operations::{self, Operation};
 
 mod nas_groups;
 mod people;
-mod work;
+pub(crate) mod work;
 
 /// A request that succeeds.
 pub(crate) struct Example {
