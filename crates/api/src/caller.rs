@@ -26,12 +26,19 @@ pub(crate) struct Caller {
     /// Nothing is to be changed, only shown.
     pub(crate) is_rehearsal: bool,
     store: Store,
+    lasting: Store,
 }
 
 impl Caller {
     /// The store on behalf of the caller. Changes are undone when it is a rehearsal.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The store on behalf of the caller, for what stays also when it is a rehearsal: the record of
+    /// a rehearsal that takes its time.
+    pub(crate) fn lasting_store(&self) -> &Store {
+        &self.lasting
     }
 
     /// The name of the thing that a path names by its id or its name.
@@ -70,11 +77,24 @@ impl FromRequestParts<Api> for Caller {
             store: if is_rehearsal {
                 store.rehearsal()
             } else {
-                store
+                store.clone()
             },
+            lasting: store,
             principal,
             is_rehearsal,
         })
+    }
+}
+
+/// Whether nothing is to be changed, only shown; for those who are not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rehearsal(pub(crate) bool);
+
+impl FromRequestParts<Api> for Rehearsal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        is_rehearsal(parts).map(Self)
     }
 }
 

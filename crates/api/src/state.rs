@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use domain::time::Timestamp;
 use services::event::hub::Hub;
+use services::password::Passwords;
 use services::port::WebhookClient;
 use services::webhook::Reach;
 use storage::clock::Clock;
@@ -46,6 +47,7 @@ struct Inner {
     events: Hub,
     webhooks: Arc<dyn WebhookClient>,
     reach: Reach,
+    passwords: Passwords,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -73,6 +75,7 @@ impl Api {
                 events: options.events,
                 webhooks: options.webhooks,
                 reach: options.reach,
+                passwords: Passwords::default(),
             }),
         }
     }
@@ -93,6 +96,10 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
         &self.inner.document
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
     }
 
     pub(crate) fn pace(&self) -> &Pace {

@@ -24,6 +24,8 @@ pub enum Action {
     Tested,
     /// What was sent before was sent again.
     Redelivered,
+    /// Attempts to sign in are refused for a while.
+    LockedOut,
 }
 
 /// A text that names no action.
@@ -32,7 +34,7 @@ pub enum Action {
 pub struct ActionError;
 
 impl Action {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Created,
         Self::Changed,
         Self::Removed,
@@ -44,6 +46,7 @@ impl Action {
         Self::Rotated,
         Self::Tested,
         Self::Redelivered,
+        Self::LockedOut,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Action {
             Self::Rotated => "rotated",
             Self::Tested => "tested",
             Self::Redelivered => "redelivered",
+            Self::LockedOut => "locked_out",
         }
     }
 }

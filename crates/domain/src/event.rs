@@ -19,6 +19,10 @@ pub enum EventKind {
     SessionCommandFailed,
     /// A login bound a new device.
     DeviceBound,
+    /// Long work begins, goes on, and is over.
+    OperationStarted,
+    OperationProgressed,
+    OperationFinished,
     /// Events could not be stored as fast as they came.
     EventsLost,
     /// An endpoint failed for too long, or said that it is gone.
@@ -28,7 +32,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::SessionStarted,
         Self::SessionStopped,
         Self::SessionLimitCrossed,
@@ -38,6 +42,9 @@ impl EventKind {
         Self::SessionCommandConfirmed,
         Self::SessionCommandFailed,
         Self::DeviceBound,
+        Self::OperationStarted,
+        Self::OperationProgressed,
+        Self::OperationFinished,
         Self::EventsLost,
         Self::WebhookDisabled,
         Self::WebhookTest,
@@ -55,6 +62,9 @@ impl EventKind {
             Self::SessionCommandConfirmed => "session_command.confirmed",
             Self::SessionCommandFailed => "session_command.failed",
             Self::DeviceBound => "device.bound",
+            Self::OperationStarted => "operation.started",
+            Self::OperationProgressed => "operation.progressed",
+            Self::OperationFinished => "operation.finished",
             Self::EventsLost => "events.lost",
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookTest => "webhook.test",

@@ -38,12 +38,18 @@ pub enum AuthKind {}
 pub enum SessionCommandKind {}
 /// A person who works with the program.
 pub enum OperatorKind {}
+/// A person who is signed in with a browser.
+pub enum OperatorSessionKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
 /// Where events are sent.
 pub enum WebhookKind {}
+/// Long work that somebody asked for and can watch.
+pub enum OperationKind {}
+/// One run of a schedule.
+pub enum ScheduleRunKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -56,7 +62,10 @@ pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
+pub type OperationId = Id<OperationKind>;
+pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
+pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
 pub type WebhookId = Id<WebhookKind>;
 

@@ -19,6 +19,7 @@ use crate::telemetry::{self, Colour};
 use context::Context;
 use error::CliError;
 
+mod audit;
 mod change;
 mod config_check;
 mod context;
@@ -31,6 +32,7 @@ mod garden;
 mod guard;
 mod import;
 mod import_freeradius;
+mod job;
 mod lab;
 mod log;
 mod loopback;
@@ -38,11 +40,16 @@ mod message;
 mod migrate;
 mod nas;
 mod nas_group;
+mod operation;
+mod operator;
 mod plan;
 mod realm;
+mod reconciler;
 mod relay;
 mod retention;
 mod rows;
+mod schedule;
+mod secret;
 mod serve;
 mod session;
 mod subscriber;
@@ -129,6 +136,15 @@ enum Command {
     /// The provider: its time zone
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// People who sign in
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// Who did what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Stored secrets, shown for a reason
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -180,6 +196,18 @@ enum Command {
     /// How long history is kept, and how much there is
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
+    /// What the program does again and again
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
+    /// What converges, and how it stands
+    #[command(subcommand)]
+    Reconciler(reconciler::ReconcilerCommand),
+    /// Long work: how far it is, and what became of it
+    #[command(subcommand)]
+    Operation(operation::OperationCommand),
+    /// Work beside the transactions that wanted it
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// Log in through the real socket and show the answer
     TestAuth(test_auth::TestAuthArgs),
     /// Check ports, database, clock, permissions and secrets
@@ -294,6 +322,9 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Garden(command) => garden::run(&mut context, command).await,
         Command::Message(command) => message::run(&mut context, command).await,
         Command::Realm(command) => realm::run(&mut context, command).await,
+        Command::Operator(command) => operator::run(&mut context, command).await,
+        Command::Audit(command) => audit::run(&mut context, command).await,
+        Command::Secret(command) => secret::run(&mut context, command).await,
         Command::Token(command) => token::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
@@ -306,6 +337,10 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Guard(command) => guard::run(&mut context, command).await,
         Command::Relay(command) => relay::run(&mut context, &command),
         Command::Retention(command) => retention::run(&mut context, command).await,
+        Command::Schedule(command) => schedule::run(&mut context, command).await,
+        Command::Reconciler(command) => reconciler::run(&mut context, command).await,
+        Command::Operation(command) => operation::run(&mut context, command).await,
+        Command::Job(command) => job::run(&mut context, command).await,
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,
         Command::Doctor(args) => doctor::run(&mut context, args).await,
         Command::Lab(command) => lab::run(&mut context, command).await,

@@ -1,11 +1,13 @@
 //! The program: configuration, command line, output, telemetry, and the server around the parts.
 
 pub mod app;
+mod certificate;
 pub mod cli;
 pub mod config;
 mod disk;
 mod dry_run;
 pub mod exit;
+mod first_owner;
 mod import;
 mod inquiry;
 pub mod late_store;

@@ -4,9 +4,18 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod bulk;
 pub mod event;
+pub mod operation;
+pub mod operator;
+pub mod password;
 pub mod port;
+pub mod reach;
+pub mod reconcile;
+pub mod schedule;
 pub mod session;
+pub mod subscriber_row;
+pub mod subscriber_sheet;
 pub mod watch;
 pub mod webhook;
 pub mod worker;

@@ -27,12 +27,18 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Operator,
+    OperatorSession,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
     Webhook,
     Delivery,
 }
 
 impl Resource {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::Nas,
         Self::Plan,
         Self::Subscriber,
@@ -47,6 +53,12 @@ impl Resource {
         Self::Realm,
         Self::TopUp,
         Self::ApiKey,
+        Self::Operator,
+        Self::OperatorSession,
+        Self::Operation,
+        Self::Job,
+        Self::Schedule,
+        Self::Reconciler,
         Self::Webhook,
         Self::Delivery,
     ];
@@ -68,6 +80,12 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Operator => "operator",
+            Self::OperatorSession => "operator_session",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
         }
@@ -91,6 +109,12 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Operator => "operator",
+            Self::OperatorSession => "session of an operator",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
         })
@@ -159,12 +183,28 @@ pub enum StoreError {
     },
     #[error("the walled garden cannot be as it would become")]
     Garden(#[source] GardenError),
+    #[error("operator '{name}' is the last active owner: make another one owner first")]
+    LastOwner { name: String },
+    #[error("the second factor of operator '{name}' {problem}")]
+    SecondFactor { name: String, problem: &'static str },
+    #[error("the tenant of this installation itself cannot be disabled")]
+    HouseTenant,
+    #[error("only a hash of the password of '{name}' is stored: give a new password instead")]
+    OnlyHashed { name: String },
     #[error("{what} of '{name}' would be {count}: at most {max} are kept")]
     TooMany {
         what: &'static str,
         name: String,
         count: usize,
         max: usize,
+    },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
     },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
@@ -205,7 +245,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };
@@ -238,7 +278,12 @@ impl StoreError {
             | Self::AppliesAtLimit { .. }
             | Self::Transition { .. }
             | Self::Garden(_)
+            | Self::LastOwner { .. }
+            | Self::SecondFactor { .. }
+            | Self::HouseTenant
+            | Self::OnlyHashed { .. }
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

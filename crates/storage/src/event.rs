@@ -167,7 +167,9 @@ pub(crate) const fn is_done_to(what: Resource, action: Action) -> bool {
         Action::Created | Action::Changed | Action::Removed => !matches!(what, Resource::Delivery),
         Action::Revealed => matches!(what, Resource::Nas | Resource::Subscriber),
         Action::Imported => matches!(what, Resource::Subscriber | Resource::RowUser),
-        Action::SignedIn | Action::SignInFailed | Action::SignedOut => false,
+        Action::SignedIn | Action::SignInFailed | Action::SignedOut | Action::LockedOut => {
+            matches!(what, Resource::Operator)
+        }
         Action::Rotated => matches!(what, Resource::Webhook | Resource::ApiKey),
         Action::Tested | Action::Redelivered => matches!(what, Resource::Webhook),
     }

@@ -21,6 +21,7 @@ impl Store {
             Resource::Plan => ("plan", "name"),
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
+            Resource::Operator => ("operator", "name"),
             Resource::Webhook => ("webhook", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
@@ -31,6 +32,11 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
+            | Resource::OperatorSession
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler
             | Resource::Delivery => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");

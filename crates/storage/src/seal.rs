@@ -37,9 +37,21 @@ pub(crate) const WEBHOOK_SECRET: SealedColumn = SealedColumn {
     table: "webhook",
     column: "secret",
 };
+pub(crate) const OPERATOR_PASSWORD: SealedColumn = SealedColumn {
+    table: "operator",
+    column: "password",
+};
+pub(crate) const TOTP_SECRET: SealedColumn = SealedColumn {
+    table: "operator",
+    column: "totp_secret",
+};
 pub(crate) const ANSWER: SealedColumn = SealedColumn {
     table: "idempotency",
     column: "answer",
+};
+pub(crate) const OPERATION_PART: SealedColumn = SealedColumn {
+    table: "operation_part",
+    column: "sealed",
 };
 pub(crate) const KEY_CHECK: SealedColumn = SealedColumn {
     table: "key_check",

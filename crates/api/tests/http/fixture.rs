@@ -1,9 +1,10 @@
 //! A database with the interface in front of it, and keys to ask it with.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use api::router::router;
-use api::state::ApiOptions;
+use api::state::{ApiOptions, Peer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -50,6 +51,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) json: Json,
+    pub(crate) text: String,
 }
 
 /// A request to be sent.
@@ -60,6 +62,8 @@ pub(crate) struct Ask {
     token: Option<String>,
     headers: Vec<(&'static str, String)>,
     body: Option<Json>,
+    from: Option<IpAddr>,
+    file: Option<(&'static str, String)>,
 }
 
 impl World {
@@ -137,6 +141,7 @@ impl World {
             status: parts.status,
             headers: parts.headers,
             json: serde_json::from_slice(&octets).unwrap_or_default(),
+            text: String::from_utf8_lossy(&octets).into_owned(),
         }
     }
 }
@@ -148,14 +153,22 @@ impl Ask {
         if let Some(token) = ask.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
+        if let Some(address) = ask.from {
+            let is_encrypted = false;
+            request = request.extension(Peer {
+                address,
+                is_encrypted,
+            });
+        }
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
-        let request = match ask.body {
-            Some(body) => request
+        let request = match (ask.body, ask.file) {
+            (_, Some((kind, text))) => request.header("content-type", kind).body(pieces(text)),
+            (Some(body), None) => request
                 .header("content-type", "application/json")
                 .body(Body::from(body.to_string())),
-            None => request.body(Body::empty()),
+            (None, None) => request.body(Body::empty()),
         };
         request.unwrap()
     }
@@ -167,6 +180,21 @@ impl Ask {
             token: None,
             headers: Vec::new(),
             body: None,
+            from: None,
+            file: None,
+        }
+    }
+
+    /// Comes from this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn patch(path: &str, body: Json) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::new(Method::PATCH, path)
         }
     }
 
@@ -192,6 +220,14 @@ impl Ask {
         let mark = if self.path.contains('?') { '&' } else { '?' };
         self.path = format!("{}{mark}{query}", self.path);
         self
+    }
+
+    /// A file that comes in small pieces.
+    pub(crate) fn file(path: &str, kind: &'static str, text: &str) -> Self {
+        Self {
+            file: Some((kind, text.to_owned())),
+            ..Self::new(Method::POST, path)
+        }
     }
 
     pub(crate) fn with_body(self, body: Option<Json>) -> Self {
@@ -223,6 +259,14 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{}", self.json);
         self
     }
+}
+
+/// A body of pieces that end anywhere.
+fn pieces(text: String) -> Body {
+    let pieces: Vec<_> = text.into_bytes().chunks(7).map(<[u8]>::to_vec).collect();
+    Body::from_stream(futures_util::stream::iter(
+        pieces.into_iter().map(Ok::<_, std::convert::Infallible>),
+    ))
 }
 
 async fn key(store: &Store, name: &str, role: Option<Role>, scopes: &str) -> String {

@@ -6,14 +6,22 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod audit;
 mod events;
 mod examples;
+mod files;
 mod fixture;
 mod matrix;
 mod mutations;
 mod nas_groups;
 mod operations;
+mod operators;
 mod rules;
+mod secrets;
+mod sign_in;
 mod snapshot;
 mod strangers;
+mod tenants;
+mod tokens;
 mod webhooks;
+mod work;

@@ -135,6 +135,12 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::ApiKey
         | Resource::Webhook
         | Resource::Delivery
+        | Resource::Operator
+        | Resource::OperatorSession
+        | Resource::Operation
+        | Resource::Job
+        | Resource::Schedule
+        | Resource::Reconciler
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

@@ -157,6 +157,16 @@ const DEVICE_BOUND: &[Field] = &[
     field("actor", Shape::Text),
 ];
 
+const OPERATION: &[Field] = &[
+    field("id", Shape::Id),
+    field("kind", Shape::Text),
+    field("state", Shape::Text),
+    maybe("total", Shape::Count),
+    field("done", Shape::Count),
+    field("failed", Shape::Count),
+    maybe("error", Shape::Text),
+];
+
 const LOST: &[Field] = &[field("count", Shape::Count)];
 
 const WEBHOOK_DISABLED: &[Field] = &[
@@ -240,6 +250,7 @@ fn deed_about(what: Resource, action: Action) -> String {
         Action::SignedIn => "signed in",
         Action::SignInFailed => "could not sign in",
         Action::SignedOut => "signed out",
+        Action::LockedOut => "was locked out for a while",
         Action::Rotated => "got a new secret",
         Action::Tested => "was tried out",
         Action::Redelivered => "was sent again what it was sent before",
@@ -272,6 +283,9 @@ const fn of_kind(kind: EventKind) -> (&'static str, &'static [Field]) {
             COMMAND,
         ),
         EventKind::DeviceBound => ("A login bound a new device", DEVICE_BOUND),
+        EventKind::OperationStarted => ("Long work began", OPERATION),
+        EventKind::OperationProgressed => ("Long work went on; once a second at most", OPERATION),
+        EventKind::OperationFinished => ("Long work is over", OPERATION),
         EventKind::EventsLost => ("Events came faster than they could be stored", LOST),
         EventKind::WebhookDisabled => (
             "A webhook failed for too long, or its endpoint is gone",
