@@ -38,7 +38,7 @@ pub(crate) struct ListenArgs {
 pub(super) async fn run(context: &mut Context, args: ListenArgs) -> Result<(), CliError> {
     let token = args.token.resolve("--token")?;
     let options = ListenOptions {
-        server: args.server.unwrap_or(context.app.config.http_listen),
+        server: args.server.unwrap_or(context.app.config.http.listen),
         token: token.as_str().to_owned(),
         topics: args.topics.to_string(),
         listeners: args.listeners as usize,
