@@ -416,12 +416,13 @@ fn problem_of(error: &StoreError) -> Option<RowProblem> {
         ),
         StoreError::Stale { .. } => ("stale", None),
         StoreError::InUse { .. } | StoreError::AppliesAtLimit { .. } => ("in_use", None),
-        StoreError::Transition { .. } | StoreError::WrongState { .. } => ("wrong_state", None),
-        StoreError::Garden(_) => ("invalid", Some("garden")),
-        StoreError::LastOwner { .. }
+        StoreError::Transition { .. }
+        | StoreError::WrongState { .. }
+        | StoreError::LastOwner { .. }
         | StoreError::SecondFactor { .. }
         | StoreError::HouseTenant
         | StoreError::OnlyHashed { .. } => ("wrong_state", None),
+        StoreError::Garden(_) => ("invalid", Some("garden")),
         StoreError::TooMany { .. } => ("too_many", None),
         StoreError::Corrupt { .. } | StoreError::Sealed { .. } => ("unreadable", None),
         StoreError::Refused(_) if !error.is_outage() => ("refused", None),
