@@ -26,12 +26,19 @@ pub(crate) struct Caller {
     /// Nothing is to be changed, only shown.
     pub(crate) is_rehearsal: bool,
     store: Store,
+    lasting: Store,
 }
 
 impl Caller {
     /// The store on behalf of the caller. Changes are undone when it is a rehearsal.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The store on behalf of the caller, for what stays also when it is a rehearsal: the record of
+    /// a rehearsal that takes its time.
+    pub(crate) fn lasting_store(&self) -> &Store {
+        &self.lasting
     }
 
     /// The name of the thing that a path names by its id or its name.
@@ -70,8 +77,9 @@ impl FromRequestParts<Api> for Caller {
             store: if is_rehearsal {
                 store.rehearsal()
             } else {
-                store
+                store.clone()
             },
+            lasting: store,
             principal,
             is_rehearsal,
         })
@@ -101,9 +109,9 @@ fn find_revision(parts: &Parts) -> Result<Option<Timestamp>, Problem> {
     let micros = text
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
-    match micros.and_then(|micros| micros.parse().ok()) {
-        Some(micros) => Ok(Some(Timestamp::from_micros(micros))),
-        // A tag that we never gave matches nothing.
-        None => Ok(Some(Timestamp::from_micros(i64::MIN))),
-    }
+    let micros = micros.and_then(|micros| micros.parse().ok());
+    let micros = micros.ok_or_else(|| {
+        Problem::bad_request("If-Match is an ETag as it was given, in its quotes, or *")
+    })?;
+    Ok(Some(Timestamp::from_micros(micros)))
 }

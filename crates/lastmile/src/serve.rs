@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aaa::node::Node;
 use api::state::ApiOptions;
@@ -33,6 +33,7 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
+mod reconcilers;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
@@ -106,6 +107,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    start_reconcilers((view, is_worker), &store, &mut supervisor);
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
@@ -155,13 +157,15 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     outcome
 }
 
-/// Starts to keep house, as soon as there is a store, and gives what it counts.
+/// Starts what is done again and again, and long work, as soon as there is a store; gives what
+/// housekeeping counts.
 fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
     let removed = Arc::new(Removed::default());
-    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    let (late, clock) = (store.clone(), Arc::clone(&app.clock));
     let (retention, counts) = (app.config.retention, Arc::clone(&removed));
-    supervisor.start_restarting("housekeeping", move || {
-        let (store, clock) = (store.clone(), Arc::clone(&clock));
+    let began = (Instant::now(), (app.clock)());
+    supervisor.start_restarting("schedules", move || {
+        let (store, clock) = (late.clone(), Arc::clone(&clock));
         let removed = Arc::clone(&counts);
         async move {
             let house = housekeeping::House {
@@ -169,11 +173,42 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
                 clock,
                 retention,
                 removed,
+                began,
             };
-            housekeeping::run(house).await
+            let tasks = housekeeping::tasks(&house);
+            services::schedule::run(house.store, tasks).await;
         }
     });
+    let late = store.clone();
+    supervisor.start_restarting("operations", move || {
+        let store = late.clone();
+        async move { services::operation::worker::run(store.wait().await.clone()).await }
+    });
     removed
+}
+
+/// Starts to look how what converges stands, as soon as there is a store.
+fn start_reconcilers(
+    (node, is_worker): (Option<&Node>, bool),
+    store: &LateStore,
+    supervisor: &mut Supervisor,
+) {
+    let node = node.map(|node| Arc::clone(&node.metrics));
+    let late = store.clone();
+    supervisor.start_restarting("reconcilers", move || {
+        let (store, node) = (late.clone(), node.clone());
+        async move {
+            let store = store.wait().await.clone();
+            let mut all = match &node {
+                Some(metrics) => reconcilers::of_node(metrics, &store),
+                None => Vec::new(),
+            };
+            if is_worker {
+                all.extend(reconcilers::of_worker(&store));
+            }
+            services::reconcile::run(store, all).await;
+        }
+    });
 }
 
 /// Starts to carry out session commands, as soon as there is a store, and gives what it counts.
@@ -213,6 +248,12 @@ async fn release_jobs(store: &LateStore) {
             error = &problem as &dyn std::error::Error,
             "What was under way at routers is taken up again in a minute"
         ),
+    }
+    if let Err(problem) = store.schedule_release().await {
+        warn!(
+            error = &problem as &dyn std::error::Error,
+            "Schedules that were running are taken up again in a minute"
+        );
     }
 }
 

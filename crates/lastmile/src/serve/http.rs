@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use api::router::wrong_path;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -163,7 +162,6 @@ fn router(health: &Health, api: Router) -> Router {
         .route("/metrics", get(metrics_text))
         .with_state(health.clone())
         .merge(api)
-        .fallback(wrong_path)
         .layer(middleware::from_fn_with_state(shown, headers::add))
 }
 
