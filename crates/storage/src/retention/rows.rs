@@ -156,6 +156,6 @@ async fn find_last_user(
 }
 
 /// The ids of all sessions that may have ended before an instant are before this one.
-pub(super) fn id_bound(before: Timestamp) -> Uuid {
+pub(crate) fn id_bound(before: Timestamp) -> Uuid {
     SessionId::new(before.plus_seconds(DELAY_SECONDS_MAX), [0; 10]).as_uuid()
 }
