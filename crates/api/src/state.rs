@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::port::Program;
 use storage::clock::Clock;
 use storage::store::Store;
 
@@ -19,6 +20,7 @@ pub type StoreSource = Arc<dyn Fn() -> Option<Store> + Send + Sync>;
 pub struct ApiOptions {
     pub store: StoreSource,
     pub clock: Clock,
+    pub program: Arc<dyn Program>,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
 }
@@ -32,6 +34,7 @@ pub struct Api {
 struct Inner {
     store: StoreSource,
     clock: Clock,
+    program: Arc<dyn Program>,
     rules: Rules,
     document: String,
     pace: Pace,
@@ -56,6 +59,7 @@ impl Api {
             inner: Arc::new(Inner {
                 store: options.store,
                 clock: options.clock,
+                program: options.program,
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
@@ -66,6 +70,11 @@ impl Api {
     /// The store, or the answer that there is none now.
     pub(crate) fn store(&self) -> Result<Store, Problem> {
         (self.inner.store)().ok_or_else(Problem::no_database)
+    }
+
+    /// The program around the interface.
+    pub(crate) fn program(&self) -> &dyn Program {
+        self.inner.program.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

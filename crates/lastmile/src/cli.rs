@@ -25,7 +25,7 @@ mod context;
 mod directory;
 mod doctor;
 mod error;
-mod explain;
+pub(crate) mod explain;
 mod garden;
 mod guard;
 mod import;
@@ -55,7 +55,7 @@ mod test_auth;
 mod token;
 mod usage;
 mod value;
-mod why;
+pub(crate) mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
 const COMMAND_LOG_LEVEL: &str = "warn";
@@ -274,7 +274,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         output,
     };
     let outcome = match command {
-        Command::Serve(args) => serve::run(&mut context, args).await,
+        Command::Serve(args) => serve::run(&mut context, args, effective).await,
         Command::Migrate(args) => migrate::run(&mut context, args).await,
         Command::Config(command) => config_check::run(&mut context, command, &effective).await,
         Command::Nas(command) => nas::run(&mut context, command).await,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::statistics::Statistics;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -18,12 +19,13 @@ use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
-use crate::config::{LogFormat, Role};
+use crate::config::{LogFormat, Role, Setting};
 use crate::disk::Disk;
 use crate::late_store::LateStore;
 use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
+use crate::serve::program::RunningProgram;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring::routers::NodeRouters;
 
@@ -34,6 +36,7 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
+mod program;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
@@ -85,7 +88,7 @@ impl ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(app: &App) -> Result<(), ServeError> {
+pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signal)?;
     let notifier = notify::Notifier::new(&app.config.service);
     let place = app.database_place().map_err(app::StartError::from)?;
@@ -107,6 +110,9 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    if is_worker {
+        start_statistics(app, &store, &mut supervisor);
+    }
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
@@ -115,7 +121,8 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         removed,
         worker,
     );
-    let api = router(app, &store);
+    let program = Arc::new(RunningProgram::new(app, &store, &health, settings));
+    let api = router(app, &store, program);
     let http_address = start_http(app, (health, api), &mut supervisor).await;
     say_ready(app, &place, view, http_address);
     if beginning == Beginning::First {
@@ -178,6 +185,21 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
     removed
 }
 
+/// Starts to keep what dashboards show, as soon as there is a store.
+fn start_statistics(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    supervisor.start_restarting("statistics", move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        async move {
+            let statistics = Statistics {
+                store: store.wait().await.clone(),
+                clock,
+            };
+            statistics.run().await
+        }
+    });
+}
+
 /// Starts to carry out session commands, as soon as there is a store, and gives what it counts.
 fn start_worker(
     app: &App,
@@ -219,7 +241,7 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
-fn router(app: &App, store: &LateStore) -> Router {
+fn router(app: &App, store: &LateStore, program: Arc<RunningProgram>) -> Router {
     if !app.config.roles.contains(&Role::Api) {
         return Router::new();
     }
@@ -227,6 +249,7 @@ fn router(app: &App, store: &LateStore) -> Router {
     api::router::router(ApiOptions {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
+        program,
         requests_per_second: REQUESTS_PER_SECOND,
     })
 }

@@ -4,7 +4,9 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod inquiry;
 pub mod port;
 pub mod session;
+pub mod statistics;
 pub mod watch;
 pub mod worker;

@@ -27,6 +27,7 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Directory,
 }
 
 impl Resource {
@@ -47,6 +48,7 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Directory => "directory",
         }
     }
 }
@@ -68,6 +70,7 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Directory => "directory",
         })
     }
 }

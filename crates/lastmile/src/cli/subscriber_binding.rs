@@ -133,6 +133,7 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
+        | Resource::Directory
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

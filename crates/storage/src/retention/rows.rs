@@ -26,7 +26,7 @@ const HOUR: &str = "tenant, username, starts_at, upload_bytes, download_bytes, s
 
 /// The users of tenant `$1` after `$2` with their first hours, each found with one search in the
 /// primary key. The text ends before the closing parenthesis, where a limit may stand.
-pub(super) const USERS: &str = "WITH RECURSIVE owner (username, starts_at) AS (\
+pub(crate) const USERS: &str = "WITH RECURSIVE owner (username, starts_at) AS (\
     SELECT * FROM (SELECT username, starts_at FROM usage_hourly \
         WHERE tenant = $1 AND $2 < username ORDER BY username, starts_at LIMIT 1) \
     UNION ALL \
