@@ -24,7 +24,7 @@ mod config_check;
 mod context;
 mod directory;
 mod doctor;
-mod error;
+pub(crate) mod error;
 pub(crate) mod explain;
 mod garden;
 mod guard;

@@ -8,5 +8,6 @@ pub mod inquiry;
 pub mod port;
 pub mod session;
 pub mod statistics;
+pub mod usage;
 pub mod watch;
 pub mod worker;

@@ -28,6 +28,7 @@ pub enum Resource {
     TopUp,
     ApiKey,
     Directory,
+    SessionCommand,
 }
 
 impl Resource {
@@ -49,6 +50,7 @@ impl Resource {
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
             Self::Directory => "directory",
+            Self::SessionCommand => "session_command",
         }
     }
 }
@@ -71,6 +73,7 @@ impl fmt::Display for Resource {
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
             Self::Directory => "directory",
+            Self::SessionCommand => "session command",
         })
     }
 }

@@ -30,7 +30,8 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
-            | Resource::Directory => return Ok(None),
+            | Resource::Directory
+            | Resource::SessionCommand => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

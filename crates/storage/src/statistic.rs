@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 pub mod auth;
+pub mod expiring;
 pub mod gauge;
 pub mod top;
 pub mod traffic;

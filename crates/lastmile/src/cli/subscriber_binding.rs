@@ -134,6 +134,7 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::TopUp
         | Resource::ApiKey
         | Resource::Directory
+        | Resource::SessionCommand
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

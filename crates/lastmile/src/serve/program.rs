@@ -1,6 +1,5 @@
 //! What the interface asks of the program itself: decisions that are tried out, and how it is doing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aaa::metrics::Count;
