@@ -41,7 +41,7 @@ TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3 \
 	eapoltest=eapol_test hostapd=/usr/sbin/hostapd wpasupplicant=/usr/sbin/wpa_supplicant iproute2=ip
 
-.PHONY: help run test oracle fuzz-api openapi bench bench-import bench-growth lint fuzz fmt build install clean
+.PHONY: help run test oracle fuzz-api openapi bench bench-api bench-import bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
@@ -64,6 +64,9 @@ bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, proce
 
 bench-import: need-test build ## Time the import of a FreeRADIUS with IMPORT_USERS users
 	scripts/bench/import.sh $(TARGET)/release/lastmile $(IMPORT_USERS)
+
+bench-api: need-bench build ## Measure what requests to the interface cost routers
+	scripts/bench/api.sh $(TARGET)/release/lastmile
 
 bench-growth: need-bench build ## Measure how it grows: a million subscribers, a year of sessions
 	BENCH_GROWTH=1 scripts/bench.sh $(TARGET)/release/lastmile

@@ -14,3 +14,4 @@ mod nas_groups;
 mod operations;
 mod rules;
 mod snapshot;
+mod strangers;

@@ -17,7 +17,10 @@ fn the_document_in_the_repository_is_the_one_that_is_served() {
         return;
     }
     let known = fs::read_to_string(&path).unwrap_or_default();
-    let differs = known.lines().zip(served.lines()).find(|(known, served)| known != served);
+    let differs = known
+        .lines()
+        .zip(served.lines())
+        .find(|(known, served)| known != served);
     assert!(
         known == served,
         "docs/openapi.json is not what is served: run `make openapi` and look at the difference: {differs:?}"
