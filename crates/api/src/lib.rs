@@ -18,5 +18,6 @@ mod repeat;
 mod request;
 mod resource;
 pub mod router;
+mod series;
 pub mod state;
 mod tagged;

@@ -1,3 +1,11 @@
 //! What can be asked for, one room a noun.
 
+pub(crate) mod auth_log;
+pub(crate) mod guard;
+pub(crate) mod inquiry;
 pub(crate) mod nas_group;
+pub(crate) mod session;
+pub(crate) mod settings;
+pub(crate) mod statistics;
+pub(crate) mod system;
+pub(crate) mod usage;

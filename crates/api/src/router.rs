@@ -54,7 +54,16 @@ pub fn router(options: ApiOptions) -> Router {
 fn operations() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(
         "/api/v1",
-        OpenApiRouter::new().merge(resource::nas_group::routes()),
+        OpenApiRouter::new()
+            .merge(resource::nas_group::routes())
+            .merge(resource::session::routes())
+            .merge(resource::usage::routes())
+            .merge(resource::auth_log::routes())
+            .merge(resource::inquiry::routes())
+            .merge(resource::statistics::routes())
+            .merge(resource::guard::routes())
+            .merge(resource::settings::routes())
+            .merge(resource::system::routes()),
     )
 }
 

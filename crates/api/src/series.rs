@@ -3,7 +3,7 @@
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use storage::statistic::{Range, Step};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::body::Fields;
 use crate::problem::Problem;
@@ -28,7 +28,7 @@ pub(crate) enum StepParam {
 }
 
 /// Which part of time is asked for.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SeriesParams {
     /// Hours of 93 days at most, or days of 400.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use storage::auth_log::list::{AuthLogFilter, AuthLogPlace, AuthLogRow};
 use storage::error::Resource;
 use storage::page::Page;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -56,7 +56,7 @@ pub(crate) enum OutcomeView {
     Rejected,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LogFilter {
     /// Only about this user name, as it was sent, in any case.

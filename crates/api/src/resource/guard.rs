@@ -4,7 +4,7 @@ use axum::Json;
 use domain::guard::GuardSubject;
 use serde::{Deserialize, Serialize};
 use storage::guard::{GuardFilter, GuardRow};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -43,7 +43,7 @@ enum SubjectView {
     Nas,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct LockFilter {
     #[param(inline)]

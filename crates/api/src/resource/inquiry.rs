@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json_};
 use services::inquiry::{InquiryError, Login, NasReference, Why};
 use storage::error::Resource;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -143,7 +143,7 @@ struct ReplyView {
     attributes: Vec<AttributeView>,
 }
 
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct WhyParams {
     /// The user name, as the person types it.

@@ -12,7 +12,7 @@ use storage::error::Resource;
 use storage::page::Page;
 use storage::session::list::{SessionOrder, SessionPlace};
 use storage::session::{SessionFilter, SessionRow};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -98,7 +98,7 @@ enum SortParam {
     DownloadVolume,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ListFilter {
     #[param(inline)]

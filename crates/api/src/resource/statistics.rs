@@ -11,7 +11,7 @@ use storage::statistic::Range;
 use storage::statistic::gauge::{SessionsBy, SessionsOf};
 use storage::statistic::top::KEPT;
 use storage::statistic::traffic::{TrafficBy, TrafficOf};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -185,7 +185,7 @@ enum ByParam {
     Nas,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct OfParams {
     /// Only of this plan, by id or name.
@@ -194,14 +194,14 @@ struct OfParams {
     nas: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct NasParams {
     /// Only at this router, by id or name.
     nas: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct SharesParams {
     #[param(inline)]
@@ -210,7 +210,7 @@ struct SharesParams {
     limit: Option<u32>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct TopParams {
     /// The first day; today without it. At most 31 days.
@@ -223,7 +223,7 @@ struct TopParams {
     limit: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ExpiringParams {
     /// How many days are soon.

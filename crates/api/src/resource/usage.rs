@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use services::usage::{self, QuotaLeft, TopUpLeft};
 use storage::error::Resource;
 use storage::usage::UsageGrain;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -91,7 +91,7 @@ enum ZoneParam {
     Tenant,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct DaysParams {
     /// Whether days begin at midnight UTC or in the tenant's zone. Days in the tenant's zone reach

@@ -16,7 +16,7 @@ use storage::error::Resource;
 use storage::page::Page;
 use storage::session::SessionFilter;
 use storage::session_command::{SessionCommandFilter, SessionCommandRow};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -147,7 +147,7 @@ struct SessionsRateBody {
     rate: RateBody,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CommandFilter {
     /// Only about sessions of this user name.
