@@ -1,9 +1,16 @@
 //! What can be asked for, one room a noun.
 
 pub(crate) mod auth_log;
+pub(crate) mod bulk;
+pub(crate) mod export;
 pub(crate) mod guard;
+pub(crate) mod import;
 pub(crate) mod inquiry;
+pub(crate) mod job;
 pub(crate) mod nas_group;
+pub(crate) mod operation;
+pub(crate) mod reconciler;
+pub(crate) mod schedule;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod statistics;

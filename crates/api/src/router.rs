@@ -56,6 +56,13 @@ fn operations() -> OpenApiRouter<Api> {
         "/api/v1",
         OpenApiRouter::new()
             .merge(resource::nas_group::routes())
+            .merge(resource::operation::routes())
+            .merge(resource::job::routes())
+            .merge(resource::schedule::routes())
+            .merge(resource::reconciler::routes())
+            .merge(resource::bulk::routes())
+            .merge(resource::import::routes())
+            .merge(resource::export::routes())
             .merge(resource::session::routes())
             .merge(resource::usage::routes())
             .merge(resource::auth_log::routes())

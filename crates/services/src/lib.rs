@@ -4,10 +4,16 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod bulk;
 pub mod inquiry;
+pub mod operation;
 pub mod port;
+pub mod reconcile;
+pub mod schedule;
 pub mod session;
 pub mod statistics;
+pub mod subscriber_row;
+pub mod subscriber_sheet;
 pub mod usage;
 pub mod watch;
 pub mod worker;

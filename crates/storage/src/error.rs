@@ -27,6 +27,10 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
     Directory,
     SessionCommand,
 }
@@ -49,6 +53,10 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
             Self::Directory => "directory",
             Self::SessionCommand => "session_command",
         }
@@ -72,6 +80,10 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
             Self::Directory => "directory",
             Self::SessionCommand => "session command",
         })
@@ -147,6 +159,14 @@ pub enum StoreError {
         count: usize,
         max: usize,
     },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
+    },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -186,7 +206,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };
@@ -220,6 +240,7 @@ impl StoreError {
             | Self::Transition { .. }
             | Self::Garden(_)
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

@@ -30,6 +30,10 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler
             | Resource::Directory
             | Resource::SessionCommand => return Ok(None),
         };

@@ -7,6 +7,7 @@
 )]
 
 mod examples;
+mod files;
 mod fixture;
 mod matrix;
 mod mutations;
@@ -15,3 +16,4 @@ mod operations;
 mod rules;
 mod snapshot;
 mod strangers;
+mod work;
