@@ -177,13 +177,14 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     params(("session" = String, Path, description = "Id, or Acct-Session-Id")),
     security(("token" = ["sessions:write"])),
     responses(
-        (status = 202, description = "It is asked for", body = AskedView),
+        (status = 202, description = "It is asked for", body = SessionCommandView),
         (status = 200, description = "What would be asked for", body = AskedView),
     ),
 )]
 async fn kick(caller: Caller, Path(session): Path<String>) -> Result<Response, Problem> {
     let sessions = one_open(&caller, &session).await?;
-    end(&caller, &sessions).await
+    let ids = end(&caller, &sessions).await?;
+    asked_one(&caller, &sessions, &ids).await
 }
 
 /// Change the speed of a session
@@ -194,7 +195,7 @@ async fn kick(caller: Caller, Path(session): Path<String>) -> Result<Response, P
     params(("session" = String, Path, description = "Id, or Acct-Session-Id")),
     request_body = RateBody, security(("token" = ["sessions:write"])),
     responses(
-        (status = 202, description = "It is asked for", body = AskedView),
+        (status = 202, description = "It is asked for", body = SessionCommandView),
         (status = 200, description = "What would be asked for", body = AskedView),
     ),
 )]
@@ -205,7 +206,8 @@ async fn set_rate(
 ) -> Result<Response, Problem> {
     let rate = rate.limit("")?;
     let sessions = one_open(&caller, &session).await?;
-    change(&caller, &sessions, rate).await
+    let ids = change(&caller, &sessions, rate).await?;
+    asked_one(&caller, &sessions, &ids).await
 }
 
 /// End many sessions
@@ -225,7 +227,8 @@ async fn kick_many(
     Body(body): Body<SessionsBody>,
 ) -> Result<Response, Problem> {
     let sessions = body.find(&api, &caller).await?;
-    end(&caller, &sessions).await
+    let ids = end(&caller, &sessions).await?;
+    Ok(asked(&caller, &sessions, &ids))
 }
 
 /// Change the speed of many sessions
@@ -244,7 +247,8 @@ async fn set_rate_many(
 ) -> Result<Response, Problem> {
     let rate = body.rate.limit("rate.")?;
     let sessions = body.sessions.find(&api, &caller).await?;
-    change(&caller, &sessions, rate).await
+    let ids = change(&caller, &sessions, rate).await?;
+    Ok(asked(&caller, &sessions, &ids))
 }
 
 /// List what was asked of routers
@@ -318,20 +322,34 @@ async fn one_open(caller: &Caller, session: &str) -> Result<Vec<Session>, Proble
     Ok(sessions::find(caller.store(), caller.tenant, &filter).await?)
 }
 
-async fn end(caller: &Caller, sessions: &[Session]) -> Result<Response, Problem> {
+async fn end(caller: &Caller, sessions: &[Session]) -> Result<Vec<SessionCommandId>, Problem> {
     let actor = caller.principal.actor.to_string();
-    let ids = sessions::kick(caller.store(), sessions, &actor).await?;
-    Ok(asked(caller, sessions, &ids))
+    Ok(sessions::kick(caller.store(), sessions, &actor).await?)
 }
 
 async fn change(
     caller: &Caller,
     sessions: &[Session],
     rate: RateLimit,
-) -> Result<Response, Problem> {
+) -> Result<Vec<SessionCommandId>, Problem> {
     let actor = caller.principal.actor.to_string();
-    let ids = sessions::set_rate(caller.store(), sessions, rate, &actor).await?;
-    Ok(asked(caller, sessions, &ids))
+    Ok(sessions::set_rate(caller.store(), sessions, rate, &actor).await?)
+}
+
+/// The command about one session; in a rehearsal there is none.
+async fn asked_one(
+    caller: &Caller,
+    sessions: &[Session],
+    ids: &[SessionCommandId],
+) -> Result<Response, Problem> {
+    if caller.is_rehearsal {
+        return Ok(asked(caller, sessions, ids));
+    }
+    let commands = caller.store().session_command_many(ids).await?;
+    let command = commands.into_iter().next();
+    // It may have ended since it was looked for.
+    let command = command.ok_or_else(|| Problem::not_found("open session"))?;
+    Ok((StatusCode::ACCEPTED, Json(SessionCommandView::from(command))).into_response())
 }
 
 fn asked(caller: &Caller, sessions: &[Session], ids: &[SessionCommandId]) -> Response {
