@@ -56,6 +56,12 @@ fn operations() -> OpenApiRouter<Api> {
         "/api/v1",
         OpenApiRouter::new()
             .merge(resource::nas_group::routes())
+            .merge(resource::sign_in::routes())
+            .merge(resource::operator::routes())
+            .merge(resource::token::routes())
+            .merge(resource::tenant::routes())
+            .merge(resource::audit::routes())
+            .merge(resource::secret::routes())
             .merge(resource::operation::routes())
             .merge(resource::job::routes())
             .merge(resource::schedule::routes())

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::password::Passwords;
 use services::port::Program;
 use storage::clock::Clock;
 use storage::store::Store;
@@ -38,6 +39,7 @@ struct Inner {
     rules: Rules,
     document: String,
     pace: Pace,
+    passwords: Passwords,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -63,6 +65,7 @@ impl Api {
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
+                passwords: Passwords::default(),
             }),
         }
     }
@@ -88,6 +91,10 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
         &self.inner.document
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
     }
 
     pub(crate) fn pace(&self) -> &Pace {

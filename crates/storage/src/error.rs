@@ -27,6 +27,8 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Operator,
+    OperatorSession,
     Operation,
     Job,
     Schedule,
@@ -53,6 +55,8 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Operator => "operator",
+            Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
@@ -80,6 +84,8 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Operator => "operator",
+            Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
@@ -152,6 +158,17 @@ pub enum StoreError {
     },
     #[error("the walled garden cannot be as it would become")]
     Garden(#[source] GardenError),
+    #[error("operator '{name}' is the last active owner: make another one owner first")]
+    LastOwner { name: String },
+    #[error("the second factor of operator '{name}' {problem}")]
+    SecondFactor {
+        name: String,
+        problem: &'static str,
+    },
+    #[error("the tenant of this installation itself cannot be disabled")]
+    HouseTenant,
+    #[error("only a hash of the password of '{name}' is stored: give a new password instead")]
+    OnlyHashed { name: String },
     #[error("{what} of '{name}' would be {count}: at most {max} are kept")]
     TooMany {
         what: &'static str,
@@ -239,6 +256,10 @@ impl StoreError {
             | Self::AppliesAtLimit { .. }
             | Self::Transition { .. }
             | Self::Garden(_)
+            | Self::LastOwner { .. }
+            | Self::SecondFactor { .. }
+            | Self::HouseTenant
+            | Self::OnlyHashed { .. }
             | Self::TooMany { .. }
             | Self::WrongState { .. }
             | Self::Corrupt { .. }

@@ -21,6 +21,7 @@ impl Store {
             Resource::Plan => ("plan", "name"),
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
+            Resource::Operator => ("operator", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
             | Resource::RowUser
@@ -30,6 +31,7 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
+            | Resource::OperatorSession
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule
