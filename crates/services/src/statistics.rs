@@ -17,8 +17,8 @@ const SAMPLE_SECONDS: i64 = 60;
 /// How often who moved most is found anew, at least so long after it was found.
 const TOP_SECONDS: i64 = 300;
 
-/// Going over all users may take this part of the time.
-const TOP_SHARE: u32 = 50;
+/// Looking rests for so many times as long as it took.
+const REST: u32 = 50;
 
 /// For how long after midnight the day before is still added to by what comes late.
 const LATE_SECONDS: i64 = 2 * 3_600;
@@ -39,17 +39,19 @@ impl Statistics {
     pub async fn run(self) {
         let mut ticks = interval(Duration::from_secs(SAMPLE_SECONDS.unsigned_abs()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut rest_until = Instant::now();
+        let (mut sample_from, mut top_from) = (Instant::now(), Instant::now());
         loop {
-            ticks.tick().await;
-            tell("how much there is", self.sample().await);
-            if Instant::now() < rest_until {
-                continue;
+            let begun = ticks.tick().await;
+            if sample_from <= begun {
+                tell("how much there is", self.sample().await);
+                sample_from = begun + begun.elapsed() * REST;
             }
             let begun = Instant::now();
-            tell("who moved most", self.find_top().await);
-            rest_until = Instant::now() + begun.elapsed() * TOP_SHARE;
-            tell("what is old", self.forget().await);
+            if top_from <= begun {
+                tell("who moved most", self.find_top().await);
+                top_from = begun + begun.elapsed() * REST;
+                tell("what is old", self.forget().await);
+            }
         }
     }
 

@@ -60,14 +60,12 @@ pub(crate) enum OutcomeView {
 #[into_params(parameter_in = Query)]
 struct LogFilter {
     /// Only about this user name, as it was sent, in any case.
-    #[param(max_length = 253)]
     user: Option<String>,
     /// Only at this router, by id or name.
     nas: Option<String>,
     #[param(inline)]
     outcome: Option<OutcomeView>,
     /// Only refused for this reason, by its code.
-    #[param(max_length = 64, pattern = "^[a-z0-9_]+$")]
     reason: Option<String>,
     /// Only from this device, in any notation.
     mac: Option<String>,
@@ -145,7 +143,10 @@ impl LogFilter {
         Ok(AuthLogFilter {
             usernames: self.user.iter().cloned().collect(),
             nas: match &self.nas {
-                Some(raw) => Some(caller.name_of(Resource::Nas, raw).await?),
+                Some(raw) => {
+                    let name = caller.name_of(Resource::Nas, raw).await;
+                    Some(name.map_err(|problem| problem.named_by("nas"))?)
+                }
                 None => None,
             },
             is_accepted: self.outcome.map(|outcome| outcome == OutcomeView::Accepted),

@@ -48,7 +48,6 @@ enum SubjectView {
 struct LockFilter {
     #[param(inline)]
     subject: Option<SubjectView>,
-    #[param(max_length = 253)]
     name: Option<String>,
 }
 
@@ -58,7 +57,6 @@ struct LockFilter {
 struct ClearBody {
     #[schema(inline)]
     subject: Option<SubjectView>,
-    #[schema(max_length = 253)]
     name: Option<String>,
 }
 

@@ -25,6 +25,9 @@ use crate::state::Api;
 /// Attributes that one question has.
 const ATTRIBUTES_MAX: usize = 64;
 
+/// The longest password that fits into a request (RFC 2865 §5.2).
+const PASSWORD_LEN_MAX: usize = 128;
+
 /// The longest user name (RFC 7542 §2.2).
 const USER_LEN_MAX: usize = 253;
 
@@ -200,6 +203,9 @@ async fn explain(
     check_user(&mut fields, "user_name", &body.user_name);
     if ATTRIBUTES_MAX < body.attributes.len() {
         fields.wrong("attributes", format!("{ATTRIBUTES_MAX} are the most"));
+    }
+    if body.password.as_ref().is_some_and(|text| PASSWORD_LEN_MAX < text.len()) {
+        fields.wrong("password", format!("it has {PASSWORD_LEN_MAX} octets at most"));
     }
     let at = find_time(&mut fields, body.at.as_deref());
     fields.check()?;

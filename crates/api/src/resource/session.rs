@@ -349,15 +349,23 @@ impl Meant<'_> {
         }
         fields.check()?;
         if let Some(raw) = self.subscriber {
-            filter.username = Some(caller.name_of(Resource::Subscriber, raw).await?);
+            let name = caller.name_of(Resource::Subscriber, raw).await;
+            let name = name.map_err(|problem| problem.named_by("subscriber"))?;
+            let found = caller.store().subscriber_find(caller.tenant, &name).await?;
+            let absent = || Problem::not_found("subscriber").named_by("subscriber");
+            filter.username = Some(found.ok_or_else(absent)?.username);
         }
         if let Some(raw) = self.nas {
-            filter.nas = Some(caller.name_of(Resource::Nas, raw).await?);
+            let name = caller.name_of(Resource::Nas, raw).await;
+            // A router that is gone may have left sessions.
+            filter.nas = Some(name.map_err(|problem| problem.named_by("nas"))?);
         }
         if let Some(raw) = self.group {
-            let name: Name = caller.name_of(Resource::NasGroup, raw).await?;
+            let name = caller.name_of::<Name>(Resource::NasGroup, raw).await;
+            let name = name.map_err(|problem| problem.named_by("group"))?;
             let members = caller.store().nas_group_ids(caller.tenant, &name).await?;
-            filter.routers = Some(members.ok_or_else(|| Problem::not_found("NAS group"))?);
+            let absent = || Problem::not_found("NAS group").named_by("group");
+            filter.routers = Some(members.ok_or_else(absent)?);
         }
         if let Some(raw) = self.plan {
             filter.plan = Some(find_plan(caller, raw).await?);
@@ -366,11 +374,13 @@ impl Meant<'_> {
     }
 }
 
-/// The plan of this id or name.
+/// The plan that the parameter `plan` names by its id or its name.
 pub(crate) async fn find_plan(caller: &Caller, raw: &str) -> Result<PlanId, Problem> {
-    let name: Name = caller.name_of(Resource::Plan, raw).await?;
+    let name = caller.name_of::<Name>(Resource::Plan, raw).await;
+    let name = name.map_err(|problem| problem.named_by("plan"))?;
     let plan = caller.store().plan_find(caller.tenant, &name).await?;
-    Ok(plan.ok_or_else(|| Problem::not_found("plan"))?.id)
+    let absent = || Problem::not_found("plan").named_by("plan");
+    Ok(plan.ok_or_else(absent)?.id)
 }
 
 /// A device as routers write it into Calling-Station-Id.

@@ -122,11 +122,15 @@ async fn set_default_garden(
     Body(body): Body<DefaultGardenBody>,
 ) -> Result<Json<SettingsView>, Problem> {
     let garden: Option<Name> = match &body.garden {
-        Some(raw) => Some(caller.name_of(Resource::Garden, raw).await?),
+        Some(raw) => {
+            let name = caller.name_of(Resource::Garden, raw).await;
+            Some(name.map_err(|problem| problem.named_by("garden"))?)
+        }
         None => None,
     };
     let store = caller.store();
-    store.garden_set_default(caller.tenant, garden.as_ref()).await?;
+    let set = store.garden_set_default(caller.tenant, garden.as_ref()).await;
+    set.map_err(|error| Problem::from(error).named_by("garden"))?;
     let settings = view(&caller).await?;
     let default_garden = match garden {
         Some(name) => store.garden_find(caller.tenant, &name).await?.map(|garden| garden.name),

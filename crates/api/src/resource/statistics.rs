@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::id::NasId;
 use domain::name::Name;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -524,10 +525,13 @@ impl TopParams {
     }
 }
 
-async fn find_nas(caller: &Caller, raw: &str) -> Result<domain::id::NasId, Problem> {
-    let name: Name = caller.name_of(Resource::Nas, raw).await?;
+/// The router that the parameter `nas` names by its id or its name.
+async fn find_nas(caller: &Caller, raw: &str) -> Result<NasId, Problem> {
+    let name = caller.name_of::<Name>(Resource::Nas, raw).await;
+    let name = name.map_err(|problem| problem.named_by("nas"))?;
     let nas = caller.store().nas_find(caller.tenant, &name).await?;
-    Ok(nas.ok_or_else(|| Problem::not_found("NAS"))?.id)
+    let absent = || Problem::not_found("NAS").named_by("nas");
+    Ok(nas.ok_or_else(absent)?.id)
 }
 
 fn one_of_them() -> Problem {

@@ -15,6 +15,7 @@ mod dynamic_authorization;
 mod eap;
 mod guarding;
 mod hashes;
+mod interface;
 mod limits;
 mod live_changes;
 mod live_effect;

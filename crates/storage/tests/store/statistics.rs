@@ -37,6 +37,7 @@ testkit::test_on_both_databases!(
 );
 
 const START: Timestamp = TestClock::START;
+const DAY: i64 = 86_400;
 
 /// Two routers, two plans, and a subscriber on each.
 struct Place {
@@ -399,7 +400,6 @@ async fn those_who_moved_most_are_found(database: Database) {
     use SessionEvent::Interim;
     let place = Place::new(&database).await;
     let store = &place.store;
-    const DAY: i64 = 86_400;
     let life = [
         place.record((0, 1), Interim, (60, 5)),
         place.record((1, 2), Interim, (60, 7)),

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::id::SessionCommandId;
-use domain::rate_limit::RateLimit;
+use domain::rate_limit::{RateLimit, RateLimitError};
 use domain::session::{Session, SessionState};
 use domain::session_command::verdict::CommandState;
 use domain::time::Timestamp;
@@ -27,6 +27,9 @@ use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
 use crate::problem::Problem;
 use crate::state::Api;
+
+/// The fastest session, in bit/s.
+const RATE_MAX: u64 = 1_000_000_000_000;
 
 /// Commands that one answer names.
 const NAMED_MAX: usize = 1_000;
@@ -105,9 +108,9 @@ struct AskedView {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RateBody {
-    #[schema(minimum = 1000, maximum = 1_000_000_000_000_u64)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     upload_bps: u64,
-    #[schema(minimum = 1000, maximum = 1_000_000_000_000_u64)]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     download_bps: u64,
 }
 
@@ -271,7 +274,10 @@ async fn list_commands(
     let filter = SessionCommandFilter {
         username,
         nas: match &asked.nas {
-            Some(raw) => Some(caller.name_of(Resource::Nas, raw).await?),
+            Some(raw) => {
+                let name = caller.name_of(Resource::Nas, raw).await;
+                Some(name.map_err(|problem| problem.named_by("nas"))?)
+            }
             None => None,
         },
         state: asked.state.map(CommandStateView::state),
@@ -399,9 +405,20 @@ impl SessionsBody {
 
 impl RateBody {
     fn limit(self, prefix: &str) -> Result<RateLimit, Problem> {
+        let mut fields = Fields::default();
+        for (field, rate) in [
+            ("upload_bps", self.upload_bps),
+            ("download_bps", self.download_bps),
+        ] {
+            if !(1..=RATE_MAX).contains(&rate) {
+                fields.wrong(&format!("{prefix}{field}"), format!("it is 1 to {RATE_MAX}"));
+            }
+        }
+        fields.check()?;
         let text = format!("{}/{}", self.upload_bps, self.download_bps);
-        text.parse::<RateLimit>()
-            .map_err(|error| Problem::field(&format!("{prefix}upload_bps"), error.to_string()))
+        let field = format!("{prefix}upload_bps");
+        text.parse()
+            .map_err(|error: RateLimitError| Problem::field(&field, error.to_string()))
     }
 }
 
