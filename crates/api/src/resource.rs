@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod auth_log;
 pub(crate) mod bulk;
+pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod guard;
 pub(crate) mod import;
@@ -22,3 +23,4 @@ pub(crate) mod system;
 pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod usage;
+pub(crate) mod webhook;

@@ -69,6 +69,8 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::bulk::routes())
             .merge(resource::import::routes())
             .merge(resource::export::routes())
+            .merge(resource::event::routes())
+            .merge(resource::webhook::routes())
             .merge(resource::session::routes())
             .merge(resource::usage::routes())
             .merge(resource::auth_log::routes())

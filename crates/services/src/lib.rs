@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod bulk;
+pub mod event;
 pub mod inquiry;
 pub mod operation;
 pub mod operator;
@@ -19,4 +20,5 @@ pub mod subscriber_row;
 pub mod subscriber_sheet;
 pub mod usage;
 pub mod watch;
+pub mod webhook;
 pub mod worker;

@@ -22,6 +22,7 @@ impl Store {
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
             Resource::Operator => ("operator", "name"),
+            Resource::Webhook => ("webhook", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
             | Resource::RowUser
@@ -36,6 +37,7 @@ impl Store {
             | Resource::Job
             | Resource::Schedule
             | Resource::Reconciler
+            | Resource::Delivery
             | Resource::Directory
             | Resource::SessionCommand => return Ok(None),
         };

@@ -9,6 +9,7 @@ use crate::operations::{self, Operation};
 mod nas_groups;
 mod people;
 pub(crate) mod sessions;
+mod webhooks;
 pub(crate) mod work;
 
 /// A request that succeeds.
@@ -38,7 +39,10 @@ pub(crate) const EXEMPT: [(&str, &str); 12] = [
     ("second_factor_confirm", BROWSER),
     ("second_factor_disable", BROWSER),
     ("recovery_codes_renew", BROWSER),
-    ("secret_reveal", "what it shows is made by the tests of secrets"),
+    (
+        "secret_reveal",
+        "what it shows is made by the tests of secrets",
+    ),
     (
         "subscriber_import",
         "its body is a file: the room `files` tries it",
@@ -58,10 +62,16 @@ pub(crate) async fn furnish(world: &World) {
 }
 
 pub(crate) fn all() -> Vec<Example> {
-    [nas_groups::all(), people::all(), work::all(), sessions::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        nas_groups::all(),
+        people::all(),
+        sessions::all(),
+        webhooks::all(),
+        work::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Requests that look at what no mutation names.

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod events;
 mod examples;
 mod files;
 mod fixture;
@@ -25,4 +26,5 @@ mod standing;
 mod strangers;
 mod tenants;
 mod tokens;
+mod webhooks;
 mod work;

@@ -99,7 +99,7 @@ impl Store {
                 }
             }
         }
-        supersede(&write, &taken).await?;
+        supersede(&mut write, &taken).await?;
         insert(&write, &new).await?;
         // What nodes ask by themselves follows from something that is written down already.
         if self.act().is_some() && !new.is_empty() {
@@ -179,7 +179,7 @@ fn opened(id: SessionCommandId, command: &NewCommand) -> OpenCommand {
 }
 
 /// Ends commands whose place others take. A router that is being asked is heard to the end first.
-async fn supersede(write: &Write, taken: &[(SessionCommandId, Verdict)]) -> Result<(), DbErr> {
+async fn supersede(write: &mut Write, taken: &[(SessionCommandId, Verdict)]) -> Result<(), DbErr> {
     let verdicts: Vec<_> = taken
         .iter()
         .map(|(id, verdict)| (*id, *verdict, None))
