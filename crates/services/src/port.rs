@@ -50,6 +50,8 @@ pub trait WebhookClient: Send + Sync + 'static {
     /// Sends one message, within 15 s. Redirects are not followed, and no address is connected to
     /// that is not permitted.
     fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_>;
+}
+
 /// An answer that takes a while.
 pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 

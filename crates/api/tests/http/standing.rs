@@ -3,7 +3,7 @@
 use domain::access::RejectReason;
 use domain::accounting::{AccountingRecord, SessionEvent};
 use domain::auth_log::AuthOutcome;
-use domain::id::AuthId;
+use domain::id::{AuthId, NasId, TenantId};
 use domain::time::Timestamp;
 use serde_json::{Value as Json, json};
 use testkit::database::{Database, TestClock};
@@ -27,6 +27,12 @@ const START: Timestamp = TestClock::START;
 async fn get(world: &World, path: &str) -> Json {
     let path = format!("/api/v1/{path}");
     world.send(Ask::get(&path)).await.expect(200).json
+}
+
+async fn router(world: &World) -> NasId {
+    let name = "of-session".parse().unwrap();
+    let nas = world.store.nas_find(TenantId::DEFAULT, &name).await;
+    nas.unwrap().unwrap().id
 }
 
 /// A subscriber who has moved 15 megabytes in an hour and 6 in the next.
@@ -73,8 +79,7 @@ async fn usage_says_what_was_used_and_what_is_left(database: Database) {
     assert_eq!(quota["left"], 10_000_000_000_u64 - 21_000_000);
     assert_eq!(quota["resets_at"], "2027-02-01T00:00:00Z");
     let zone = "Asia/Tokyo".parse().unwrap();
-    let tenant = domain::id::TenantId::DEFAULT;
-    world.store.tenant_set_zone(tenant, &zone).await.unwrap();
+    world.store.tenant_set_zone(TenantId::DEFAULT, &zone).await.unwrap();
     let days = get(&world, "subscribers/of-session/usage?zone=tenant").await;
     assert_eq!(days["time_zone"], "Asia/Tokyo");
     assert_eq!(days["buckets"], json!([bucket("2027-01-14T15:00:00Z", 7_000_000, 3_700)]));
@@ -87,8 +92,7 @@ async fn usage_says_what_was_used_and_what_is_left(database: Database) {
 async fn the_log_is_filtered_and_paged(database: Database) {
     let world = World::new(database).await;
     examples::furnish(&world).await;
-    let nas = world.store.nas_find(domain::id::TenantId::DEFAULT, &"of-session".parse().unwrap());
-    let nas = nas.await.unwrap().unwrap().id;
+    let nas = router(&world).await;
     let id = AuthId::new(START.plus_seconds(1), [7; 10]);
     let unknown = AuthOutcome::Rejected(RejectReason::UnknownUser);
     let entry = decision(nas, id, unknown);
@@ -117,7 +121,7 @@ async fn the_log_is_filtered_and_paged(database: Database) {
     assert_eq!(second["items"][0]["outcome"], "accepted");
     let shown = get(&world, &format!("auth-log/{DECISION}")).await;
     assert_eq!(shown, second["items"][0]);
-    let absent = format!("/api/v1/auth-log/{}", domain::id::TenantId::DEFAULT);
+    let absent = format!("/api/v1/auth-log/{}", TenantId::DEFAULT);
     world.send(Ask::get(&absent)).await.expect(404);
     let both = Ask::get("/api/v1/auth-log?outcome=accepted&reason=expired");
     world.send(both).await.expect(422);
@@ -125,8 +129,7 @@ async fn the_log_is_filtered_and_paged(database: Database) {
 
 async fn dashboards_say_how_much_there_is(database: Database) {
     let world = used(database).await;
-    let nas = world.store.nas_find(domain::id::TenantId::DEFAULT, &"of-session".parse().unwrap());
-    let nas = nas.await.unwrap().unwrap().id;
+    let nas = router(&world).await;
     let entry = decision(nas, AuthId::new(START, [7; 10]), AuthOutcome::Accepted);
     world.store.auth_log_append(&[&entry], &[]).await.unwrap();
     world.store.gauge_sample().await.unwrap();
