@@ -21,5 +21,6 @@ mod request;
 mod resource;
 pub mod router;
 mod secret_text;
+mod series;
 pub mod state;
 mod tagged;

@@ -70,7 +70,15 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::import::routes())
             .merge(resource::export::routes())
             .merge(resource::event::routes())
-            .merge(resource::webhook::routes()),
+            .merge(resource::webhook::routes())
+            .merge(resource::session::routes())
+            .merge(resource::usage::routes())
+            .merge(resource::auth_log::routes())
+            .merge(resource::inquiry::routes())
+            .merge(resource::statistics::routes())
+            .merge(resource::guard::routes())
+            .merge(resource::settings::routes())
+            .merge(resource::system::routes()),
     )
 }
 

@@ -25,9 +25,9 @@ mod config_check;
 mod context;
 mod directory;
 mod doctor;
-mod error;
+pub(crate) mod error;
 mod events;
-mod explain;
+pub(crate) mod explain;
 mod garden;
 mod guard;
 mod import;
@@ -64,7 +64,7 @@ mod token;
 mod usage;
 mod value;
 mod webhook;
-mod why;
+pub(crate) mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
 const COMMAND_LOG_LEVEL: &str = "warn";
@@ -310,7 +310,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         output,
     };
     let outcome = match command {
-        Command::Serve(args) => serve::run(&mut context, args).await,
+        Command::Serve(args) => serve::run(&mut context, args, effective).await,
         Command::Migrate(args) => migrate::run(&mut context, args).await,
         Command::Config(command) => config_check::run(&mut context, command, &effective).await,
         Command::Nas(command) => nas::run(&mut context, command).await,

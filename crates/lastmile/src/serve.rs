@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::statistics::Statistics;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -17,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
-use crate::config::{LogFormat, Role};
+use crate::config::{LogFormat, Role, Setting};
 use crate::disk::Disk;
 use crate::first_owner;
 use crate::late_store::LateStore;
@@ -25,6 +26,7 @@ use crate::serve::events::Events;
 use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
+use crate::serve::program::RunningProgram;
 use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring::routers::NodeRouters;
 
@@ -37,6 +39,7 @@ mod node;
 mod notify;
 mod offline;
 mod reconcilers;
+mod program;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
@@ -88,7 +91,7 @@ impl ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(app: &App) -> Result<(), ServeError> {
+pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signal)?;
     let notifier = notify::Notifier::new(&app.config.service);
     let place = app.database_place().map_err(app::StartError::from)?;
@@ -114,6 +117,9 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     };
     start_first_owner(app, &store, &mut supervisor);
     start_reconcilers((view, is_worker), &store, &mut supervisor);
+    if is_worker {
+        start_statistics(app, &store, &mut supervisor);
+    }
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
@@ -122,7 +128,8 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         removed,
         (worker, events.view()),
     );
-    let api = router(app, &store, &events);
+    let program = Arc::new(RunningProgram::new(app, &store, &health, settings));
+    let api = router(app, &store, (program, &events));
     let http = start_http(app, (&health, api), &mut supervisor).await;
     say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
@@ -228,6 +235,21 @@ fn start_reconcilers(
     });
 }
 
+/// Starts to keep what dashboards show, as soon as there is a store.
+fn start_statistics(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    supervisor.start_restarting("statistics", move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        async move {
+            let statistics = Statistics {
+                store: store.wait().await.clone(),
+                clock,
+            };
+            statistics.run().await
+        }
+    });
+}
+
 /// Starts to carry out session commands, as soon as there is a store, and gives what it counts.
 fn start_worker(
     app: &App,
@@ -275,7 +297,11 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
-fn router(app: &App, store: &LateStore, events: &Events) -> Router {
+fn router(
+    app: &App,
+    store: &LateStore,
+    (program, events): (Arc<RunningProgram>, &Events),
+) -> Router {
     if !app.config.roles.contains(&Role::Api) {
         return Router::new();
     }
@@ -283,6 +309,7 @@ fn router(app: &App, store: &LateStore, events: &Events) -> Router {
     api::router::router(ApiOptions {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
+        program,
         requests_per_second: REQUESTS_PER_SECOND,
         events: events.hub().clone(),
         webhooks: events.client(),

@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod bulk;
 pub mod event;
+pub mod inquiry;
 pub mod operation;
 pub mod operator;
 pub mod password;
@@ -14,8 +15,10 @@ pub mod reach;
 pub mod reconcile;
 pub mod schedule;
 pub mod session;
+pub mod statistics;
 pub mod subscriber_row;
 pub mod subscriber_sheet;
+pub mod usage;
 pub mod watch;
 pub mod webhook;
 pub mod worker;

@@ -35,6 +35,8 @@ pub enum Resource {
     Reconciler,
     Webhook,
     Delivery,
+    Directory,
+    SessionCommand,
 }
 
 impl Resource {
@@ -88,6 +90,8 @@ impl Resource {
             Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
+            Self::Directory => "directory",
+            Self::SessionCommand => "session_command",
         }
     }
 }
@@ -117,6 +121,8 @@ impl fmt::Display for Resource {
             Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
+            Self::Directory => "directory",
+            Self::SessionCommand => "session command",
         })
     }
 }

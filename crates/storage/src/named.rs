@@ -37,7 +37,9 @@ impl Store {
             | Resource::Job
             | Resource::Schedule
             | Resource::Reconciler
-            | Resource::Delivery => return Ok(None),
+            | Resource::Delivery
+            | Resource::Directory
+            | Resource::SessionCommand => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

@@ -8,6 +8,7 @@ use crate::operations::{self, Operation};
 
 mod nas_groups;
 mod people;
+pub(crate) mod sessions;
 mod webhooks;
 pub(crate) mod work;
 
@@ -28,7 +29,7 @@ pub(crate) struct Step {
 }
 
 /// Mutations for which not everything holds, and why.
-pub(crate) const EXEMPT: [(&str, &str); 11] = [
+pub(crate) const EXEMPT: [(&str, &str); 12] = [
     ("sign_in", BROWSER),
     ("sign_out", BROWSER),
     ("session_password_set", BROWSER),
@@ -46,6 +47,10 @@ pub(crate) const EXEMPT: [(&str, &str); 11] = [
         "subscriber_import",
         "its body is a file: the room `files` tries it",
     ),
+    (
+        "explain",
+        "it changes nothing: it has a body because a password is no parameter",
+    ),
 ];
 
 const BROWSER: &str = "it is about a session with a cookie, which the tests of sign-in have";
@@ -53,18 +58,25 @@ const BROWSER: &str = "it is about a session with a cookie, which the tests of s
 /// Puts there what no request can.
 pub(crate) async fn furnish(world: &World) {
     work::furnish(&world.store).await;
+    sessions::furnish(&world.store).await;
 }
 
 pub(crate) fn all() -> Vec<Example> {
     [
         nas_groups::all(),
         people::all(),
+        sessions::all(),
         webhooks::all(),
         work::all(),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Requests that look at what no mutation names.
+pub(crate) fn looks() -> Vec<Example> {
+    sessions::looks()
 }
 
 pub(crate) fn example(operation: &'static str) -> Example {

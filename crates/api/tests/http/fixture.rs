@@ -20,6 +20,8 @@ use storage::store::Store;
 use testkit::database::{Database, DatabaseKind};
 use tower::ServiceExt as _;
 
+use crate::program::Told;
+
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// The other provider.
@@ -75,6 +77,7 @@ impl World {
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
+            program: Arc::new(Told),
             requests_per_second: 10_000,
             events: events.clone(),
             webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,

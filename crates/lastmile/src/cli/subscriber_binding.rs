@@ -141,6 +141,8 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Reconciler
         | Resource::Webhook
         | Resource::Delivery
+        | Resource::Directory
+        | Resource::SessionCommand
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

@@ -36,6 +36,7 @@ mod session_commands;
 mod session_news;
 mod sessions;
 mod spool;
+mod statistics;
 mod terms;
 mod top_ups;
 mod units;
