@@ -116,7 +116,10 @@ fn allow_cookie(operation: &mut Map<String, Json>) {
     let Some(security) = operation.get_mut("security").and_then(Json::as_array_mut) else {
         return;
     };
-    let scopes = security.first().and_then(|first| first.get("token")).cloned();
+    let scopes = security
+        .first()
+        .and_then(|first| first.get("token"))
+        .cloned();
     if let Some(scopes) = scopes {
         security.push(json!({ "cookie": scopes }));
     }

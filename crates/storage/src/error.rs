@@ -155,10 +155,7 @@ pub enum StoreError {
     #[error("operator '{name}' is the last active owner: make another one owner first")]
     LastOwner { name: String },
     #[error("the second factor of operator '{name}' {problem}")]
-    SecondFactor {
-        name: String,
-        problem: &'static str,
-    },
+    SecondFactor { name: String, problem: &'static str },
     #[error("the tenant of this installation itself cannot be disabled")]
     HouseTenant,
     #[error("only a hash of the password of '{name}' is stored: give a new password instead")]

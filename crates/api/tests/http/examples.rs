@@ -37,7 +37,10 @@ pub(crate) const EXEMPT: [(&str, &str); 11] = [
     ("second_factor_confirm", BROWSER),
     ("second_factor_disable", BROWSER),
     ("recovery_codes_renew", BROWSER),
-    ("secret_reveal", "what it shows is made by the tests of secrets"),
+    (
+        "secret_reveal",
+        "what it shows is made by the tests of secrets",
+    ),
     (
         "subscriber_import",
         "its body is a file: the room `files` tries it",
