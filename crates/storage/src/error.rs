@@ -33,9 +33,36 @@ pub enum Resource {
     Job,
     Schedule,
     Reconciler,
+    Webhook,
+    Delivery,
 }
 
 impl Resource {
+    pub const ALL: [Self; 22] = [
+        Self::Nas,
+        Self::Plan,
+        Self::Subscriber,
+        Self::Session,
+        Self::RowUser,
+        Self::RowGroup,
+        Self::Tenant,
+        Self::Garden,
+        Self::NasGroup,
+        Self::Device,
+        Self::Message,
+        Self::Realm,
+        Self::TopUp,
+        Self::ApiKey,
+        Self::Operator,
+        Self::OperatorSession,
+        Self::Operation,
+        Self::Job,
+        Self::Schedule,
+        Self::Reconciler,
+        Self::Webhook,
+        Self::Delivery,
+    ];
+
     /// The name that programs know it by.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,6 +86,8 @@ impl Resource {
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -86,6 +115,8 @@ impl fmt::Display for Resource {
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::operations::{self, Operation};
 
 mod nas_groups;
 mod people;
+mod webhooks;
 pub(crate) mod work;
 
 /// A request that succeeds.
@@ -55,10 +56,15 @@ pub(crate) async fn furnish(world: &World) {
 }
 
 pub(crate) fn all() -> Vec<Example> {
-    [nas_groups::all(), people::all(), work::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        nas_groups::all(),
+        people::all(),
+        webhooks::all(),
+        work::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 pub(crate) fn example(operation: &'static str) -> Example {
