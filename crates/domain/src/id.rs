@@ -40,6 +40,10 @@ pub enum SessionCommandKind {}
 pub enum OperatorKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
+/// Who pays, for one or several subscribers.
+pub enum CustomerKind {}
+/// What somebody wrote down about a customer.
+pub enum CustomerNoteKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
 
@@ -56,6 +60,8 @@ pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
 pub type OperatorId = Id<OperatorKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
+pub type CustomerId = Id<CustomerKind>;
+pub type CustomerNoteId = Id<CustomerNoteKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.
