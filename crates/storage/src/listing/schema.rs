@@ -1,0 +1,87 @@
+//! What a resource says about its lists: their fields, and the indexes that answer them.
+
+/// How values of a field are written and compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    /// Text that is stored folded by this function.
+    Text(fn(&str) -> String),
+    /// An instant. `is_last` when rows without one count as the last of all.
+    Instant { is_last: bool },
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// An id, as text.
+    Id,
+    /// A word among very many, which is not sorted by.
+    Word(fn(&str) -> String),
+}
+
+/// A field that lists are narrowed and sorted by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    /// In the table of the resource and in every index.
+    pub(crate) column: &'static str,
+    pub(crate) kind: FieldKind,
+    /// What rows have whose column is in another table, with `?` for the value, and `m` for the row.
+    pub(crate) elsewhere: Option<&'static str>,
+}
+
+/// An index and what it answers: rows with these values, in this order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Index {
+    pub(crate) name: &'static str,
+    /// The table that it is of, and the column with the id of the row.
+    pub(crate) table: (&'static str, &'static str),
+    /// Whether the tenant is its first column.
+    pub(crate) has_tenant: bool,
+    /// Fields before the one that it sorts by.
+    pub(crate) equal: &'static [&'static str],
+    pub(crate) order: &'static str,
+    /// The order has no ties.
+    pub(crate) is_unique: bool,
+}
+
+/// The lists of one resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schema {
+    pub(crate) table: &'static str,
+    pub(crate) fields: &'static [Field],
+    pub(crate) indexes: &'static [Index],
+    /// By what a list is sorted, if nothing else is said and it can be.
+    pub(crate) order: &'static str,
+}
+
+impl FieldKind {
+    /// The operators that it takes, as the error names them.
+    pub(crate) const fn operators(self) -> &'static str {
+        match self {
+            Self::Text(_) => "eq, in, lt, lte, gt, gte and prefix",
+            Self::Instant { is_last: true } => "eq, lt, lte, gt, gte and is_null",
+            Self::Instant { is_last: false } => "eq, lt, lte, gt and gte",
+            Self::Choice(_) => "eq, ne and in",
+            Self::Id | Self::Word(_) => "eq and in",
+        }
+    }
+}
+
+impl Schema {
+    pub(crate) fn find(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    pub(crate) fn field(&self, name: &str) -> &'static Field {
+        self.find(name)
+            .expect("an index names fields of its schema")
+    }
+
+    /// The fields that a list is sorted by, each once.
+    pub(crate) fn orders(&self) -> Vec<&'static str> {
+        let mut orders: Vec<&'static str> = Vec::new();
+        for index in self.indexes {
+            if !orders.contains(&index.order) {
+                orders.push(index.order);
+            }
+        }
+        orders
+    }
+}
