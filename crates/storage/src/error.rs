@@ -27,6 +27,8 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Customer,
+    CustomerNote,
 }
 
 impl Resource {
@@ -47,6 +49,8 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Customer => "customer",
+            Self::CustomerNote => "customer_note",
         }
     }
 }
@@ -68,6 +72,8 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Customer => "customer",
+            Self::CustomerNote => "note",
         })
     }
 }
@@ -81,6 +87,7 @@ pub enum UniqueField {
     Ipv4,
     Ipv6Prefix,
     Ipv6Delegated,
+    Number,
 }
 
 impl UniqueField {
@@ -93,6 +100,7 @@ impl UniqueField {
             Self::Ipv4 => "ipv4",
             Self::Ipv6Prefix => "ipv6-prefix",
             Self::Ipv6Delegated => "ipv6-delegated",
+            Self::Number => "number",
         }
     }
 }
@@ -323,6 +331,8 @@ pub(crate) fn find_conflict(error: &DbErr) -> Option<UniqueField> {
         ("ipv4", UniqueField::Ipv4),
         ("ipv6_prefix", UniqueField::Ipv6Prefix),
         ("ipv6_delegated", UniqueField::Ipv6Delegated),
+        ("customer.number", UniqueField::Number),
+        ("customer_number", UniqueField::Number),
     ]
     .into_iter()
     .find(|(column, _)| message.contains(column))

@@ -4,24 +4,23 @@
 //! leaves several values open is several ranges, of which the first rows are merged. So a page costs
 //! as much as it has rows, however many there are beside it, and what no index answers is refused.
 
-use sea_orm::Value;
+use sea_orm::{DbErr, Value};
 use uuid::Uuid;
 
-use self::route::Alternative;
 use crate::error::StoreError;
 
 mod condition;
-pub(crate) mod cursor;
+mod cursor;
 mod merge;
 mod route;
-pub(crate) mod schema;
+mod schema;
 mod sql;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::condition::Narrowed;
+pub(crate) use self::condition::chosen;
 pub(crate) use self::cursor::Key;
-pub(crate) use self::route::Alternative as RangeOf;
+pub(crate) use self::route::{Alternative, Range};
 pub(crate) use self::schema::{Field, FieldKind, Index, Schema};
 
 /// The most rows that one page carries.
@@ -139,6 +138,12 @@ pub enum ListFailure {
     Store(#[from] StoreError),
 }
 
+impl From<DbErr> for ListFailure {
+    fn from(error: DbErr) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// What a resource adds to a query: what only it can work out.
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
@@ -219,6 +224,16 @@ impl ListError {
     }
 }
 
+impl Scope {
+    /// Only these rows, and only those of them that were left before.
+    pub(crate) fn keep(&mut self, ids: Vec<Uuid>) {
+        match &mut self.among {
+            Some(before) => before.retain(|id| ids.contains(id)),
+            None => self.among = Some(ids),
+        }
+    }
+}
+
 impl ListQuery {
     /// The first rows of everything.
     pub fn first(limit: u32) -> Self {
@@ -234,13 +249,6 @@ impl ListQuery {
     /// How many rows are wanted at most.
     pub fn limit(&self) -> u32 {
         self.limit.clamp(1, LIMIT_MAX)
-    }
-
-    /// The conditions on a field, taken out of those that remain.
-    pub(crate) fn split(&self, field: &str) -> (Vec<&ListCondition>, Vec<&ListCondition>) {
-        self.conditions
-            .iter()
-            .partition(|condition| condition.field == field)
     }
 }
 

@@ -4,7 +4,9 @@ use domain::id::TenantId;
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
+use crate::column::stored_text;
 use crate::error::{Resource, StoreError};
+use crate::listing::{ListCondition, ListError, ListFailure, Operator};
 use crate::store::Store;
 
 impl Store {
@@ -22,6 +24,7 @@ impl Store {
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
             Resource::Subscriber => ("subscriber", "username"),
+            Resource::Customer => ("customer", "number"),
             Resource::Session
             | Resource::RowUser
             | Resource::RowGroup
@@ -29,10 +32,68 @@ impl Store {
             | Resource::Device
             | Resource::Message
             | Resource::Realm
-            | Resource::TopUp => return Ok(None),
+            | Resource::TopUp
+            | Resource::CustomerNote => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];
+        let statement = self.dialect().statement(sql, values);
+        let row = self.reader().query_one_raw(statement).await?;
+        Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
+    }
+    /// Writes ids in the place of names that a condition compares with. What the tenant does not
+    /// have is refused, whether it is named by its name or its id.
+    pub(crate) async fn name_ids(
+        &self,
+        tenant: TenantId,
+        what: Resource,
+        condition: &mut ListCondition,
+    ) -> Result<(), ListFailure> {
+        let count = if condition.operator == Operator::In { usize::MAX } else { 1 };
+        let mut ids = Vec::new();
+        for raw in condition.value.splitn(count, ',') {
+            let found = self.id_named(tenant, what, raw).await?;
+            let id = found.ok_or_else(|| ListError::Value {
+                field: condition.parameter(),
+                reason: format!("there is no {what} '{}'", raw.chars().take(64).collect::<String>()),
+            })?;
+            ids.push(id.to_string());
+        }
+        condition.value = ids.join(",");
+        Ok(())
+    }
+
+    /// The id of a thing by its id or the key of its name.
+    async fn id_named(
+        &self,
+        tenant: TenantId,
+        what: Resource,
+        raw: &str,
+    ) -> Result<Option<Uuid>, StoreError> {
+        let (table, column, key) = match what {
+            Resource::Customer => ("customer", "number", raw.to_ascii_uppercase()),
+            Resource::Plan => ("plan", "name_key", raw.to_lowercase()),
+            Resource::Nas
+            | Resource::NasGroup
+            | Resource::Garden
+            | Resource::ApiKey
+            | Resource::Subscriber
+            | Resource::Session
+            | Resource::RowUser
+            | Resource::RowGroup
+            | Resource::Tenant
+            | Resource::Device
+            | Resource::Message
+            | Resource::Realm
+            | Resource::TopUp
+            | Resource::CustomerNote => return Ok(None),
+        };
+        let (condition, value) = match Uuid::try_parse(raw) {
+            Ok(id) => ("id", id.into()),
+            Err(_) => (column, stored_text(&key).into()),
+        };
+        let sql = format!("SELECT id FROM {table} WHERE tenant = $1 AND {condition} = $2");
+        let values = [tenant.as_uuid().into(), value];
         let statement = self.dialect().statement(sql, values);
         let row = self.reader().query_one_raw(statement).await?;
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)

@@ -31,7 +31,8 @@ impl Narrowed {
         let mut narrowed = Self::default();
         for condition in conditions {
             let known = || {
-                let names: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
+                let names = schema.fields.iter().map(|field| field.name);
+                let names: Vec<&str> = names.chain(schema.others.iter().copied()).collect();
                 names.join(", ")
             };
             let field = schema.find(&condition.field);
@@ -87,8 +88,8 @@ impl Narrowed {
                 Ok(())
             }
             (FieldKind::Choice(all), Operator::Eq | Operator::Ne | Operator::In) => {
-                let values = chosen(all, condition)?;
-                self.choose(field, values);
+                let words = chosen(all, condition)?;
+                self.choose(field, words.into_iter().map(Value::from).collect());
                 Ok(())
             }
             (FieldKind::Id, Operator::Eq | Operator::In) => {
@@ -103,22 +104,19 @@ impl Narrowed {
                 self.choose(field, values);
                 Ok(())
             }
-            (
-                FieldKind::Text(_)
-                | FieldKind::Instant { .. }
-                | FieldKind::Choice(_)
-                | FieldKind::Id
-                | FieldKind::Word(_),
-                Operator::Eq
-                | Operator::Ne
-                | Operator::Lt
+            (FieldKind::Text(_), Operator::Ne | Operator::IsNull)
+            | (FieldKind::Instant { .. }, Operator::Ne | Operator::In | Operator::Prefix)
+            | (FieldKind::Instant { is_last: false }, Operator::IsNull)
+            | (
+                FieldKind::Choice(_) | FieldKind::Id | FieldKind::Word(_),
+                Operator::Lt
                 | Operator::Lte
                 | Operator::Gt
                 | Operator::Gte
-                | Operator::In
                 | Operator::IsNull
                 | Operator::Prefix,
-            ) => Err(ListError::Operator {
+            )
+            | (FieldKind::Id | FieldKind::Word(_), Operator::Ne) => Err(ListError::Operator {
                 field: condition.parameter(),
                 known: field.kind.operators(),
             }),
@@ -187,18 +185,24 @@ fn listed(condition: &ListCondition) -> Result<impl Iterator<Item = &str>, ListE
 }
 
 /// The words of a choice that a condition leaves open.
-fn chosen(
+pub(crate) fn chosen(
     all: &'static [&'static str],
     condition: &ListCondition,
-) -> Result<Vec<Value>, ListError> {
+) -> Result<Vec<&'static str>, ListError> {
+    if !matches!(condition.operator, Operator::Eq | Operator::Ne | Operator::In) {
+        return Err(ListError::Operator {
+            field: condition.parameter(),
+            known: FieldKind::Choice(all).operators(),
+        });
+    }
     let named: Vec<&str> = listed(condition)?.collect();
     if named.iter().any(|word| !all.contains(word)) {
         let reason = format!("this is not one of: {}", all.join(", "));
         return Err(wrong(condition, reason));
     }
     let is_left_out = condition.operator == Operator::Ne;
-    let words = all.iter().filter(|word| named.contains(word) != is_left_out);
-    Ok(words.map(|word| Value::from(*word)).collect())
+    let words = all.iter().copied();
+    Ok(words.filter(|word| named.contains(word) != is_left_out).collect())
 }
 
 fn wrong(condition: &ListCondition, reason: impl ToString) -> ListError {

@@ -226,7 +226,7 @@ fn ranged(alternatives: &[Alternative]) -> Result<Option<&'static str>, ListErro
 
 /// The index with the fewest fields that are left open, all of which have few values.
 fn find_index(schema: &Schema, one: &Alternative, order: &str) -> Option<&'static Index> {
-    let is_given = |field: &&str| one.equal.iter().any(|(given, _)| given == *field);
+    let is_given = |field: &&str| one.equal.iter().any(|(given, _)| *given == *field);
     let is_few = |field: &&str| matches!(schema.field(field).kind, FieldKind::Choice(_));
     let serves = |index: &&'static Index| {
         let has_all = one.equal.iter().all(|(given, _)| index.equal.contains(given));

@@ -1,7 +1,7 @@
 //! What a resource says about its lists: their fields, and the indexes that answer them.
 
 /// How values of a field are written and compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum FieldKind {
     /// Text that is stored folded by this function.
     Text(fn(&str) -> String),
@@ -27,7 +27,7 @@ pub(crate) struct Field {
 }
 
 /// An index and what it answers: rows with these values, in this order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(crate) name: &'static str,
     /// The table that it is of, and the column with the id of the row.
@@ -46,6 +46,8 @@ pub(crate) struct Index {
 pub(crate) struct Schema {
     pub(crate) table: &'static str,
     pub(crate) fields: &'static [Field],
+    /// Other names that the resource works out itself.
+    pub(crate) others: &'static [&'static str],
     pub(crate) indexes: &'static [Index],
     /// By what a list is sorted, if nothing else is said and it can be.
     pub(crate) order: &'static str,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::cursor::{Key, Place};
 use super::route::{Alternative, Range, Span};
 use super::schema::{Field, FieldKind, Schema};
-use super::{Direction, Equal};
+use super::Direction;
 use crate::dialect::Dialect;
 
 /// SQL text and its values, put together piece by piece.
@@ -79,7 +79,7 @@ impl Text {
         self.push(&format!(" LIMIT {}) AS some", window.limit), []);
     }
 
-    fn push_span(&mut self, span: &Span, window: Window<'_>) {
+    pub(super) fn push_span(&mut self, span: &Span, window: Window<'_>) {
         let column = window.order.column;
         let id = span.index.table.1;
         let order = if window.direction == Direction::Ascending { "" } else { " DESC" };
@@ -213,9 +213,4 @@ pub(crate) fn read_key(
         key,
         id: row.try_get("", "id")?,
     })
-}
-
-/// Columns with values, shown in errors of tests.
-pub(crate) fn columns(equal: &[Equal]) -> Vec<&'static str> {
-    equal.iter().map(|(column, _)| *column).collect()
 }

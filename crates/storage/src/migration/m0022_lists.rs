@@ -70,8 +70,9 @@ CREATE INDEX session_open_by_framed_ipv6_prefix ON session_open (framed_ipv6_pre
     WHERE framed_ipv6_prefix IS NOT NULL;
 CREATE INDEX session_open_by_delegated_ipv6_prefix ON session_open (delegated_ipv6_prefix)
     WHERE delegated_ipv6_prefix IS NOT NULL;
-CREATE INDEX session_open_by_calling_station ON session_open (calling_station)
-    WHERE calling_station IS NOT NULL;
+CREATE INDEX session_open_by_calling_station ON session_open (
+    LOWER(REPLACE(REPLACE(REPLACE(calling_station, ':', ''), '-', ''), '.', ''))
+) WHERE calling_station IS NOT NULL;
 
 -- What can be searched for, in lower case and without accents.
 CREATE TABLE search_entry (
