@@ -65,6 +65,22 @@ impl World {
         key(&self.store, name, None, scopes).await
     }
 
+    /// The same, with the scopes as a value.
+    pub(crate) async fn key_with(&self, name: &str, scopes: Scopes) -> String {
+        key(&self.store, name, None, &scopes.to_string()).await
+    }
+
+    /// A key of this role.
+    pub(crate) async fn key_of(&self, role: Role) -> String {
+        key(&self.store, &format!("role-{role}"), Some(role), "").await
+    }
+
+    /// The status of an answer, whose body may have no end.
+    pub(crate) async fn status_as_is(&self, ask: Ask) -> u16 {
+        let response = self.router.clone().oneshot(ask.request()).await.unwrap();
+        response.status().as_u16()
+    }
+
     /// Sends a request as the owner, unless it has another token.
     pub(crate) async fn send(&self, mut ask: Ask) -> Answer {
         ask.token.get_or_insert_with(|| self.owner.clone());
@@ -73,6 +89,20 @@ impl World {
 
     /// Sends a request with the token that it has, or none.
     pub(crate) async fn send_as_is(&self, ask: Ask) -> Answer {
+        let response = self.router.clone().oneshot(ask.request()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let octets = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            json: serde_json::from_slice(&octets).unwrap_or_default(),
+        }
+    }
+}
+
+impl Ask {
+    fn request(self) -> Request<Body> {
+        let ask = self;
         let mut request = Request::builder().method(ask.method).uri(ask.path);
         if let Some(token) = ask.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -86,18 +116,9 @@ impl World {
                 .body(Body::from(body.to_string())),
             None => request.body(Body::empty()),
         };
-        let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let octets = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            json: serde_json::from_slice(&octets).unwrap_or_default(),
-        }
+        request.unwrap()
     }
-}
 
-impl Ask {
     pub(crate) fn new(method: Method, path: &str) -> Self {
         Self {
             method,
@@ -117,6 +138,10 @@ impl Ask {
             body: Some(body),
             ..Self::new(Method::POST, path)
         }
+    }
+
+    pub(crate) fn with_body(self, body: Option<Json>) -> Self {
+        Self { body, ..self }
     }
 
     pub(crate) fn delete(path: &str) -> Self {
