@@ -54,7 +54,11 @@ pub fn router(options: ApiOptions) -> Router {
 fn operations() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(
         "/api/v1",
-        OpenApiRouter::new().merge(resource::nas_group::routes()),
+        OpenApiRouter::new()
+            .merge(resource::nas_group::routes())
+            .merge(resource::customer::routes())
+            .merge(resource::subscriber::routes())
+            .merge(resource::search::routes()),
     )
 }
 

@@ -114,8 +114,6 @@ impl fmt::Display for CustomerNumber {
 
 impl Tag {
     pub const LEN_MAX: usize = 32;
-    /// Tags of one customer.
-    pub const COUNT_MAX: usize = 32;
 
     pub fn as_str(&self) -> &str {
         &self.0

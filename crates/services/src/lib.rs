@@ -4,7 +4,9 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod password;
 pub mod port;
 pub mod session;
+pub mod top_up;
 pub mod watch;
 pub mod worker;

@@ -63,6 +63,24 @@ pub enum Direction {
     Descending,
 }
 
+/// What a list can be narrowed by.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    pub field: &'static str,
+    pub operator: Operator,
+    pub kind: FilterKind,
+}
+
+/// What the value of a filter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterKind {
+    Text,
+    Instant,
+    Choice(&'static [&'static str]),
+    /// A thing, by id or name.
+    Reference,
+}
+
 /// By what a list is sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sort {
@@ -182,6 +200,13 @@ impl Operator {
     }
 }
 
+impl Filter {
+    /// What a program calls it: `status`, `expires_at.lt`.
+    pub fn parameter(&self) -> String {
+        parameter(self.field, self.operator)
+    }
+}
+
 impl ListCondition {
     /// A field that has one value.
     pub fn equal(field: &str, value: impl Into<String>) -> Self {
@@ -194,18 +219,15 @@ impl ListCondition {
 
     /// What a program calls it: `status`, `expires_at.lt`.
     pub fn parameter(&self) -> String {
-        match self.operator {
-            Operator::Eq => self.field.clone(),
-            Operator::Ne
-            | Operator::Lt
-            | Operator::Lte
-            | Operator::Gt
-            | Operator::Gte
-            | Operator::In
-            | Operator::IsNull
-            | Operator::Prefix => format!("{}.{}", self.field, self.operator.as_str()),
-        }
+        parameter(&self.field, self.operator)
     }
+}
+
+fn parameter(field: &str, operator: Operator) -> String {
+    if operator == Operator::Eq {
+        return field.to_owned();
+    }
+    format!("{field}.{}", operator.as_str())
 }
 
 impl ListError {

@@ -3,7 +3,9 @@
 
 use serde_json::Value as Json;
 
+mod customers;
 mod nas_groups;
+mod subscribers;
 
 /// A request that succeeds.
 pub(crate) struct Example {
@@ -25,7 +27,7 @@ pub(crate) struct Step {
 pub(crate) const EXEMPT: [(&str, &str); 0] = [];
 
 pub(crate) fn all() -> Vec<Example> {
-    [nas_groups::all()].into_iter().flatten().collect()
+    [nas_groups::all(), customers::all(), subscribers::all()].into_iter().flatten().collect()
 }
 
 pub(crate) fn example(operation: &'static str) -> Example {

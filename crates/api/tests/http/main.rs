@@ -6,6 +6,7 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod customers;
 mod examples;
 mod fixture;
 mod matrix;
@@ -14,3 +15,4 @@ mod nas_groups;
 mod operations;
 mod rules;
 mod snapshot;
+mod subscribers;

@@ -37,6 +37,7 @@ fn every_mutation_has_an_example() {
 
 async fn a_rehearsal_of_any_mutation_changes_nothing(database: Database) {
     let world = World::new(database).await;
+    world.populate().await;
     for example in examples::all() {
         let values = prepare(&world, &example).await;
         let before = world.database.content(&BESIDE).await;
@@ -54,6 +55,7 @@ async fn a_rehearsal_of_any_mutation_changes_nothing(database: Database) {
 
 async fn any_mutation_is_carried_out_once_with_its_line_and_event(database: Database) {
     let world = World::new(database).await;
+    world.populate().await;
     for example in examples::all() {
         let name = example.operation;
         let values = prepare(&world, &example).await;
@@ -126,18 +128,38 @@ async fn send(
     world.send(ask).await
 }
 
-/// `<name.member>` stands for a member of the answer that is called so.
+/// `<name.member>` stands for a member of the answer that is called so, `<name.items.0.id>` for one
+/// that lies deeper.
 fn filled(text: &str, values: &[(String, Json)]) -> String {
     let mut text = text.to_owned();
     for (name, answer) in values {
-        for (member, value) in answer.as_object().into_iter().flatten() {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), ToOwned::to_owned);
-            text = text.replace(&format!("<{name}.{member}>"), &value);
+        for (path, value) in leaves(answer) {
+            text = text.replace(&format!("<{name}{path}>"), &value);
         }
     }
     text
+}
+
+/// The values of an answer, each with the way to it.
+fn leaves(answer: &Json) -> Vec<(String, String)> {
+    let deeper = |key: String, value: &Json| {
+        let below = leaves(value).into_iter();
+        let below = below.map(move |(path, value)| (format!(".{key}{path}"), value));
+        below.collect::<Vec<_>>()
+    };
+    match answer {
+        Json::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| deeper(name.clone(), value))
+            .collect(),
+        Json::Array(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, value)| deeper(index.to_string(), value))
+            .collect(),
+        Json::String(text) => vec![(String::new(), text.clone())],
+        Json::Null | Json::Bool(_) | Json::Number(_) => vec![(String::new(), answer.to_string())],
+    }
 }
 
 /// Lines of the audit log, and events.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::search::digits;
 
-/// Entries that one customer has of each kind.
+/// Entries that one customer has of each kind, tags among them.
 pub const ENTRIES_MAX: usize = 16;
 
 /// An address of mail, as it was typed: something, an `@` and a domain, in up to 254 characters.

@@ -3,15 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use domain::credential::PasswordError;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
+use storage::listing::ListFailure;
 
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
-use super::value::{PasswordError, ReadSecretError};
+use super::value::ReadSecretError;
 use crate::app::StartError;
 use crate::config::ConfigError;
 use crate::dry_run::DryRunError;
@@ -52,6 +54,8 @@ pub(crate) enum CliError {
     Apply(#[from] ApplyError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    List(ListFailure),
     #[error("{option}")]
     Secret {
         option: &'static str,
@@ -169,6 +173,7 @@ impl From<StoreError> for CliError {
                 UniqueField::Ipv4 => "--ipv4",
                 UniqueField::Ipv6Prefix => "--ipv6-prefix",
                 UniqueField::Ipv6Delegated => "--ipv6-delegated",
+                UniqueField::Number => "--number",
             };
             return Self::Conflict {
                 option,
@@ -177,6 +182,15 @@ impl From<StoreError> for CliError {
             };
         }
         Self::Store(error)
+    }
+}
+
+impl From<ListFailure> for CliError {
+    fn from(failure: ListFailure) -> Self {
+        match failure {
+            ListFailure::Store(error) => error.into(),
+            ListFailure::Query(_) => Self::List(failure),
+        }
     }
 }
 
@@ -209,6 +223,7 @@ impl CliError {
                 | Self::Attribute { .. }
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
+                | Self::List(_)
                 | Self::Password { .. }
                 | Self::Credentials { .. }
                 | Self::Foreign(ForeignError::BadUrl { .. })

@@ -5,17 +5,17 @@ use std::collections::hash_map::Entry;
 use std::io::{BufRead, BufReader, Read};
 
 use csv::ByteRecord;
-use domain::credential::{Credential, PasswordHash};
+use domain::credential::{self, Credential, PasswordHash};
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
 use domain::session_policy::SessionTerms;
+use domain::subscriber::address;
 use domain::subscriber::state::StateError;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use domain::time::Timestamp;
 use storage::error::UniqueField;
 use storage::subscriber::NewSubscriber;
 
-use super::value;
 
 const ROWS_MAX: usize = 1_000_000;
 const FILE_OCTETS_MAX: u64 = 256 << 20;
@@ -291,9 +291,9 @@ impl<'p> Reading<'p> {
         let plan = self.plan(&fields)?;
         let credential = fields.credential()?;
         let addresses = StaticAddresses {
-            ipv4: fields.optional(Column::StaticIpv4, value::parse_static_ipv4)?,
-            ipv6_prefix: fields.optional(Column::Ipv6Prefix, value::parse_ipv6_prefix)?,
-            ipv6_delegated: fields.optional(Column::Ipv6Delegated, value::parse_ipv6_prefix)?,
+            ipv4: fields.optional(Column::StaticIpv4, address::parse_static_ipv4)?,
+            ipv6_prefix: fields.optional(Column::Ipv6Prefix, address::parse_ipv6_prefix)?,
+            ipv6_delegated: fields.optional(Column::Ipv6Delegated, address::parse_ipv6_prefix)?,
         };
         if let Some(address) = addresses.ipv4 {
             self.once(line, Column::StaticIpv4, &address.to_string())?;
@@ -316,6 +316,7 @@ impl<'p> Reading<'p> {
             expires_at: fields.optional(Column::ExpiresAt, str::parse::<Timestamp>)?,
             addresses,
             sessions: SessionTerms::default(),
+            customer: None,
         })
     }
 
@@ -401,7 +402,7 @@ impl<'r> Fields<'r> {
                 reason: "the line has a password too: leave one of them empty".to_owned(),
             }),
             Some(hash) => Ok(Credential::Hashed(hash)),
-            None => value::password(password).map_err(|error| Wrong {
+            None => credential::password(password).map_err(|error| Wrong {
                 column: Column::Password,
                 reason: error.to_string(),
             }),

@@ -6,7 +6,7 @@ use domain::search::{Question, folded};
 
 use super::CustomerSummary;
 use crate::listing::{
-    Field, FieldKind, Index, ListCondition, ListError, ListFailure, ListQuery, Listed, MATCHES_MAX,
+    Field, FieldKind, Filter, Index, ListCondition, ListError, ListFailure, ListQuery, Listed, MATCHES_MAX,
     Schema, Scope, Total,
 };
 use crate::search::EntryKind;
@@ -74,6 +74,16 @@ const fn index(
         order,
         is_unique: false,
     }
+}
+
+/// What lists of customers are narrowed by.
+pub fn filters() -> Vec<Filter> {
+    SCHEMA.filters()
+}
+
+/// What lists of customers are sorted by.
+pub fn sorts() -> Vec<&'static str> {
+    SCHEMA.orders()
 }
 
 impl Store {

@@ -56,12 +56,6 @@ impl Narrowed {
             (FieldKind::Text(fold), Operator::Prefix) => {
                 self.limit(field, Range::beginning(&fold(raw)))
             }
-            (FieldKind::Text(fold), Operator::In) => {
-                let values = listed(condition)?;
-                let values = values.map(|raw| Value::from(fold(raw))).collect();
-                self.choose(field, values);
-                Ok(())
-            }
             (
                 FieldKind::Text(fold),
                 Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte,
@@ -104,7 +98,7 @@ impl Narrowed {
                 self.choose(field, values);
                 Ok(())
             }
-            (FieldKind::Text(_), Operator::Ne | Operator::IsNull)
+            (FieldKind::Text(_), Operator::Ne | Operator::In | Operator::IsNull)
             | (FieldKind::Instant { .. }, Operator::Ne | Operator::In | Operator::Prefix)
             | (FieldKind::Instant { is_last: false }, Operator::IsNull)
             | (

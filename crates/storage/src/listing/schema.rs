@@ -1,5 +1,7 @@
 //! What a resource says about its lists: their fields, and the indexes that answer them.
 
+use super::{Filter, FilterKind, Operator};
+
 /// How values of a field are written and compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FieldKind {
@@ -54,10 +56,31 @@ pub(crate) struct Schema {
 }
 
 impl FieldKind {
+    /// The operators that it takes.
+    const fn taken(self) -> &'static [Operator] {
+        use Operator::{Eq, Gt, Gte, In, IsNull, Lt, Lte, Ne, Prefix};
+        match self {
+            Self::Text(_) => &[Eq, Lt, Lte, Gt, Gte, Prefix],
+            Self::Instant { is_last: true } => &[Eq, Lt, Lte, Gt, Gte, IsNull],
+            Self::Instant { is_last: false } => &[Eq, Lt, Lte, Gt, Gte],
+            Self::Choice(_) => &[Eq, Ne, In],
+            Self::Id | Self::Word(_) => &[Eq, In],
+        }
+    }
+
+    const fn filter(self) -> FilterKind {
+        match self {
+            Self::Text(_) | Self::Word(_) => FilterKind::Text,
+            Self::Instant { .. } => FilterKind::Instant,
+            Self::Choice(all) => FilterKind::Choice(all),
+            Self::Id => FilterKind::Reference,
+        }
+    }
+
     /// The operators that it takes, as the error names them.
     pub(crate) const fn operators(self) -> &'static str {
         match self {
-            Self::Text(_) => "eq, in, lt, lte, gt, gte and prefix",
+            Self::Text(_) => "eq, lt, lte, gt, gte and prefix",
             Self::Instant { is_last: true } => "eq, lt, lte, gt, gte and is_null",
             Self::Instant { is_last: false } => "eq, lt, lte, gt and gte",
             Self::Choice(_) => "eq, ne and in",
@@ -74,6 +97,20 @@ impl Schema {
     pub(crate) fn field(&self, name: &str) -> &'static Field {
         self.find(name)
             .expect("an index names fields of its schema")
+    }
+
+    /// What its lists are narrowed by.
+    pub(crate) fn filters(&self) -> Vec<Filter> {
+        let of_field = |field: &Field| {
+            let field = *field;
+            let taken = field.kind.taken().iter();
+            taken.map(move |operator| Filter {
+                field: field.name,
+                operator: *operator,
+                kind: field.kind.filter(),
+            })
+        };
+        self.fields.iter().flat_map(of_field).collect()
     }
 
     /// The fields that a list is sorted by, each once.

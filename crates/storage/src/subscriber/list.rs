@@ -19,7 +19,7 @@ use crate::entity::plan;
 use crate::entity::subscriber::{Column, Entity, Model};
 use crate::error::{Resource, StoreError};
 use crate::listing::{
-    Alternative, Field, FieldKind, Index, Key, ListCondition, ListError, ListFailure, ListQuery,
+    Alternative, Field, FieldKind, Filter, FilterKind, Index, Key, ListCondition, ListError, ListFailure, ListQuery,
     Listed, MATCHES_MAX, Operator, Range, Schema, Scope, Total, chosen,
 };
 use crate::search::EntryKind;
@@ -107,6 +107,29 @@ const fn by_tenant(
         order,
         is_unique: false,
     }
+}
+
+/// What lists of subscribers are narrowed by.
+pub fn filters() -> Vec<Filter> {
+    let of_state = [Operator::Eq, Operator::Ne, Operator::In].map(|operator| Filter {
+        field: "state",
+        operator,
+        kind: FilterKind::Choice(&STATES),
+    });
+    let of_customer = Filter {
+        field: "customer",
+        operator: Operator::Eq,
+        kind: FilterKind::Reference,
+    };
+    let mut filters = SCHEMA.filters();
+    filters.extend(of_state);
+    filters.push(of_customer);
+    filters
+}
+
+/// What lists of subscribers are sorted by.
+pub fn sorts() -> Vec<&'static str> {
+    SCHEMA.orders()
 }
 
 impl Store {
