@@ -58,7 +58,14 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::nas_group::routes())
             .merge(resource::customer::routes())
             .merge(resource::subscriber::routes())
-            .merge(resource::search::routes()),
+            .merge(resource::search::routes())
+            .merge(resource::operation::routes())
+            .merge(resource::job::routes())
+            .merge(resource::schedule::routes())
+            .merge(resource::reconciler::routes())
+            .merge(resource::bulk::routes())
+            .merge(resource::import::routes())
+            .merge(resource::export::routes()),
     )
 }
 

@@ -4,9 +4,15 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod bulk;
+pub mod operation;
 pub mod password;
 pub mod port;
+pub mod reconcile;
+pub mod schedule;
 pub mod session;
+pub mod subscriber_row;
+pub mod subscriber_sheet;
 pub mod top_up;
 pub mod watch;
 pub mod worker;

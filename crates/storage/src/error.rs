@@ -29,6 +29,10 @@ pub enum Resource {
     ApiKey,
     Customer,
     CustomerNote,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
 }
 
 impl Resource {
@@ -51,6 +55,10 @@ impl Resource {
             Self::ApiKey => "api_key",
             Self::Customer => "customer",
             Self::CustomerNote => "customer_note",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         }
     }
 }
@@ -74,6 +82,10 @@ impl fmt::Display for Resource {
             Self::ApiKey => "API key",
             Self::Customer => "customer",
             Self::CustomerNote => "note",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         })
     }
 }
@@ -149,6 +161,14 @@ pub enum StoreError {
         count: usize,
         max: usize,
     },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
+    },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -188,7 +208,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };
@@ -222,6 +242,7 @@ impl StoreError {
             | Self::Transition { .. }
             | Self::Garden(_)
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

@@ -30,7 +30,7 @@ pub const LIMIT_MAX: u32 = 1_000;
 pub const TOTAL_MAX: u64 = 10_000;
 
 /// Matches of a search that a list takes in.
-pub(crate) const MATCHES_MAX: usize = 1_000;
+pub const MATCHES_MAX: usize = 1_000;
 
 /// How a value of a row stands to a given one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -33,7 +33,11 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
-            | Resource::CustomerNote => return Ok(None),
+            | Resource::CustomerNote
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];
@@ -41,6 +45,7 @@ impl Store {
         let row = self.reader().query_one_raw(statement).await?;
         Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
     }
+
     /// Writes ids in the place of names that a condition compares with. What the tenant does not
     /// have is refused, whether it is named by its name or its id.
     pub(crate) async fn name_ids(
@@ -86,7 +91,11 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
-            | Resource::CustomerNote => return Ok(None),
+            | Resource::CustomerNote
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler => return Ok(None),
         };
         let (condition, value) = match Uuid::try_parse(raw) {
             Ok(id) => ("id", id.into()),

@@ -8,6 +8,7 @@
 
 mod customers;
 mod examples;
+mod files;
 mod fixture;
 mod matrix;
 mod mutations;
@@ -16,3 +17,5 @@ mod operations;
 mod rules;
 mod snapshot;
 mod subscribers;
+mod strangers;
+mod work;

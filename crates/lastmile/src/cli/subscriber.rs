@@ -593,8 +593,8 @@ impl CredentialArgs {
         let Some(password) = &self.password else {
             return Ok(None);
         };
-        let text = password.resolve(OPTION)?;
-        credential::password(&text)
+        let password = password.resolve(OPTION)?;
+        credential::password(&password)
             .map(Some)
             .map_err(|source| CliError::Password {
                 option: OPTION,

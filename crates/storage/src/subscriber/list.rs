@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use domain::id::{Id, TenantId};
+use domain::name::Username;
 use domain::plan::access::GraceDays;
 use domain::search::Question;
 use domain::subscriber::SubscriberStatus;
@@ -11,7 +12,7 @@ use domain::time::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Value};
 use uuid::Uuid;
 
-use super::SubscriberSummary;
+use super::{KEYED, SubscriberSummary};
 use super::row::StoredSubscriber;
 use crate::column::MICROS_PER_DAY;
 use crate::customer;
@@ -22,6 +23,7 @@ use crate::listing::{
     Alternative, Field, FieldKind, Filter, FilterKind, Index, Key, ListCondition, ListError, ListFailure, ListQuery,
     Listed, MATCHES_MAX, Operator, Range, Schema, Scope, Total, chosen,
 };
+use crate::page::Page;
 use crate::search::EntryKind;
 use crate::store::Store;
 
@@ -146,6 +148,18 @@ impl Store {
             rows: self.subscribers_of(&keys.ids).await?,
             next: keys.next,
         })
+    }
+
+    /// Everybody by user name, for whoever goes through all of them.
+    pub async fn subscriber_page(
+        &self,
+        tenant: TenantId,
+        page: &Page<Username>,
+    ) -> Result<Vec<SubscriberSummary>, StoreError> {
+        let after = page.after.as_ref().map(Username::as_str);
+        let models = KEYED.page(tenant, after, page.limit());
+        let models = models.all(self.reader()).await?;
+        self.subscriber_summaries(self.reader(), models).await
     }
 
     /// How many subscribers a list has.
