@@ -112,7 +112,7 @@ pub(crate) struct SubscriberBulkFilter {
     /// How the account stands now.
     #[serde(default)]
     state: Option<String>,
-    /// A part of the user name.
+    /// Part of a word, from three letters on, of the user name or of what is known of the customer.
     #[serde(default)]
     q: Option<String>,
 }

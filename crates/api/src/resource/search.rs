@@ -4,7 +4,7 @@ use axum::Json;
 use domain::permission::{Access, Area, Scope};
 use serde::{Deserialize, Serialize};
 use storage::search::hit::{HITS_MAX, Hit, HitKind};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use crate::state::Api;
 
 const LIMIT_DEFAULT: u32 = 20;
 
-#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchParams {
     /// Parts of words from three letters on, a telephone number in any form or its last digits, an

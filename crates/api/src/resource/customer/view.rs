@@ -84,7 +84,6 @@ pub(crate) struct CoordinatesData {
 pub(crate) enum FieldData {
     Bool(bool),
     Number(f64),
-    #[schema(max_length = 500)]
     Text(String),
 }
 
