@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::password::Passwords;
 use storage::clock::Clock;
 use storage::store::Store;
 
@@ -35,6 +36,7 @@ struct Inner {
     rules: Rules,
     document: String,
     pace: Pace,
+    passwords: Passwords,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -59,6 +61,7 @@ impl Api {
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
+                passwords: Passwords::default(),
             }),
         }
     }
@@ -79,6 +82,10 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
         &self.inner.document
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
     }
 
     pub(crate) fn pace(&self) -> &Pace {

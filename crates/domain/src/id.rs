@@ -38,6 +38,8 @@ pub enum AuthKind {}
 pub enum SessionCommandKind {}
 /// A person who works with the program.
 pub enum OperatorKind {}
+/// A person who is signed in with a browser.
+pub enum OperatorSessionKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
 /// Who pays, for one or several subscribers.
@@ -65,6 +67,7 @@ pub type JobId = Id<JobKind>;
 pub type OperationId = Id<OperationKind>;
 pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
+pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
 pub type CustomerId = Id<CustomerKind>;
 pub type CustomerNoteId = Id<CustomerNoteKind>;

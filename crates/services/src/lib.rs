@@ -6,11 +6,14 @@
 pub mod api_key;
 pub mod bulk;
 pub mod operation;
+pub mod operator;
 pub mod password;
 pub mod port;
+pub mod reach;
 pub mod reconcile;
 pub mod schedule;
 pub mod session;
+pub mod subscriber_password;
 pub mod subscriber_row;
 pub mod subscriber_sheet;
 pub mod top_up;

@@ -29,6 +29,8 @@ pub enum Resource {
     ApiKey,
     Customer,
     CustomerNote,
+    Operator,
+    OperatorSession,
     Operation,
     Job,
     Schedule,
@@ -55,6 +57,8 @@ impl Resource {
             Self::ApiKey => "api_key",
             Self::Customer => "customer",
             Self::CustomerNote => "customer_note",
+            Self::Operator => "operator",
+            Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
@@ -82,6 +86,8 @@ impl fmt::Display for Resource {
             Self::ApiKey => "API key",
             Self::Customer => "customer",
             Self::CustomerNote => "note",
+            Self::Operator => "operator",
+            Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
@@ -154,6 +160,17 @@ pub enum StoreError {
     },
     #[error("the walled garden cannot be as it would become")]
     Garden(#[source] GardenError),
+    #[error("operator '{name}' is the last active owner: make another one owner first")]
+    LastOwner { name: String },
+    #[error("the second factor of operator '{name}' {problem}")]
+    SecondFactor {
+        name: String,
+        problem: &'static str,
+    },
+    #[error("the tenant of this installation itself cannot be disabled")]
+    HouseTenant,
+    #[error("only a hash of the password of '{name}' is stored: give a new password instead")]
+    OnlyHashed { name: String },
     #[error("{what} of '{name}' would be {count}: at most {max} are kept")]
     TooMany {
         what: &'static str,
@@ -241,6 +258,10 @@ impl StoreError {
             | Self::AppliesAtLimit { .. }
             | Self::Transition { .. }
             | Self::Garden(_)
+            | Self::LastOwner { .. }
+            | Self::SecondFactor { .. }
+            | Self::HouseTenant
+            | Self::OnlyHashed { .. }
             | Self::TooMany { .. }
             | Self::WrongState { .. }
             | Self::Corrupt { .. }

@@ -9,6 +9,28 @@ use crate::error::{Resource, StoreError};
 use crate::listing::{ListCondition, ListError, ListFailure, Operator};
 use crate::store::Store;
 
+/// Where things of one kind are known by a name of their own.
+pub(crate) struct Names {
+    what: Resource,
+    table: &'static str,
+    key: &'static str,
+    fold: fn(&str) -> String,
+}
+
+pub(crate) const PLANS: Names = Names {
+    what: Resource::Plan,
+    table: "plan",
+    key: "name_key",
+    fold: str::to_lowercase,
+};
+
+pub(crate) const CUSTOMERS: Names = Names {
+    what: Resource::Customer,
+    table: "customer",
+    key: "number",
+    fold: str::to_ascii_uppercase,
+};
+
 impl Store {
     /// The name of a thing with this id, if the tenant has it and it has a name of its own.
     pub async fn name_of(
@@ -23,6 +45,7 @@ impl Store {
             Resource::Plan => ("plan", "name"),
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
+            Resource::Operator => ("operator", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Customer => ("customer", "number"),
             Resource::Session
@@ -34,6 +57,7 @@ impl Store {
             | Resource::Realm
             | Resource::TopUp
             | Resource::CustomerNote
+            | Resource::OperatorSession
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule
@@ -51,16 +75,23 @@ impl Store {
     pub(crate) async fn name_ids(
         &self,
         tenant: TenantId,
-        what: Resource,
+        names: &Names,
         condition: &mut ListCondition,
     ) -> Result<(), ListFailure> {
-        let count = if condition.operator == Operator::In { usize::MAX } else { 1 };
+        let count = if condition.operator == Operator::In {
+            usize::MAX
+        } else {
+            1
+        };
         let mut ids = Vec::new();
         for raw in condition.value.splitn(count, ',') {
-            let found = self.id_named(tenant, what, raw).await?;
-            let id = found.ok_or_else(|| ListError::Value {
-                field: condition.parameter(),
-                reason: format!("there is no {what} '{}'", raw.chars().take(64).collect::<String>()),
+            let found = self.id_named(tenant, names, raw).await?;
+            let id = found.ok_or_else(|| {
+                let shown: String = raw.chars().take(64).collect();
+                ListError::Value {
+                    field: condition.parameter(),
+                    reason: format!("there is no {} '{shown}'", names.what),
+                }
             })?;
             ids.push(id.to_string());
         }
@@ -72,36 +103,15 @@ impl Store {
     async fn id_named(
         &self,
         tenant: TenantId,
-        what: Resource,
+        names: &Names,
         raw: &str,
     ) -> Result<Option<Uuid>, StoreError> {
-        let (table, column, key) = match what {
-            Resource::Customer => ("customer", "number", raw.to_ascii_uppercase()),
-            Resource::Plan => ("plan", "name_key", raw.to_lowercase()),
-            Resource::Nas
-            | Resource::NasGroup
-            | Resource::Garden
-            | Resource::ApiKey
-            | Resource::Subscriber
-            | Resource::Session
-            | Resource::RowUser
-            | Resource::RowGroup
-            | Resource::Tenant
-            | Resource::Device
-            | Resource::Message
-            | Resource::Realm
-            | Resource::TopUp
-            | Resource::CustomerNote
-            | Resource::Operation
-            | Resource::Job
-            | Resource::Schedule
-            | Resource::Reconciler => return Ok(None),
-        };
-        let (condition, value) = match Uuid::try_parse(raw) {
+        let (column, value) = match Uuid::try_parse(raw) {
             Ok(id) => ("id", id.into()),
-            Err(_) => (column, stored_text(&key).into()),
+            Err(_) => (names.key, stored_text(&(names.fold)(raw)).into()),
         };
-        let sql = format!("SELECT id FROM {table} WHERE tenant = $1 AND {condition} = $2");
+        let table = names.table;
+        let sql = format!("SELECT id FROM {table} WHERE tenant = $1 AND {column} = $2");
         let values = [tenant.as_uuid().into(), value];
         let statement = self.dialect().statement(sql, values);
         let row = self.reader().query_one_raw(statement).await?;

@@ -6,6 +6,7 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod audit;
 mod customers;
 mod examples;
 mod files;
@@ -14,8 +15,13 @@ mod matrix;
 mod mutations;
 mod nas_groups;
 mod operations;
+mod operators;
 mod rules;
+mod secrets;
+mod sign_in;
 mod snapshot;
 mod subscribers;
 mod strangers;
+mod tenants;
+mod tokens;
 mod work;

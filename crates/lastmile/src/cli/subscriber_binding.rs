@@ -133,6 +133,8 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
+        | Resource::Operator
+        | Resource::OperatorSession
         | Resource::Operation
         | Resource::Job
         | Resource::Schedule

@@ -18,11 +18,12 @@ use crate::column::MICROS_PER_DAY;
 use crate::customer;
 use crate::entity::plan;
 use crate::entity::subscriber::{Column, Entity, Model};
-use crate::error::{Resource, StoreError};
+use crate::error::StoreError;
 use crate::listing::{
     Alternative, Field, FieldKind, Filter, FilterKind, Index, Key, ListCondition, ListError, ListFailure, ListQuery,
     Listed, MATCHES_MAX, Operator, Range, Schema, Scope, Total, chosen,
 };
+use crate::named::{CUSTOMERS, PLANS};
 use crate::page::Page;
 use crate::search::EntryKind;
 use crate::store::Store;
@@ -237,7 +238,7 @@ impl Store {
                     scope.keep(ids);
                 }
                 "plan" => {
-                    self.name_ids(tenant, Resource::Plan, &mut condition).await?;
+                    self.name_ids(tenant, &PLANS, &mut condition).await?;
                     conditions.push(condition);
                 }
                 _ => conditions.push(condition),
@@ -286,7 +287,7 @@ impl Store {
             }));
         }
         let mut condition = condition.clone();
-        self.name_ids(tenant, Resource::Customer, &mut condition).await?;
+        self.name_ids(tenant, &CUSTOMERS, &mut condition).await?;
         let ids: Vec<Uuid> = condition.value.parse().into_iter().collect();
         Ok(customer::services(self.reader(), &ids, MATCHES_MAX).await?)
     }

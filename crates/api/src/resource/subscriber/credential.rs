@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use domain::credential::{self, Credential, PasswordHash};
 use domain::secret::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use services::password;
+use services::subscriber_password;
 use storage::subscriber::SubscriberPatch;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -118,7 +118,7 @@ async fn generate(
     caller: Caller,
     Path(subscriber): Path<String>,
 ) -> Result<Json<GeneratedView>, Problem> {
-    let password = password::generate();
+    let password = subscriber_password::generate();
     let credential = Credential::Cleartext(Secret::from(password.as_str()));
     store(&caller, &subscriber, Some(credential)).await?;
     Ok(Json(GeneratedView { password }))
