@@ -90,7 +90,11 @@ fn written(value: &str, age_seconds: i64, peer: Option<Peer>) -> Result<HeaderVa
 
 /// Refuses a request that another page had the browser send, and a change that does not prove that
 /// ours did.
-pub(crate) fn check(method: &Method, headers: &HeaderMap, token: &SecretText) -> Result<(), Problem> {
+pub(crate) fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    token: &SecretText,
+) -> Result<(), Problem> {
     check_origin(headers)?;
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
@@ -181,7 +185,12 @@ mod tests {
         let check = |origin, host| check_origin(&headers(&[("origin", origin), ("host", host)]));
         assert!(check("https://isp.example", "isp.example").is_ok());
         assert!(check("http://127.0.0.1:8080", "127.0.0.1:8080").is_ok());
-        for origin in ["https://evil.example", "null", "", "https://isp.example:444"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "",
+            "https://isp.example:444",
+        ] {
             assert!(check(origin, "isp.example").is_err(), "{origin}");
         }
         assert!(check_origin(&headers(&[("host", "isp.example")])).is_ok());
@@ -199,7 +208,10 @@ mod tests {
         let good = HeaderValue::from_str(&good).expect("it is text");
         sent.insert(CSRF_HEADER, good);
         assert!(check(&Method::POST, &sent, &token).is_ok());
-        sent.insert(header::ORIGIN, HeaderValue::from_static("https://evil.example"));
+        sent.insert(
+            header::ORIGIN,
+            HeaderValue::from_static("https://evil.example"),
+        );
         assert!(check(&Method::POST, &sent, &token).is_err());
     }
 }

@@ -9,6 +9,7 @@ mod authorize;
 mod body;
 mod caller;
 mod cookie;
+mod event;
 mod listing;
 mod openapi;
 mod pace;

@@ -5,6 +5,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
 use crate::cookie;
+use crate::event;
 use crate::problem::{CONTENT_TYPE, FieldProblem, Problem};
 use crate::repeat::KEY_LEN_MAX;
 
@@ -56,6 +57,7 @@ pub(crate) fn complete(document: &Document) -> Json {
             }
         }
     }
+    document["webhooks"] = event::document::webhooks();
     document
 }
 
@@ -116,7 +118,10 @@ fn allow_cookie(operation: &mut Map<String, Json>) {
     let Some(security) = operation.get_mut("security").and_then(Json::as_array_mut) else {
         return;
     };
-    let scopes = security.first().and_then(|first| first.get("token")).cloned();
+    let scopes = security
+        .first()
+        .and_then(|first| first.get("token"))
+        .cloned();
     if let Some(scopes) = scopes {
         security.push(json!({ "cookie": scopes }));
     }

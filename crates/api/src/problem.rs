@@ -156,9 +156,7 @@ impl From<StoreError> for Problem {
             ),
             StoreError::Garden(source) => Self::field("garden", source.to_string()),
             StoreError::LastOwner { .. } => Self::new(StatusCode::CONFLICT, "last_owner", told),
-            StoreError::SecondFactor { .. } => {
-                Self::new(StatusCode::CONFLICT, "wrong_state", told)
-            }
+            StoreError::SecondFactor { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
             StoreError::HouseTenant => Self::new(StatusCode::CONFLICT, "house_tenant", told),
             StoreError::OnlyHashed { .. } => Self::new(StatusCode::CONFLICT, "only_hashed", told),
             StoreError::WrongState { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod bulk;
 pub(crate) mod customer;
+pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod job;
@@ -17,3 +18,4 @@ pub(crate) mod sign_in;
 pub(crate) mod subscriber;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod webhook;

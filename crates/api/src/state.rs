@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::event::hub::Hub;
 use services::password::Passwords;
+use services::port::WebhookClient;
+use services::webhook::Reach;
 use storage::clock::Clock;
 use storage::store::Store;
 
@@ -22,6 +25,11 @@ pub struct ApiOptions {
     pub clock: Clock,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
+    pub events: Hub,
+    /// What brings messages to the endpoints of webhooks.
+    pub webhooks: Arc<dyn WebhookClient>,
+    /// Which endpoints there may be.
+    pub reach: Reach,
 }
 
 /// The interface with all that it shares; cheap to clone.
@@ -37,6 +45,9 @@ struct Inner {
     document: String,
     pace: Pace,
     passwords: Passwords,
+    events: Hub,
+    webhooks: Arc<dyn WebhookClient>,
+    reach: Reach,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -62,6 +73,9 @@ impl Api {
                 document,
                 pace: Pace::new(options.requests_per_second),
                 passwords: Passwords::default(),
+                events: options.events,
+                webhooks: options.webhooks,
+                reach: options.reach,
             }),
         }
     }
@@ -90,5 +104,17 @@ impl Api {
 
     pub(crate) fn pace(&self) -> &Pace {
         &self.inner.pace
+    }
+
+    pub(crate) fn events(&self) -> &Hub {
+        &self.inner.events
+    }
+
+    pub(crate) fn webhooks(&self) -> &dyn WebhookClient {
+        &*self.inner.webhooks
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        self.inner.reach
     }
 }

@@ -72,7 +72,9 @@ pub(crate) async fn keep(data_dir: &Path, store: &Store) {
 }
 
 async fn is_used(store: &Store) -> Result<bool, StoreError> {
-    let name = FIRST.parse().expect("the name of the first operator is one");
+    let name = FIRST
+        .parse()
+        .expect("the name of the first operator is one");
     let owner = store.operator_find(TenantId::DEFAULT, &name).await?;
     Ok(owner.is_none_or(|owner| !owner.must_change_password))
 }
@@ -83,7 +85,8 @@ fn remove(path: &Path) {
         Err(problem) if problem.kind() == io::ErrorKind::NotFound => {}
         Err(problem) => warn!(
             error = &problem as &dyn Error,
-            "{} could not be removed: remove it", path.display()
+            "{} could not be removed: remove it",
+            path.display()
         ),
     }
 }

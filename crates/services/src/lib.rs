@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod bulk;
+pub mod event;
 pub mod operation;
 pub mod operator;
 pub mod password;
@@ -18,4 +19,5 @@ pub mod subscriber_row;
 pub mod subscriber_sheet;
 pub mod top_up;
 pub mod watch;
+pub mod webhook;
 pub mod worker;

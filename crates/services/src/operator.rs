@@ -6,9 +6,7 @@ use domain::operator::password::{self, PasswordWeakness};
 use domain::permission::{Role, Scopes};
 use domain::secret::Secret;
 use storage::error::{Resource, StoreError};
-use storage::operator::{
-    NewOperator, OperatorPatch, OperatorSummary, PasswordHash, permitted,
-};
+use storage::operator::{NewOperator, OperatorPatch, OperatorSummary, PasswordHash, permitted};
 use storage::store::Store;
 
 use crate::password::{HashingError, Passwords};
@@ -92,7 +90,9 @@ pub async fn create_first(
     }
     let draft = Draft {
         tenant: TenantId::DEFAULT,
-        name: FIRST.parse().expect("the name of the first operator is one"),
+        name: FIRST
+            .parse()
+            .expect("the name of the first operator is one"),
         role: Some(Role::Owner),
         scopes: Scopes::default(),
         password: None,

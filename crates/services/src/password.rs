@@ -103,7 +103,10 @@ mod tests {
         let password = Secret::from("correct horse battery");
         let phc = passwords.hash(&password).await.expect("it is computed");
         let text = String::from_utf8_lossy(phc.expose()).into_owned();
-        assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
+        assert!(
+            text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{text}"
+        );
         let other = passwords.hash(&password).await.expect("it is computed");
         assert_ne!(phc, other);
         assert_eq!(passwords.verify(Some(&phc), &password).await, Ok(true));

@@ -35,9 +35,38 @@ pub enum Resource {
     Job,
     Schedule,
     Reconciler,
+    Webhook,
+    Delivery,
 }
 
 impl Resource {
+    pub const ALL: [Self; 24] = [
+        Self::Nas,
+        Self::Plan,
+        Self::Subscriber,
+        Self::Session,
+        Self::RowUser,
+        Self::RowGroup,
+        Self::Tenant,
+        Self::Garden,
+        Self::NasGroup,
+        Self::Device,
+        Self::Message,
+        Self::Realm,
+        Self::TopUp,
+        Self::ApiKey,
+        Self::Operator,
+        Self::OperatorSession,
+        Self::Operation,
+        Self::Job,
+        Self::Schedule,
+        Self::Reconciler,
+        Self::Webhook,
+        Self::Delivery,
+        Self::Customer,
+        Self::CustomerNote,
+    ];
+
     /// The name that programs know it by.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,6 +92,8 @@ impl Resource {
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -92,6 +123,8 @@ impl fmt::Display for Resource {
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         })
     }
 }
@@ -163,10 +196,7 @@ pub enum StoreError {
     #[error("operator '{name}' is the last active owner: make another one owner first")]
     LastOwner { name: String },
     #[error("the second factor of operator '{name}' {problem}")]
-    SecondFactor {
-        name: String,
-        problem: &'static str,
-    },
+    SecondFactor { name: String, problem: &'static str },
     #[error("the tenant of this installation itself cannot be disabled")]
     HouseTenant,
     #[error("only a hash of the password of '{name}' is stored: give a new password instead")]

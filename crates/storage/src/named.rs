@@ -46,6 +46,7 @@ impl Store {
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
             Resource::Operator => ("operator", "name"),
+            Resource::Webhook => ("webhook", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Customer => ("customer", "number"),
             Resource::Session
@@ -61,7 +62,8 @@ impl Store {
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule
-            | Resource::Reconciler => return Ok(None),
+            | Resource::Reconciler
+            | Resource::Delivery => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

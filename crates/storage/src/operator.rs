@@ -7,7 +7,8 @@ use domain::permission::{Role, Scopes};
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::Serialize;
 
@@ -122,7 +123,11 @@ impl Store {
             .await
             .map_err(|error| KEYED.refusal(error, new.name.as_str()))?;
         let named = (id.as_uuid(), new.name.as_str());
-        write.record(Deed::created((new.tenant, Resource::Operator), named, &shown));
+        write.record(Deed::created(
+            (new.tenant, Resource::Operator),
+            named,
+            &shown,
+        ));
         write.commit().await?;
         Ok(shown)
     }
@@ -235,8 +240,7 @@ async fn lock_owners(write: &Write, tenant: TenantId) -> Result<(), StoreError> 
 
 /// Refuses what would leave a tenant that had an owner without one.
 async fn keep_an_owner(write: &Write, before: &OperatorSummary) -> Result<(), StoreError> {
-    let was_owner =
-        before.role == Some(Role::Owner) && before.status == OperatorStatus::Active;
+    let was_owner = before.role == Some(Role::Owner) && before.status == OperatorStatus::Active;
     if !was_owner {
         return Ok(());
     }

@@ -157,7 +157,10 @@ impl Store {
         let at = write.at();
         let after = TenantSummary {
             name: patch.name.clone().unwrap_or_else(|| before.name.clone()),
-            time_zone: patch.time_zone.clone().unwrap_or_else(|| before.time_zone.clone()),
+            time_zone: patch
+                .time_zone
+                .clone()
+                .unwrap_or_else(|| before.time_zone.clone()),
             disabled_at: match patch.is_disabled {
                 Some(true) => before.disabled_at.or(Some(at)),
                 Some(false) => None,

@@ -124,7 +124,11 @@ impl From<OperatorSummary> for OperatorView {
             name: operator.name.to_string(),
             status: operator.status,
             role: operator.role.map(Role::as_str),
-            scopes: operator.scopes.iter().map(|scope| scope.to_string()).collect(),
+            scopes: operator
+                .scopes
+                .iter()
+                .map(|scope| scope.to_string())
+                .collect(),
             must_change_password: operator.must_change_password,
             has_second_factor: operator.has_second_factor,
             password_set_at: operator.password_set_at.to_string(),
@@ -174,7 +178,9 @@ async fn list(
     page.after = params.after::<String>()?.and_then(|name| name.parse().ok());
     let operators = caller.store().operator_list(caller.tenant, &page).await?;
     let views = operators.into_iter().map(OperatorView::from).collect();
-    let listing = Listing::cut(views, limit, |operator: &OperatorView| operator.name.clone());
+    let listing = Listing::cut(views, limit, |operator: &OperatorView| {
+        operator.name.clone()
+    });
     Ok(listing.shown(params))
 }
 
@@ -247,8 +253,13 @@ async fn change(
     let name: Name = caller.name_of(Resource::Operator, &operator).await?;
     let mut fields = Fields::default();
     let new_name = body.name.as_ref().and_then(|raw| fields.parse("name", raw));
-    let status = body.status.as_ref().and_then(|raw| fields.parse("status", raw));
-    let role = body.role.map(|role| find_role(&mut fields, role.as_deref()));
+    let status = body
+        .status
+        .as_ref()
+        .and_then(|raw| fields.parse("status", raw));
+    let role = body
+        .role
+        .map(|role| find_role(&mut fields, role.as_deref()));
     let scopes = body.scopes.map(|scopes| read_scopes(&mut fields, &scopes));
     fields.check()?;
     let patch = OperatorPatch {

@@ -267,7 +267,11 @@ async fn sign_out(
     let operator = &session.signed_in.operator;
     caller
         .store()
-        .operator_session_end(operator.tenant, &operator.name, Some(session.signed_in.session.id))
+        .operator_session_end(
+            operator.tenant,
+            &operator.name,
+            Some(session.signed_in.session.id),
+        )
         .await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if !caller.is_rehearsal {

@@ -206,7 +206,10 @@ async fn create(
     let expires_at = body.expires_at.flatten();
     let expires_at = expires_at.and_then(|raw| read_expiry(&mut fields, &raw, api.now()));
     if role.is_none() && body.scopes.is_empty() {
-        fields.wrong("scopes", "name a role or scopes: a token without any permits nothing");
+        fields.wrong(
+            "scopes",
+            "name a role or scopes: a token without any permits nothing",
+        );
     }
     fields.check()?;
     let draft = Draft {
@@ -256,14 +259,16 @@ async fn change(
     let mut fields = Fields::default();
     let patch = ApiKeyPatch {
         name: body.name.as_ref().and_then(|raw| fields.parse("name", raw)),
-        role: body.role.map(|role| find_role(&mut fields, role.as_deref())),
+        role: body
+            .role
+            .map(|role| find_role(&mut fields, role.as_deref())),
         scopes: body.scopes.map(|scopes| read_scopes(&mut fields, &scopes)),
         networks: body
             .networks
             .map(|networks| read_networks(&mut fields, &networks)),
-        expires_at: body.expires_at.map(|expiry| {
-            expiry.and_then(|raw| read_expiry(&mut fields, &raw, api.now()))
-        }),
+        expires_at: body
+            .expires_at
+            .map(|expiry| expiry.and_then(|raw| read_expiry(&mut fields, &raw, api.now()))),
     };
     fields.check()?;
     let by = &caller.principal.scopes;
@@ -339,7 +344,10 @@ fn read_networks(fields: &mut Fields, raw: &[String]) -> Vec<IpNet> {
 fn read_expiry(fields: &mut Fields, raw: &str, now: Timestamp) -> Option<Timestamp> {
     let expiry: Timestamp = fields.parse("expires_at", raw)?;
     if expiry <= now {
-        fields.wrong("expires_at", "this is over already: name a time that is yet to come");
+        fields.wrong(
+            "expires_at",
+            "this is over already: name a time that is yet to come",
+        );
     }
     Some(expiry)
 }

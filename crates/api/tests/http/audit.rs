@@ -15,12 +15,21 @@ const AUDIT: &str = "/api/v1/audit";
 async fn what_was_done_is_listed_and_found(database: Database) {
     let world = World::new(database).await;
     let body = json!({ "name": "panel", "scopes": ["nas:read"] });
-    let made = world.send(Ask::post("/api/v1/tokens", body)).await.expect(201);
+    let made = world
+        .send(Ask::post("/api/v1/tokens", body))
+        .await
+        .expect(201);
     let id = made.json["id"].as_str().unwrap();
     let patch = json!({ "scopes": ["plans:read"] });
-    world.send(Ask::patch("/api/v1/tokens/panel", patch)).await.expect(200);
+    world
+        .send(Ask::patch("/api/v1/tokens/panel", patch))
+        .await
+        .expect(200);
     let list = async |query: &str| {
-        let listed = world.send(Ask::get(&format!("{AUDIT}?{query}"))).await.expect(200);
+        let listed = world
+            .send(Ask::get(&format!("{AUDIT}?{query}")))
+            .await
+            .expect(200);
         listed.json["items"].as_array().unwrap().clone()
     };
     let of_panel = list(&format!("resource=api_key&resource_id={id}")).await;
@@ -35,12 +44,18 @@ async fn what_was_done_is_listed_and_found(database: Database) {
     assert_eq!(list("action=changed").await.len(), 1);
     assert_eq!(list("at.lt=2027-01-15T08:00:00Z").await.len(), 0);
     assert_eq!(list("at.gte=2027-01-15T08:00:00Z").await.len(), 3);
-    let first = world.send(Ask::get(&format!("{AUDIT}?limit=2"))).await.expect(200);
+    let first = world
+        .send(Ask::get(&format!("{AUDIT}?limit=2")))
+        .await
+        .expect(200);
     let token = first.json["next_page_token"].as_str().unwrap();
     let rest = list(&format!("limit=2&page_token={token}")).await;
     assert_eq!(rest.len(), 1);
     for wrong in ["actor=root", "action=burnt", "at.lt=soon", "resource=%00"] {
-        world.send(Ask::get(&format!("{AUDIT}?{wrong}"))).await.expect(422);
+        world
+            .send(Ask::get(&format!("{AUDIT}?{wrong}")))
+            .await
+            .expect(422);
     }
 }
 

@@ -10,6 +10,7 @@ mod customers;
 mod nas_groups;
 mod people;
 mod subscribers;
+mod webhooks;
 pub(crate) mod work;
 
 /// A request that succeeds.
@@ -39,7 +40,10 @@ pub(crate) const EXEMPT: [(&str, &str); 11] = [
     ("second_factor_confirm", BROWSER),
     ("second_factor_disable", BROWSER),
     ("recovery_codes_renew", BROWSER),
-    ("secret_reveal", "what it shows is made by the tests of secrets"),
+    (
+        "secret_reveal",
+        "what it shows is made by the tests of secrets",
+    ),
     (
         "subscriber_import",
         "its body is a file: the room `files` tries it",
@@ -58,13 +62,14 @@ pub(crate) fn all() -> Vec<Example> {
     [
         nas_groups::all(),
         people::all(),
+        webhooks::all(),
         work::all(),
         customers::all(),
         subscribers::all(),
     ]
     .into_iter()
-        .flatten()
-        .collect()
+    .flatten()
+    .collect()
 }
 
 pub(crate) fn example(operation: &'static str) -> Example {

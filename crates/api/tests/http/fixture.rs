@@ -1,7 +1,7 @@
 //! A database with the interface in front of it, and keys to ask it with.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use api::router::router;
 use api::state::{ApiOptions, Peer};
@@ -19,6 +19,9 @@ use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use serde_json::Value as Json;
 use services::api_key;
+use services::event::hub::Hub;
+use services::port::{WebhookAnswer, WebhookClient, WebhookRequest};
+use services::webhook::Reach;
 use storage::api_key::NewApiKey;
 use storage::plan::NewPlan;
 use storage::store::Store;
@@ -41,6 +44,19 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) owner: String,
+    pub(crate) events: Hub,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+/// Takes whatever is sent to any endpoint.
+#[derive(Default)]
+pub(crate) struct Endpoint(pub(crate) Mutex<Vec<WebhookRequest>>);
+
+impl WebhookClient for Endpoint {
+    fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_> {
+        self.0.lock().unwrap().push(request);
+        Box::pin(async { Ok(204) })
+    }
 }
 
 /// What was answered.
@@ -67,10 +83,15 @@ impl World {
     pub(crate) async fn new(database: Database) -> Self {
         let store = database.store().await;
         let lent = store.clone();
+        let events = Hub::default();
+        let endpoint = Arc::new(Endpoint::default());
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
             requests_per_second: 10_000,
+            events: events.clone(),
+            webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,
+            reach: Reach::Public,
         });
         let owner = key(&store, "owner", Some(Role::Owner), "").await;
         Self {
@@ -78,6 +99,8 @@ impl World {
             store,
             router,
             owner,
+            events,
+            endpoint,
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod audit;
 mod customers;
+mod events;
 mod examples;
 mod files;
 mod fixture;
@@ -24,4 +25,5 @@ mod subscribers;
 mod strangers;
 mod tenants;
 mod tokens;
+mod webhooks;
 mod work;

@@ -44,5 +44,9 @@ async fn a_secret_is_shown_for_a_reason_to_who_may(database: Database) {
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["after"], json!({ "reason": "a new router" }));
     let stored = world.database.dump();
-    assert!(!stored.windows(17).any(|octets| octets == b"kookaburra-secret"));
+    assert!(
+        !stored
+            .windows(17)
+            .any(|octets| octets == b"kookaburra-secret")
+    );
 }

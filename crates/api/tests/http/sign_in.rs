@@ -97,7 +97,10 @@ async fn who_signs_in_has_a_cookie_and_is_shown_as_who_they_are(database: Databa
     }
     assert_eq!(answer.headers["cache-control"], "no-store");
     let ana = browser(&answer);
-    let shown = world.send_as_is(ana.ask(Ask::get(SESSION))).await.expect(200);
+    let shown = world
+        .send_as_is(ana.ask(Ask::get(SESSION)))
+        .await
+        .expect(200);
     assert_eq!(shown.json, answer.json);
     assert_eq!(shown.json["kind"], "operator");
     assert_eq!(shown.json["role"], "support");
@@ -106,17 +109,35 @@ async fn who_signs_in_has_a_cookie_and_is_shown_as_who_they_are(database: Databa
     assert!(scopes.contains(&json!("sessions:write")), "{scopes:?}");
     // A cookie permits what a token of the role permits.
     let groups = "/api/v1/nas-groups";
-    world.send_as_is(ana.ask(Ask::get(groups))).await.expect(200);
+    world
+        .send_as_is(ana.ask(Ask::get(groups)))
+        .await
+        .expect(200);
     let body = json!({ "name": "a" });
-    world.send_as_is(ana.ask(Ask::post(groups, body))).await.expect(403);
+    world
+        .send_as_is(ana.ask(Ask::post(groups, body)))
+        .await
+        .expect(403);
     // A token is shown as what it is.
     let token = world.send(Ask::get(SESSION)).await.expect(200);
-    assert_eq!((&token.json["kind"], &token.json["csrf_token"]), (&json!("api_key"), &Json::Null));
+    assert_eq!(
+        (&token.json["kind"], &token.json["csrf_token"]),
+        (&json!("api_key"), &Json::Null)
+    );
     world.send(Ask::delete(SESSION)).await.expect(404);
-    let out = world.send_as_is(ana.ask(Ask::delete(SESSION))).await.expect(204);
+    let out = world
+        .send_as_is(ana.ask(Ask::delete(SESSION)))
+        .await
+        .expect(204);
     let cleared = out.headers["set-cookie"].to_str().unwrap();
-    assert!(cleared.starts_with("lastmile=;") && cleared.contains("Max-Age=0"), "{cleared}");
-    world.send_as_is(ana.ask(Ask::get(SESSION))).await.expect(401);
+    assert!(
+        cleared.starts_with("lastmile=;") && cleared.contains("Max-Age=0"),
+        "{cleared}"
+    );
+    world
+        .send_as_is(ana.ask(Ask::get(SESSION)))
+        .await
+        .expect(401);
 }
 
 async fn what_was_wrong_is_not_said(database: Database) {
@@ -141,11 +162,20 @@ async fn what_was_wrong_is_not_said(database: Database) {
 
 async fn a_locked_right_password_hears_what_a_wrong_one_hears(database: Database) {
     let world = world_with(database, Role::Support).await;
-    let mut wrong = world.send_as_is(credentials("ana", WRONG)).await.expect(401);
+    let mut wrong = world
+        .send_as_is(credentials("ana", WRONG))
+        .await
+        .expect(401);
     for _ in 0..4 {
-        world.send_as_is(credentials("ana", WRONG)).await.expect(401);
+        world
+            .send_as_is(credentials("ana", WRONG))
+            .await
+            .expect(401);
     }
-    let mut locked = world.send_as_is(credentials("ana", PASSWORD)).await.expect(401);
+    let mut locked = world
+        .send_as_is(credentials("ana", PASSWORD))
+        .await
+        .expect(401);
     wrong.json["request_id"] = Json::Null;
     locked.json["request_id"] = Json::Null;
     assert_eq!(locked.json, wrong.json);
@@ -173,7 +203,10 @@ async fn a_change_needs_what_only_our_page_knows(database: Database) {
         .with("cookie", &ana.cookie)
         .with("x-csrf-token", &ben.csrf);
     world.send_as_is(of_another).await.expect(403);
-    let foreign = ana.ask(ask()).with("host", "isp.example").with("origin", "https://evil.example");
+    let foreign = ana
+        .ask(ask())
+        .with("host", "isp.example")
+        .with("origin", "https://evil.example");
     let refused = world.send_as_is(foreign).await.expect(403);
     assert_eq!(refused.json["code"], "wrong_origin");
     // A page of somebody else may not even sign somebody in.
@@ -181,7 +214,10 @@ async fn a_change_needs_what_only_our_page_knows(database: Database) {
         .with("host", "isp.example")
         .with("origin", "https://evil.example");
     world.send_as_is(foreign).await.expect(403);
-    let ours = ana.ask(ask()).with("host", "isp.example").with("origin", "https://isp.example");
+    let ours = ana
+        .ask(ask())
+        .with("host", "isp.example")
+        .with("origin", "https://isp.example");
     world.send_as_is(ours).await.expect(201);
     // A token needs neither.
     let body = json!({ "name": "b" });
@@ -200,7 +236,10 @@ async fn a_password_for_one_sign_in_has_to_be_changed_first(database: Database) 
     let owner = browser(&answer);
     assert_eq!(answer.json["must_change_password"], true);
     for path in ["/api/v1/operators", "/api/v1/nas-groups", "/api/v1/audit"] {
-        let refused = world.send_as_is(owner.ask(Ask::get(path))).await.expect(403);
+        let refused = world
+            .send_as_is(owner.ask(Ask::get(path)))
+            .await
+            .expect(403);
         assert_eq!(refused.json["code"], "password_change_required");
     }
     let change = |current: &str, new: &str| {
@@ -217,10 +256,19 @@ async fn a_password_for_one_sign_in_has_to_be_changed_first(database: Database) 
         let refused = world.send_as_is(change(current, new)).await.expect(status);
         assert_eq!(refused.json["code"], code, "{new}");
     }
-    let changed = world.send_as_is(change(&one_time, PASSWORD)).await.expect(200);
+    let changed = world
+        .send_as_is(change(&one_time, PASSWORD))
+        .await
+        .expect(200);
     assert_eq!(changed.json["must_change_password"], false);
-    world.send_as_is(owner.ask(Ask::get("/api/v1/operators"))).await.expect(200);
-    world.send_as_is(credentials("owner", &one_time)).await.expect(401);
+    world
+        .send_as_is(owner.ask(Ask::get("/api/v1/operators")))
+        .await
+        .expect(200);
+    world
+        .send_as_is(credentials("owner", &one_time))
+        .await
+        .expect(401);
     sign_in(&world, "owner").await;
 }
 
@@ -229,12 +277,27 @@ async fn a_new_password_ends_the_other_sessions(database: Database) {
     let (here, there) = (sign_in(&world, "ana").await, sign_in(&world, "ana").await);
     let body = json!({ "current_password": PASSWORD, "new_password": "four other words here" });
     let rehearsed = here.ask(Ask::put("/api/v1/session/password?dry_run=true"));
-    world.send_as_is(rehearsed.with_body(Some(body.clone()))).await.expect(200);
-    world.send_as_is(there.ask(Ask::get(SESSION))).await.expect(200);
+    world
+        .send_as_is(rehearsed.with_body(Some(body.clone())))
+        .await
+        .expect(200);
+    world
+        .send_as_is(there.ask(Ask::get(SESSION)))
+        .await
+        .expect(200);
     let change = here.ask(Ask::put("/api/v1/session/password"));
-    world.send_as_is(change.with_body(Some(body))).await.expect(200);
-    world.send_as_is(here.ask(Ask::get(SESSION))).await.expect(200);
-    world.send_as_is(there.ask(Ask::get(SESSION))).await.expect(401);
+    world
+        .send_as_is(change.with_body(Some(body)))
+        .await
+        .expect(200);
+    world
+        .send_as_is(here.ask(Ask::get(SESSION)))
+        .await
+        .expect(200);
+    world
+        .send_as_is(there.ask(Ask::get(SESSION)))
+        .await
+        .expect(401);
 }
 
 /// The code that a device with this secret shows now.
@@ -253,20 +316,34 @@ fn code(world: &World, secret: &str) -> String {
 async fn second_factor(world: &World, ana: &Browser) -> (String, Vec<String>) {
     let path = "/api/v1/session/second-factor";
     let body = json!({ "password": WRONG });
-    world.send_as_is(ana.ask(Ask::post(path, body))).await.expect(403);
+    world
+        .send_as_is(ana.ask(Ask::post(path, body)))
+        .await
+        .expect(403);
     let body = json!({ "password": PASSWORD });
-    let proposed = world.send_as_is(ana.ask(Ask::post(path, body))).await.expect(200);
+    let proposed = world
+        .send_as_is(ana.ask(Ask::post(path, body)))
+        .await
+        .expect(200);
     let secret = proposed.json["secret"].as_str().unwrap().to_owned();
     let url = proposed.json["url"].as_str().unwrap();
-    assert!(url.starts_with("otpauth://totp/lastmile:ana?") && url.contains(&secret), "{url}");
+    assert!(
+        url.starts_with("otpauth://totp/lastmile:ana?") && url.contains(&secret),
+        "{url}"
+    );
     let confirm = |code: String| {
         let body = Some(json!({ "code": code }));
         ana.ask(Ask::put(path).with_body(body))
     };
     world.send_as_is(confirm("000000".into())).await.expect(422);
-    let confirmed = world.send_as_is(confirm(code(world, &secret))).await.expect(200);
+    let confirmed = world
+        .send_as_is(confirm(code(world, &secret)))
+        .await
+        .expect(200);
     let codes = confirmed.json["recovery_codes"].as_array().unwrap().iter();
-    let codes: Vec<String> = codes.map(|code| code.as_str().unwrap().to_owned()).collect();
+    let codes: Vec<String> = codes
+        .map(|code| code.as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(codes.len(), 10);
     (secret, codes)
 }
@@ -280,10 +357,16 @@ async fn a_second_factor_is_set_up_asked_for_and_taken_away(database: Database) 
     let world = world_with(database, Role::Support).await;
     let ana = sign_in(&world, "ana").await;
     let (secret, recovery) = second_factor(&world, &ana).await;
-    let needed = world.send_as_is(credentials("ana", PASSWORD)).await.expect(401);
+    let needed = world
+        .send_as_is(credentials("ana", PASSWORD))
+        .await
+        .expect(401);
     assert_eq!(needed.json["code"], "code_needed");
     // The code that confirmed the secret was used with that.
-    world.send_as_is(with_code(&code(&world, &secret))).await.expect(401);
+    world
+        .send_as_is(with_code(&code(&world, &secret)))
+        .await
+        .expect(401);
     world.database.clock().advance_seconds(30);
     let shown = code(&world, &secret);
     browser(&world.send_as_is(with_code(&shown)).await);
@@ -292,7 +375,10 @@ async fn a_second_factor_is_set_up_asked_for_and_taken_away(database: Database) 
     world.send_as_is(with_code(&recovery[3])).await.expect(401);
     let path = "/api/v1/session/second-factor";
     let left = world.send_as_is(ana.ask(Ask::get(path))).await.expect(200);
-    assert_eq!(left.json, json!({ "is_in_force": true, "recovery_codes_left": 9 }));
+    assert_eq!(
+        left.json,
+        json!({ "is_in_force": true, "recovery_codes_left": 9 })
+    );
     let proof = json!({ "password": PASSWORD });
     let renew = Ask::post(&format!("{path}/recovery-codes"), proof.clone());
     world.send_as_is(ana.ask(renew)).await.expect(200);
@@ -311,9 +397,15 @@ async fn guesses_of_a_code_count(database: Database) {
     // From elsewhere, and with the password in between, which proves too little to begin anew.
     let from = |ask: Ask| ask.from("198.51.100.9");
     for _ in 0..5 {
-        let needed = world.send_as_is(from(credentials("ana", PASSWORD))).await.expect(401);
+        let needed = world
+            .send_as_is(from(credentials("ana", PASSWORD)))
+            .await
+            .expect(401);
         assert_eq!(needed.json["code"], "code_needed");
-        world.send_as_is(from(with_code("000000"))).await.expect(401);
+        world
+            .send_as_is(from(with_code("000000")))
+            .await
+            .expect(401);
     }
     let right = from(with_code(&code(&world, &secret)));
     let locked = world.send_as_is(right).await.expect(401);
@@ -326,18 +418,33 @@ async fn sessions_are_listed_and_ended(database: Database) {
     let path = "/api/v1/session/sign-ins";
     let listed = world.send_as_is(here.ask(Ask::get(path))).await.expect(200);
     assert_eq!(listed.json["items"].as_array().unwrap().len(), 2);
-    let identity = world.send_as_is(there.ask(Ask::get(SESSION))).await.expect(200);
+    let identity = world
+        .send_as_is(there.ask(Ask::get(SESSION)))
+        .await
+        .expect(200);
     let id = identity.json["session"]["id"].as_str().unwrap();
     let end = || Ask::delete(&format!("{path}/{id}"));
     world.send_as_is(here.ask(end())).await.expect(204);
     world.send_as_is(here.ask(end())).await.expect(404);
-    world.send_as_is(there.ask(Ask::get(SESSION))).await.expect(401);
+    world
+        .send_as_is(there.ask(Ask::get(SESSION)))
+        .await
+        .expect(401);
     // An owner ends those of others.
     let path = "/api/v1/operators/ana/sign-ins";
     let listed = world.send(Ask::get(path)).await.expect(200);
     let id = listed.json["items"][0]["id"].as_str().unwrap().to_owned();
-    world.send(Ask::delete(&format!("{path}/{id}"))).await.expect(204);
-    world.send_as_is(here.ask(Ask::get(SESSION))).await.expect(401);
+    let stranger = world.stranger().await;
+    let theirs = Ask::delete(&format!("{path}/{id}")).by(&stranger);
+    world.send(theirs).await.expect(404);
+    world
+        .send(Ask::delete(&format!("{path}/{id}")))
+        .await
+        .expect(204);
+    world
+        .send_as_is(here.ask(Ask::get(SESSION)))
+        .await
+        .expect(401);
     sign_in(&world, "ana").await;
     let ended = world.send(Ask::delete(path)).await.expect(200);
     assert_eq!(ended.json, json!({ "ended": 1 }));
@@ -351,27 +458,48 @@ async fn who_is_disabled_is_out_at_once(database: Database) {
         ..OperatorPatch::default()
     };
     let name = "ana".parse().unwrap();
-    let disabled = world.store.operator_update(TenantId::DEFAULT, &name, disabled);
+    let disabled = world
+        .store
+        .operator_update(TenantId::DEFAULT, &name, disabled);
     disabled.await.unwrap();
-    world.send_as_is(ana.ask(Ask::get(SESSION))).await.expect(401);
-    world.send_as_is(credentials("ana", PASSWORD)).await.expect(401);
+    world
+        .send_as_is(ana.ask(Ask::get(SESSION)))
+        .await
+        .expect(401);
+    world
+        .send_as_is(credentials("ana", PASSWORD))
+        .await
+        .expect(401);
 }
 
 async fn signing_in_and_failing_are_in_the_log_without_secrets(database: Database) {
     let world = world_with(database, Role::Support).await;
     let ana = sign_in(&world, "ana").await;
-    world.send_as_is(ana.ask(Ask::delete(SESSION))).await.expect(204);
+    world
+        .send_as_is(ana.ask(Ask::delete(SESSION)))
+        .await
+        .expect(204);
     for _ in 0..5 {
-        world.send_as_is(credentials("ana", WRONG)).await.expect(401);
+        world
+            .send_as_is(credentials("ana", WRONG))
+            .await
+            .expect(401);
     }
     // Somebody writes the password where the name belongs.
-    world.send_as_is(credentials(WRONG, PASSWORD)).await.expect(401);
+    world
+        .send_as_is(credentials(WRONG, PASSWORD))
+        .await
+        .expect(401);
     let tenant = TenantId::DEFAULT;
     let filter = AuditFilter {
         resource: Some("operator".into()),
         ..AuditFilter::default()
     };
-    let lines = world.store.audit_list(tenant, &filter, &Page::first(100)).await.unwrap();
+    let lines = world
+        .store
+        .audit_list(tenant, &filter, &Page::first(100))
+        .await
+        .unwrap();
     let mut deeds: Vec<(String, String)> = lines
         .iter()
         .map(|line| (line.action.clone(), line.resource_name.clone()))
@@ -391,17 +519,30 @@ async fn signing_in_and_failing_are_in_the_log_without_secrets(database: Databas
     ];
     let expected = expected.map(|(action, name)| (action.to_owned(), name.to_owned()));
     assert_eq!(deeds, expected);
-    let events = world.store.event_list(tenant, &Page::first(100)).await.unwrap();
-    for kind in ["operator.signed_in", "operator.sign_in_failed", "operator.locked_out"] {
+    let events = world
+        .store
+        .event_list(tenant, &Page::first(100))
+        .await
+        .unwrap();
+    for kind in [
+        "operator.signed_in",
+        "operator.sign_in_failed",
+        "operator.locked_out",
+    ] {
         assert!(events.iter().any(|event| event.kind == kind), "{kind}");
     }
-    let signed_in = lines.iter().find(|line| line.action == "signed_in").unwrap();
+    let signed_in = lines
+        .iter()
+        .find(|line| line.action == "signed_in")
+        .unwrap();
     assert_eq!(signed_in.actor.to_string(), "operator ana");
     assert!(signed_in.request.is_some());
     let stored = world.database.dump();
     let token = ana.cookie.split_once('=').unwrap().1;
     for secret in [PASSWORD, WRONG, token, &ana.csrf] {
-        let is_there = stored.windows(secret.len()).any(|octets| octets == secret.as_bytes());
+        let is_there = stored
+            .windows(secret.len())
+            .any(|octets| octets == secret.as_bytes());
         assert!(!is_there, "{secret}");
     }
 }
@@ -414,8 +555,17 @@ async fn a_rehearsal_of_signing_in_makes_no_session(database: Database) {
     };
     let shown = world.send_as_is(rehearse(PASSWORD)).await.expect(200);
     assert!(!shown.headers.contains_key("set-cookie"));
-    assert_eq!((&shown.json["name"], &shown.json["session"]), (&json!("ana"), &Json::Null));
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM operator_session").await, 0);
+    assert_eq!(
+        (&shown.json["name"], &shown.json["session"]),
+        (&json!("ana"), &Json::Null)
+    );
+    assert_eq!(
+        world
+            .database
+            .number("SELECT COUNT(*) FROM operator_session")
+            .await,
+        0
+    );
     // Guesses count all the same.
     for _ in 0..5 {
         world.send_as_is(rehearse(WRONG)).await.expect(401);

@@ -36,7 +36,10 @@ async fn a_token_is_made_shown_once_changed_and_revoked(database: Database) {
     let patch = json!({ "name": "portal", "scopes": ["plans:read"] });
     world.send(Ask::patch(&path, patch)).await.expect(200);
     world.send(Ask::get(GROUPS).by(&token)).await.expect(403);
-    world.send(Ask::delete(&format!("{TOKENS}/portal"))).await.expect(204);
+    world
+        .send(Ask::delete(&format!("{TOKENS}/portal")))
+        .await
+        .expect(204);
     world.send(Ask::get(GROUPS).by(&token)).await.expect(401);
     let path = format!("{TOKENS}?dry_run=true");
     let body = json!({ "name": "dry", "scopes": ["nas:read"] });
@@ -125,6 +128,9 @@ async fn nobody_gives_away_what_they_do_not_have(database: Database) {
 
 async fn a_token_without_a_purpose_is_refused(database: Database) {
     let world = World::new(database).await;
-    let none = world.send(Ask::post(TOKENS, json!({ "name": "none" }))).await.expect(422);
+    let none = world
+        .send(Ask::post(TOKENS, json!({ "name": "none" })))
+        .await
+        .expect(422);
     assert_eq!(none.json["errors"][0]["field"], "scopes");
 }

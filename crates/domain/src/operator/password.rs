@@ -109,7 +109,11 @@ mod tests {
 
     #[test]
     fn the_name_is_no_password() {
-        check_for("Ana Maria Paz", "ana maria paz", Err(PasswordWeakness::IsName));
+        check_for(
+            "Ana Maria Paz",
+            "ana maria paz",
+            Err(PasswordWeakness::IsName),
+        );
         check_for("anamaria", "AnaMaria2026", Err(PasswordWeakness::IsName));
         check_for("anamaria", "anamaria loves trains", Ok(()));
         check_for("1234", "the moon is 1234", Ok(()));
@@ -131,8 +135,13 @@ mod tests {
 
     #[test]
     fn few_characters_and_sequences_are_no_password() {
-        for password in ["aaaaaaaaaaaa", "abcabcabcabc", "1234567891011", "abcdefghijkl", "0987654321"]
-        {
+        for password in [
+            "aaaaaaaaaaaa",
+            "abcabcabcabc",
+            "1234567891011",
+            "abcdefghijkl",
+            "0987654321",
+        ] {
             let name = "ana".parse().expect("a name");
             assert!(check(&name, password).is_err(), "{password}");
         }

@@ -158,9 +158,11 @@ struct NetworkError {
 fn parse_network(raw: &str) -> Result<IpNet, NetworkError> {
     let address = || raw.parse::<IpAddr>().map(IpNet::from);
     let network = raw.parse::<IpNet>().or_else(|_| address());
-    network.map(|network| network.trunc()).map_err(|_| NetworkError {
-        raw: raw.to_owned(),
-    })
+    network
+        .map(|network| network.trunc())
+        .map_err(|_| NetworkError {
+            raw: raw.to_owned(),
+        })
 }
 
 /// Why an overlap cannot be used.

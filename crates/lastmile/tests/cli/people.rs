@@ -59,8 +59,17 @@ fn a_token_is_shown_once_and_replaced() {
     assert_eq!(made["networks"], json!(["192.0.2.7/32"]));
     let owner = place.json("token create boss --role owner");
     assert!(owner["token"].is_string());
-    for line in ["token list", "token show shop", "token set shop --clear-networks"] {
-        assert!(!place.done(&format!("{line} --output json")).contains(&token), "{line}");
+    for line in [
+        "token list",
+        "token show shop",
+        "token set shop --clear-networks",
+    ] {
+        assert!(
+            !place
+                .done(&format!("{line} --output json"))
+                .contains(&token),
+            "{line}"
+        );
     }
     let replaced = place.json("token rotate shop --overlap 2h");
     assert_ne!(replaced["token"], token);

@@ -33,7 +33,10 @@ fn ask(http: SocketAddr, request: &str, headers: &[String], body: &Value) -> Ans
         body => body.to_string(),
     };
     let mut stream = TcpStream::connect_timeout(&http, PATIENCE).expect("the port is open");
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers: String = headers
+        .iter()
+        .map(|header| format!("{header}\r\n"))
+        .collect();
     let length = body.len();
     let text = format!(
         "{request} HTTP/1.1\r\nHost: {http}\r\nOrigin: http://{http}\r\nConnection: close\r\n\
@@ -43,7 +46,10 @@ fn ask(http: SocketAddr, request: &str, headers: &[String], body: &Value) -> Ans
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it is text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("there is a head");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     Answer {
         status: status.expect("there is a status"),
         head: head.to_owned(),
@@ -64,7 +70,11 @@ fn session(answer: &Answer) -> [String; 2] {
 fn wait_until_gone(path: &Path) {
     let begun = Instant::now();
     while path.exists() {
-        assert!(begun.elapsed() < PATIENCE, "{} is still there", path.display());
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "{} is still there",
+            path.display()
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -109,10 +119,19 @@ fn the_first_owner_signs_in_once_with_the_password_in_the_file(kind: DatabaseKin
 
 fn the_log_of_an_installation_is_verified(kind: DatabaseKind) {
     let site = Site::furnished(kind);
-    let token = site.program.json(&["token", "create", "panel", "--scope", "vouchers:sync"]);
-    assert!(token["token"].as_str().is_some_and(|token| token.starts_with("lm_")));
-    site.program.done(&["operator", "add", "ana", "--role", "support"]);
-    let lines = site.program.json(&["audit", "list", "--resource", "operator"]);
+    let token = site
+        .program
+        .json(&["token", "create", "panel", "--scope", "vouchers:sync"]);
+    assert!(
+        token["token"]
+            .as_str()
+            .is_some_and(|token| token.starts_with("lm_"))
+    );
+    site.program
+        .done(&["operator", "add", "ana", "--role", "support"]);
+    let lines = site
+        .program
+        .json(&["audit", "list", "--resource", "operator"]);
     let names: Vec<&str> = lines
         .as_array()
         .expect("it is a list")
@@ -127,5 +146,8 @@ fn the_log_of_an_installation_is_verified(kind: DatabaseKind) {
     let broken = site.program.cli(&["audit", "verify"]);
     assert_eq!(broken.code, Some(1), "{broken:?}");
     let line = lines[0]["seq"].to_string();
-    assert!(broken.stderr.contains(&format!("line {line} ")), "{broken:?}");
+    assert!(
+        broken.stderr.contains(&format!("line {line} ")),
+        "{broken:?}"
+    );
 }

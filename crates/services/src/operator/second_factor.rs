@@ -4,8 +4,8 @@ use domain::id::OperatorSessionId;
 use domain::secret::Secret;
 use domain::time::Timestamp;
 use sha2::{Digest as _, Sha256};
-use storage::operator::second_factor::ProvenCode;
 use storage::operator::OperatorSummary;
+use storage::operator::second_factor::ProvenCode;
 use storage::store::Store;
 use totp_rs::{Algorithm, Builder, Totp};
 
@@ -39,7 +39,9 @@ pub struct Proposed {
 pub async fn propose(store: &Store, operator: &OperatorSummary) -> Result<Proposed, OperatorError> {
     let secret = Secret::new(rand::random::<[u8; SECRET_LEN]>());
     let totp = totp(&secret, Some(operator.name.as_str()));
-    let url = totp.to_url().expect("the account has a name without a colon");
+    let url = totp
+        .to_url()
+        .expect("the account has a name without a colon");
     store
         .operator_totp_propose(operator.tenant, &operator.name, &secret)
         .await?;
@@ -187,7 +189,10 @@ mod tests {
         assert_eq!(read(&secret, &"287 082".into(), now), totp);
         assert_eq!(read(&secret, &"287083".into(), now), None);
         let (codes, hashes) = recovery_codes();
-        assert_eq!((codes.len(), hashes.len()), (RECOVERY_CODES, RECOVERY_CODES));
+        assert_eq!(
+            (codes.len(), hashes.len()),
+            (RECOVERY_CODES, RECOVERY_CODES)
+        );
         let text = String::from_utf8_lossy(codes[3].expose()).into_owned();
         for written in [&text, &text.to_uppercase(), &text.replace('-', " ")] {
             let recovery = ProvenCode::Recovery { hash: hashes[3] };

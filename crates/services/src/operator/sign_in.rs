@@ -36,7 +36,10 @@ pub struct Claimant {
 /// What came of it.
 #[derive(Debug)]
 pub enum Outcome {
-    Done { token: FreshToken, signed_in: Box<SignedIn> },
+    Done {
+        token: FreshToken,
+        signed_in: Box<SignedIn>,
+    },
     /// Everything was right, and a code is needed too.
     CodeNeeded,
     /// Something was wrong, or there were too many attempts: which it was is not said.
@@ -45,7 +48,11 @@ pub enum Outcome {
 
 /// What a look at somebody came to.
 enum Look {
-    Proven { operator: Box<OperatorSummary>, proof: Proof, begun: Begun },
+    Proven {
+        operator: Box<OperatorSummary>,
+        proof: Proof,
+        begun: Begun,
+    },
     CodeNeeded,
     Refused,
 }
@@ -75,7 +82,10 @@ pub async fn sign_in(
     let new = NewSession {
         operator: operator.id,
         hash: token.hash,
-        address: claimant.address.map(|from| from.to_string()).unwrap_or_default(),
+        address: claimant
+            .address
+            .map(|from| from.to_string())
+            .unwrap_or_default(),
         agent: claimant.agent.clone(),
         proof,
     };

@@ -169,8 +169,7 @@ impl Store {
         );
         let statement = self.dialect().statement(sql, [model.id.into()]);
         let rows = self.reader().query_all_raw(statement).await?;
-        let sessions: Vec<OperatorSession> =
-            rows.iter().map(session).collect::<Result<_, _>>()?;
+        let sessions: Vec<OperatorSession> = rows.iter().map(session).collect::<Result<_, _>>()?;
         let now = self.now();
         let is_open = |session: &OperatorSession| now < session.ends_at;
         Ok(sessions.into_iter().filter(is_open).collect())

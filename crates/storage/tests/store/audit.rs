@@ -127,7 +127,9 @@ async fn lines_are_found_by_what_they_say(database: Database) {
         name: "ana".into(),
     };
     let hers = store.acting(Act::of(ana));
-    hers.nas_group_delete(TENANT, &name("group-0")).await.unwrap();
+    hers.nas_group_delete(TENANT, &name("group-0"))
+        .await
+        .unwrap();
     let found = async |filter: AuditFilter| {
         let lines = store.audit_list(TENANT, &filter, &Page::first(100)).await;
         let lines = lines.unwrap();
@@ -135,18 +137,52 @@ async fn lines_are_found_by_what_they_say(database: Database) {
     };
     let all = AuditFilter::default();
     assert_eq!(found(all.clone()).await, [7, 6, 5, 4, 3, 2, 1]);
-    let by_ana = AuditFilter { actor_id: Some(id), ..all.clone() };
+    let by_ana = AuditFilter {
+        actor_id: Some(id),
+        ..all.clone()
+    };
     assert_eq!(found(by_ana).await, [7]);
     let kind = Some(ActorKind::Operator);
-    assert_eq!(found(AuditFilter { actor_kind: kind, ..all.clone() }).await, [7]);
+    assert_eq!(
+        found(AuditFilter {
+            actor_kind: kind,
+            ..all.clone()
+        })
+        .await,
+        [7]
+    );
     let action = Some(Action::Removed);
-    assert_eq!(found(AuditFilter { action, ..all.clone() }).await, [7]);
+    assert_eq!(
+        found(AuditFilter {
+            action,
+            ..all.clone()
+        })
+        .await,
+        [7]
+    );
     let resource = Some("plan".to_owned());
-    assert_eq!(found(AuditFilter { resource, ..all.clone() }).await, [0_i64; 0]);
+    assert_eq!(
+        found(AuditFilter {
+            resource,
+            ..all.clone()
+        })
+        .await,
+        [0_i64; 0]
+    );
     let since = Some(TestClock::START.plus_seconds(1));
-    assert_eq!(found(AuditFilter { since, ..all.clone() }).await, [7]);
+    assert_eq!(
+        found(AuditFilter {
+            since,
+            ..all.clone()
+        })
+        .await,
+        [7]
+    );
     let until = since;
-    assert_eq!(found(AuditFilter { until, ..all }).await, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(
+        found(AuditFilter { until, ..all }).await,
+        [6, 5, 4, 3, 2, 1]
+    );
 }
 
 /// With few rows PostgreSQL rightly scans, so this is asked of SQLite, which refuses a query that the
@@ -158,7 +194,10 @@ async fn filters_scan_no_table() {
         ("action = 'removed'", "audit_by_action"),
         ("actor_kind = 'system'", "audit_by_actor_kind"),
         ("actor_id = X'00'", "audit_by_actor"),
-        ("resource = 'plan' AND resource_id = X'00'", "audit_by_resource"),
+        (
+            "resource = 'plan' AND resource_id = X'00'",
+            "audit_by_resource",
+        ),
     ] {
         let sql = format!(
             "SELECT COUNT(*) FROM (SELECT seq FROM audit INDEXED BY {index} \
@@ -171,35 +210,67 @@ async fn filters_scan_no_table() {
 async fn a_secret_is_shown_with_a_line_that_does_not_hold_it(database: Database) {
     let store = database.store().await;
     let plan = any_plan(&store).await;
-    store.subscriber_insert(new_subscriber("ana", plan)).await.unwrap();
-    store.nas_insert(new_nas("pop-1", "10.0.0.1")).await.unwrap();
+    store
+        .subscriber_insert(new_subscriber("ana", plan))
+        .await
+        .unwrap();
+    store
+        .nas_insert(new_nas("pop-1", "10.0.0.1"))
+        .await
+        .unwrap();
     let patch = NasPatch {
         secret: Some(Secret::from("kookaburra-secret")),
         ..NasPatch::default()
     };
-    store.nas_update(TENANT, &name("pop-1"), patch).await.unwrap();
+    store
+        .nas_update(TENANT, &name("pop-1"), patch)
+        .await
+        .unwrap();
     let of_nas = SecretOf::Nas(name("pop-1"));
-    let shown = store.secret_reveal(TENANT, &of_nas, "a new router").await.unwrap();
+    let shown = store
+        .secret_reveal(TENANT, &of_nas, "a new router")
+        .await
+        .unwrap();
     assert_eq!(shown.secret, Some(Secret::from("kookaburra-secret")));
     let of_ana = SecretOf::Subscriber(username("ana"));
-    let shown = store.secret_reveal(TENANT, &of_ana, "she forgot it").await.unwrap();
+    let shown = store
+        .secret_reveal(TENANT, &of_ana, "she forgot it")
+        .await
+        .unwrap();
     assert_eq!(shown.secret, Some(Secret::from("correct horse")));
     // A rehearsal leaves no line, so it shows nothing.
     let rehearsal = store.rehearsal();
-    let shown = rehearsal.secret_reveal(TENANT, &of_ana, "curiosity").await.unwrap();
+    let shown = rehearsal
+        .secret_reveal(TENANT, &of_ana, "curiosity")
+        .await
+        .unwrap();
     assert_eq!(shown.secret, None);
     let of_nobody = SecretOf::Nas(name("pop-2"));
     let absent = store.secret_reveal(TENANT, &of_nobody, "why").await;
-    let is_absent = matches!(absent, Err(StoreError::NotFound { what: Resource::Nas, .. }));
+    let is_absent = matches!(
+        absent,
+        Err(StoreError::NotFound {
+            what: Resource::Nas,
+            ..
+        })
+    );
     assert!(is_absent, "{absent:?}");
     let filter = AuditFilter {
         action: Some(Action::Revealed),
         ..AuditFilter::default()
     };
-    let lines = store.audit_list(TENANT, &filter, &Page::first(10)).await.unwrap();
+    let lines = store
+        .audit_list(TENANT, &filter, &Page::first(10))
+        .await
+        .unwrap();
     let reasons: Vec<_> = lines
         .iter()
-        .map(|line| (line.resource.as_str(), line.after.as_ref().unwrap()["reason"].as_str()))
+        .map(|line| {
+            (
+                line.resource.as_str(),
+                line.after.as_ref().unwrap()["reason"].as_str(),
+            )
+        })
         .collect();
     let expected = [
         ("subscriber", Some("she forgot it")),
@@ -207,5 +278,9 @@ async fn a_secret_is_shown_with_a_line_that_does_not_hold_it(database: Database)
     ];
     assert_eq!(reasons, expected);
     let stored = database.dump();
-    assert!(!stored.windows(17).any(|octets| octets == b"kookaburra-secret"));
+    assert!(
+        !stored
+            .windows(17)
+            .any(|octets| octets == b"kookaburra-secret")
+    );
 }

@@ -16,6 +16,7 @@ mod change_feed;
 mod customers;
 mod devices;
 mod directory;
+mod events;
 mod fixture;
 mod guard;
 mod import;

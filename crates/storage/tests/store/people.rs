@@ -94,7 +94,10 @@ async fn operators_are_found_as_they_were_stored(database: Database) {
         store.operator_find(TENANT, &name("ana")).await.unwrap(),
         Some(ana.clone())
     );
-    let ben = store.operator_insert(new("ben", Role::Support)).await.unwrap();
+    let ben = store
+        .operator_insert(new("ben", Role::Support))
+        .await
+        .unwrap();
     let page: Page<Name> = Page::first(10);
     let listed = store.operator_list(TENANT, &page).await.unwrap();
     assert_eq!(listed, [ana, ben]);
@@ -107,12 +110,22 @@ async fn operators_are_found_as_they_were_stored(database: Database) {
     let changed = store.operator_update(TENANT, &name("ben"), patch).await;
     let changed = changed.unwrap();
     assert_eq!(
-        (changed.name.as_str(), changed.role, changed.permitted().to_string()),
+        (
+            changed.name.as_str(),
+            changed.role,
+            changed.permitted().to_string()
+        ),
         ("Benno", None, "sessions:read".to_owned())
     );
     store.operator_delete(TENANT, &name("benno")).await.unwrap();
     let gone = store.operator_delete(TENANT, &name("benno")).await;
-    let is_gone = matches!(gone, Err(StoreError::NotFound { what: Resource::Operator, .. }));
+    let is_gone = matches!(
+        gone,
+        Err(StoreError::NotFound {
+            what: Resource::Operator,
+            ..
+        })
+    );
     assert!(is_gone, "{gone:?}");
 }
 
@@ -131,7 +144,10 @@ async fn a_name_is_unique_among_all_tenants(database: Database) {
     let refused = store.operator_insert(again).await;
     let is_taken = matches!(
         refused,
-        Err(StoreError::Conflict { field: UniqueField::Name, .. })
+        Err(StoreError::Conflict {
+            field: UniqueField::Name,
+            ..
+        })
     );
     assert!(is_taken, "{refused:?}");
     // Nobody of another tenant is found by a name.
@@ -142,9 +158,15 @@ async fn a_name_is_unique_among_all_tenants(database: Database) {
 async fn the_last_owner_stays(database: Database) {
     let store = database.store().await;
     owner(&store, "ana").await;
-    store.operator_insert(new("ben", Role::Admin)).await.unwrap();
+    store
+        .operator_insert(new("ben", Role::Admin))
+        .await
+        .unwrap();
     let is_last = |outcome: Result<(), StoreError>| {
-        assert!(matches!(outcome, Err(StoreError::LastOwner { .. })), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(StoreError::LastOwner { .. })),
+            "{outcome:?}"
+        );
     };
     let set = async |patch: OperatorPatch| {
         let changed = store.operator_update(TENANT, &name("ana"), patch).await;
@@ -189,7 +211,11 @@ async fn a_session_ends_when_it_is_idle_and_when_it_is_old(database: Database) {
     let ana = owner(&store, "ana").await;
     let begun = begin(&store, "ana", "192.0.2.7").await;
     sign_in(&store, ana.id, 1, &begun).await;
-    let found = store.operator_session_find(&[1; 32]).await.unwrap().unwrap();
+    let found = store
+        .operator_session_find(&[1; 32])
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(found.operator.signed_in_from.as_deref(), Some("192.0.2.7"));
     // Used every eleven hours it goes on, for a week.
     for _ in 0..15 {
@@ -234,7 +260,13 @@ async fn who_is_disabled_is_signed_out(database: Database) {
     };
     set(true).await;
     assert!(!is_signed_in(&store, 1).await);
-    assert!(store.operator_candidate(&name("ben")).await.unwrap().is_none());
+    assert!(
+        store
+            .operator_candidate(&name("ben"))
+            .await
+            .unwrap()
+            .is_none()
+    );
     set(false).await;
     assert!(is_signed_in(&store, 1).await);
     // Who is disabled has lost the session for good.
@@ -243,7 +275,10 @@ async fn who_is_disabled_is_signed_out(database: Database) {
             status: Some(status),
             ..OperatorPatch::default()
         };
-        store.operator_update(hills.id, &name("ben"), patch).await.unwrap();
+        store
+            .operator_update(hills.id, &name("ben"), patch)
+            .await
+            .unwrap();
         assert!(!is_signed_in(&store, 1).await);
     }
     let house = TenantPatch {
@@ -251,7 +286,10 @@ async fn who_is_disabled_is_signed_out(database: Database) {
         ..TenantPatch::default()
     };
     let refused = store.tenant_update(TenantId::DEFAULT, &house).await;
-    assert!(matches!(refused, Err(StoreError::HouseTenant)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::HouseTenant)),
+        "{refused:?}"
+    );
 }
 
 async fn another_password_ends_the_other_sessions(database: Database) {
@@ -261,7 +299,11 @@ async fn another_password_ends_the_other_sessions(database: Database) {
         let begun = begin(&store, "ana", "192.0.2.7").await;
         sign_in(&store, ana.id, token, &begun).await;
     }
-    let kept = store.operator_session_find(&[2; 32]).await.unwrap().unwrap();
+    let kept = store
+        .operator_session_find(&[2; 32])
+        .await
+        .unwrap()
+        .unwrap();
     let password = PasswordHash {
         phc: Secret::from("$argon2id$another"),
         is_one_time: true,
@@ -274,7 +316,11 @@ async fn another_password_ends_the_other_sessions(database: Database) {
     assert!(changed.must_change_password && ana.password_set_at < changed.password_set_at);
     assert!(!is_signed_in(&store, 1).await);
     assert!(is_signed_in(&store, 2).await);
-    let candidate = store.operator_candidate(&name("ana")).await.unwrap().unwrap();
+    let candidate = store
+        .operator_candidate(&name("ana"))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(candidate.password, password.phc);
 }
 
@@ -288,7 +334,10 @@ async fn only_so_many_sessions_are_kept(database: Database) {
     }
     assert!(!is_signed_in(&store, 4).await);
     assert!(is_signed_in(&store, 5).await);
-    let listed = store.operator_session_list(TENANT, &name("ana")).await.unwrap();
+    let listed = store
+        .operator_session_list(TENANT, &name("ana"))
+        .await
+        .unwrap();
     assert_eq!(listed.len(), 20);
     let ended = store
         .operator_session_end(TENANT, &name("ana"), Some(listed[0].id))
@@ -321,8 +370,16 @@ async fn attempts_are_counted_before_they_are_looked_at(database: Database) {
         let begun = begin(&store, &format!("somebody-{attempt}"), "198.51.100.7").await;
         assert!(!begun.is_refused, "{attempt}");
     }
-    assert!(begin(&store, "somebody-else", "198.51.100.7").await.is_refused);
-    assert!(!begin(&store, "somebody-else", "198.51.100.8").await.is_refused);
+    assert!(
+        begin(&store, "somebody-else", "198.51.100.7")
+            .await
+            .is_refused
+    );
+    assert!(
+        !begin(&store, "somebody-else", "198.51.100.8")
+            .await
+            .is_refused
+    );
 }
 
 async fn attempts_at_once_are_counted_one_by_one(database: Database) {
@@ -377,18 +434,31 @@ async fn codes_work_once(database: Database) {
     let secret = Secret::from("12345678901234567890");
     let confirm = async || {
         let hashes = [[1; 32], [2; 32]];
-        store.operator_totp_confirm(TENANT, &ana_name, 7, &hashes).await
+        store
+            .operator_totp_confirm(TENANT, &ana_name, 7, &hashes)
+            .await
     };
     let early = confirm().await;
-    assert!(matches!(early, Err(StoreError::SecondFactor { .. })), "{early:?}");
-    store.operator_totp_propose(TENANT, &ana_name, &secret).await.unwrap();
+    assert!(
+        matches!(early, Err(StoreError::SecondFactor { .. })),
+        "{early:?}"
+    );
+    store
+        .operator_totp_propose(TENANT, &ana_name, &secret)
+        .await
+        .unwrap();
     let candidate = store.operator_candidate(&ana_name).await.unwrap().unwrap();
     assert_eq!(candidate.totp_secret, None, "it is not confirmed");
     assert!(confirm().await.unwrap().has_second_factor);
     let candidate = store.operator_candidate(&ana_name).await.unwrap().unwrap();
     assert_eq!(candidate.totp_secret, Some(secret.clone()));
-    let again = store.operator_totp_propose(TENANT, &ana_name, &secret).await;
-    assert!(matches!(again, Err(StoreError::SecondFactor { .. })), "{again:?}");
+    let again = store
+        .operator_totp_propose(TENANT, &ana_name, &secret)
+        .await;
+    assert!(
+        matches!(again, Err(StoreError::SecondFactor { .. })),
+        "{again:?}"
+    );
     let uses = async |code| store.operator_code_use(ana.id, code).await.unwrap();
     assert!(!uses(ProvenCode::Totp { step: 7 }).await, "it confirmed");
     assert!(uses(ProvenCode::Totp { step: 8 }).await);
@@ -401,7 +471,10 @@ async fn codes_work_once(database: Database) {
     let renewed = store.operator_recovery_replace(TENANT, &ana_name, &[[4; 32]]);
     renewed.await.unwrap();
     assert!(!uses(ProvenCode::Recovery { hash: [2; 32] }).await);
-    let cleared = store.operator_totp_clear(TENANT, &ana_name, None).await.unwrap();
+    let cleared = store
+        .operator_totp_clear(TENANT, &ana_name, None)
+        .await
+        .unwrap();
     assert!(!cleared.has_second_factor);
     assert_eq!(store.operator_recovery_left(ana.id).await.unwrap(), 0);
 }
@@ -418,7 +491,9 @@ async fn sessions_and_attempts_that_are_over_are_forgotten(database: Database) {
     assert_eq!(store.operator_session_forget(100).await.unwrap(), 1);
     let forgotten = store.operator_attempt_forget(100).await.unwrap();
     assert!(2 <= forgotten, "{forgotten}");
-    let left = database.number("SELECT COUNT(*) FROM sign_in_attempt").await;
+    let left = database
+        .number("SELECT COUNT(*) FROM sign_in_attempt")
+        .await;
     assert_eq!(left, 0);
 }
 
@@ -426,7 +501,10 @@ async fn secrets_are_sealed(database: Database) {
     let store = database.store().await;
     owner(&store, "ana").await;
     let secret = Secret::from("kookaburra-totp-secret");
-    store.operator_totp_propose(TENANT, &name("ana"), &secret).await.unwrap();
+    store
+        .operator_totp_propose(TENANT, &name("ana"), &secret)
+        .await
+        .unwrap();
     let candidate = store.operator_candidate(&name("ana")).await.unwrap();
     assert!(!format!("{candidate:?}").contains("kookaburra"));
     let stored = database.dump();

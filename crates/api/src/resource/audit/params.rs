@@ -64,9 +64,15 @@ impl AuditParams {
                 Err(_) => actor_kind = fields.parse("actor", raw),
             }
         }
-        let is_kind = |raw: &&String| raw.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
+        let is_kind = |raw: &&String| {
+            raw.bytes()
+                .all(|octet| octet.is_ascii_lowercase() || octet == b'_')
+        };
         if self.resource.as_ref().is_some_and(|raw| !is_kind(&raw)) {
-            fields.wrong("resource", "a kind of thing is written like subscriber or nas_group");
+            fields.wrong(
+                "resource",
+                "a kind of thing is written like subscriber or nas_group",
+            );
         }
         let action = self.action.as_ref();
         let filter = AuditFilter {
@@ -75,8 +81,14 @@ impl AuditParams {
             actor_id,
             actor_kind,
             action: action.and_then(|raw| fields.parse("action", raw)),
-            since: self.since.as_ref().and_then(|raw| fields.parse("at.gte", raw)),
-            until: self.until.as_ref().and_then(|raw| fields.parse("at.lt", raw)),
+            since: self
+                .since
+                .as_ref()
+                .and_then(|raw| fields.parse("at.gte", raw)),
+            until: self
+                .until
+                .as_ref()
+                .and_then(|raw| fields.parse("at.lt", raw)),
         };
         fields.check()?;
         Ok(filter)

@@ -42,7 +42,9 @@ pub(super) async fn reset(context: &mut Context, args: ResetArgs) -> Result<(), 
 }
 
 fn given(password: Option<&HiddenArg>) -> Result<Option<Secret>, CliError> {
-    let text = password.map(|password| password.resolve(OPTION)).transpose()?;
+    let text = password
+        .map(|password| password.resolve(OPTION))
+        .transpose()?;
     Ok(text.map(|text| Secret::from(text.as_str())))
 }
 

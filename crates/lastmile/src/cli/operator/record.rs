@@ -88,14 +88,8 @@ impl Record for WithPasswordRecord {
 }
 
 impl Record for SessionRecord {
-    const FIELDS: &'static [&'static str] = &[
-        "id",
-        "created_at",
-        "seen_at",
-        "ends_at",
-        "address",
-        "agent",
-    ];
+    const FIELDS: &'static [&'static str] =
+        &["id", "created_at", "seen_at", "ends_at", "address", "agent"];
     const COLUMNS: &'static [&'static str] = Self::FIELDS;
 }
 
@@ -105,7 +99,11 @@ impl From<OperatorSummary> for OperatorRecord {
             name: operator.name.to_string(),
             status: operator.status,
             role: operator.role.map(Role::as_str),
-            scopes: operator.scopes.iter().map(|scope| scope.to_string()).collect(),
+            scopes: operator
+                .scopes
+                .iter()
+                .map(|scope| scope.to_string())
+                .collect(),
             must_change_password: operator.must_change_password,
             has_second_factor: operator.has_second_factor,
             password_set_at: operator.password_set_at,
