@@ -6,9 +6,8 @@ use domain::operation::{RowOutcome, RowProblem, RowResult};
 use domain::subscriber::state::StateChange;
 use serde::{Deserialize, Serialize};
 use storage::error::StoreError;
-use storage::page::Page;
+use storage::listing::{LIMIT_MAX, ListFailure, ListQuery, MATCHES_MAX};
 use storage::store::Store;
-use storage::subscriber::SubscriberFilter;
 
 use crate::subscriber_row::{Column, SubscriberRow};
 use hand::{Failure, Hand};
@@ -129,28 +128,38 @@ pub(crate) async fn apply(
     Ok(results)
 }
 
-/// User names that a filter means now, in their order.
+/// User names that a filter means now, in its order. A search that finds more than is looked at is
+/// refused: nobody means a part of what they name.
 pub async fn select(
     store: &Store,
     tenant: TenantId,
-    filter: &SubscriberFilter,
-) -> Result<Vec<Username>, StoreError> {
-    let mut found: Vec<Username> = Vec::new();
-    let mut page = Page::first(Page::<()>::LIMIT_MAX);
-    loop {
-        let rows = store.subscriber_list(tenant, filter, &page).await?;
-        let is_last = rows.len() < page.limit() as usize;
-        page.after = rows.last().map(|row| row.username.clone());
-        found.extend(rows.into_iter().map(|row| row.username));
-        if SELECTED_MAX < found.len() {
-            return Err(StoreError::TooMany {
-                what: "subscribers that the filter means",
-                name: "bulk".to_owned(),
-                count: found.len(),
-                max: SELECTED_MAX,
-            });
+    filter: &ListQuery,
+) -> Result<Vec<Username>, ListFailure> {
+    let too_many = |count, max| StoreError::TooMany {
+        what: "subscribers that the filter means",
+        name: "bulk".to_owned(),
+        count,
+        max,
+    };
+    if filter.search.is_some() {
+        let total = store.subscriber_total(tenant, filter).await?;
+        if total.is_more {
+            return Err(too_many(MATCHES_MAX + 1, MATCHES_MAX).into());
         }
-        if is_last {
+    }
+    let mut found: Vec<Username> = Vec::new();
+    let mut query = ListQuery {
+        limit: LIMIT_MAX,
+        ..filter.clone()
+    };
+    loop {
+        let page = store.subscriber_list(tenant, &query).await?;
+        found.extend(page.rows.into_iter().map(|row| row.username));
+        if SELECTED_MAX < found.len() {
+            return Err(too_many(found.len(), SELECTED_MAX).into());
+        }
+        query.after = page.next;
+        if query.after.is_none() {
             return Ok(found);
         }
     }

@@ -10,7 +10,7 @@ use services::bulk::{self, AT_ONCE_MAX, ATOMIC_MAX, Change, SubscriberAction, Ta
 use services::operation;
 use services::subscriber_row::{Column, SubscriberRow};
 use storage::operation::NewOperation;
-use storage::subscriber::SubscriberFilter;
+use storage::listing::{ListCondition, ListQuery};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -112,7 +112,7 @@ pub(crate) struct SubscriberBulkFilter {
     /// How the account stands now.
     #[serde(default)]
     state: Option<String>,
-    /// A part of the user name.
+    /// Part of a word, from three letters on, of the user name or of what is known of the customer.
     #[serde(default)]
     q: Option<String>,
 }
@@ -370,7 +370,7 @@ fn target(row: SubscriberBulkRow) -> Target {
 }
 
 impl SubscriberBulkFilter {
-    async fn parsed(&self, caller: &Caller) -> Result<SubscriberFilter, Problem> {
+    async fn parsed(&self, caller: &Caller) -> Result<ListQuery, Problem> {
         if self.plan.is_none() && self.state.is_none() && self.q.is_none() {
             return Err(Problem::field(
                 "filter",
@@ -387,20 +387,22 @@ impl SubscriberBulkFilter {
             None => None,
         };
         fields.check()?;
-        let plan = match name {
-            Some(name) => {
-                let found = caller.store().plan_find(caller.tenant, &name).await?;
-                let found = found.ok_or_else(|| {
-                    Problem::field("filter.plan", format!("there is no plan '{name}'"))
-                })?;
-                Some(found.id)
-            }
-            None => None,
-        };
-        Ok(SubscriberFilter {
-            search: self.q.as_ref().map(|q| q.replace('\0', "")),
-            plan,
-            state,
+        if let Some(name) = &name
+            && caller.store().plan_find(caller.tenant, name).await?.is_none()
+        {
+            let told = format!("there is no plan '{name}'");
+            return Err(Problem::field("filter.plan", told));
+        }
+        let conditions = [
+            ("plan", name.as_ref().map(Name::as_str)),
+            ("state", state.map(AccessState::as_str)),
+        ];
+        let equal =
+            |(field, value): (&str, Option<&str>)| Some(ListCondition::equal(field, value?));
+        Ok(ListQuery {
+            conditions: conditions.into_iter().filter_map(equal).collect(),
+            search: self.q.clone(),
+            ..ListQuery::first(1)
         })
     }
 }

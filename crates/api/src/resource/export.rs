@@ -10,7 +10,6 @@ use domain::time::Timestamp;
 use serde::Deserialize;
 use storage::audit::AuditFilter;
 use storage::session::SessionFilter;
-use storage::subscriber::SubscriberFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -165,10 +164,7 @@ async fn subscribers(
         ("subscribers", SUBSCRIBERS, params.format()?),
         move |page| {
             let store = store.clone();
-            async move {
-                let filter = SubscriberFilter::default();
-                store.subscriber_list(tenant, &filter, &page).await
-            }
+            async move { store.subscriber_page(tenant, &page).await }
         },
         |row| row.username.clone(),
     )

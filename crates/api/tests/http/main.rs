@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod customers;
 mod events;
 mod examples;
 mod files;
@@ -20,6 +21,7 @@ mod rules;
 mod secrets;
 mod sign_in;
 mod snapshot;
+mod subscribers;
 mod strangers;
 mod tenants;
 mod tokens;

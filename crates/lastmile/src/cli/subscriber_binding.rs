@@ -143,7 +143,9 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Delivery
         | Resource::RowUser
         | Resource::RowGroup
-        | Resource::Tenant => None,
+        | Resource::Tenant
+        | Resource::Customer
+        | Resource::CustomerNote => None,
     }
     .unwrap_or_else(|| error.into())
 }
