@@ -41,6 +41,8 @@ pub enum Target {
     Subscriber(SubscriberAction, SubscriberRow),
     RemoveNas(String),
     RemovePlan(String),
+    /// By number.
+    RemoveCustomer(String),
     /// A row that could not be read.
     Unreadable(RowProblem),
 }
@@ -170,7 +172,7 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Self::Subscriber(_, row) => row.name(),
-            Self::RemoveNas(name) | Self::RemovePlan(name) => name,
+            Self::RemoveNas(name) | Self::RemovePlan(name) | Self::RemoveCustomer(name) => name,
             Self::Unreadable(_) => "",
         }
     }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use services::bulk::{self, AT_ONCE_MAX, ATOMIC_MAX, Change, SubscriberAction, Target};
 use services::operation;
 use services::subscriber_row::{Column, SubscriberRow};
-use storage::operation::NewOperation;
 use storage::listing::{ListCondition, ListQuery};
+use storage::operation::NewOperation;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -159,6 +159,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(subscribers))
         .routes(routes!(nas))
         .routes(routes!(plans))
+        .routes(routes!(customers))
 }
 
 /// Do the same to many subscribers
@@ -238,6 +239,25 @@ async fn nas(caller: Caller, Body(body): Body<RemovalBody>) -> Result<Response, 
 async fn plans(caller: Caller, Body(body): Body<RemovalBody>) -> Result<Response, Problem> {
     let changes = body.remove.into_iter().map(Target::RemovePlan).collect();
     let how = (OperationKind::PlanBulk, body.is_atomic, false);
+    answer(&caller, how, changes).await
+}
+
+/// Remove many customers
+///
+/// By number; one who has subscribers stays. Up to 100 are removed at once, each for itself; more are
+/// an operation.
+#[utoipa::path(
+    post, path = "/customers:bulk", tag = "customers", operation_id = "customer_bulk",
+    request_body = RemovalBody, security(("token" = ["customers:write"])),
+    responses(
+        (status = 200, description = "What became of each", body = BulkView),
+        (status = 202, description = "It is done part by part", body = OperationView),
+    ),
+)]
+async fn customers(caller: Caller, Body(body): Body<RemovalBody>) -> Result<Response, Problem> {
+    let changes = body.remove.into_iter();
+    let changes = changes.map(Target::RemoveCustomer).collect();
+    let how = (OperationKind::CustomerBulk, body.is_atomic, false);
     answer(&caller, how, changes).await
 }
 
@@ -388,7 +408,11 @@ impl SubscriberBulkFilter {
         };
         fields.check()?;
         if let Some(name) = &name
-            && caller.store().plan_find(caller.tenant, name).await?.is_none()
+            && caller
+                .store()
+                .plan_find(caller.tenant, name)
+                .await?
+                .is_none()
         {
             let told = format!("there is no plan '{name}'");
             return Err(Problem::field("filter.plan", told));

@@ -40,6 +40,21 @@ const SUBSCRIBERS: Columns = &[
     ("updated_at", "updated_at"),
 ];
 
+const CUSTOMERS: Columns = &[
+    ("id", "id"),
+    ("number", "number"),
+    ("name", "name"),
+    ("company", "company"),
+    ("state", "state"),
+    ("emails", "emails"),
+    ("phones", "phones"),
+    ("addresses", "addresses"),
+    ("fields", "fields"),
+    ("tags", "tags"),
+    ("created_at", "created_at"),
+    ("updated_at", "updated_at"),
+];
+
 const PLANS: Columns = &[
     ("id", "id"),
     ("name", "name"),
@@ -138,6 +153,7 @@ struct SinceParams {
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(subscribers))
+        .routes(routes!(customers))
         .routes(routes!(plans))
         .routes(routes!(nas))
         .routes(routes!(sessions))
@@ -167,6 +183,31 @@ async fn subscribers(
             async move { store.subscriber_page(tenant, &page).await }
         },
         |row| row.username.clone(),
+    )
+    .await
+}
+
+/// Export customers
+///
+/// By number.
+#[utoipa::path(
+    get, path = "/exports/customers", tag = "exports", operation_id = "customer_export",
+    params(ExportParams), security(("token" = ["customers:read"])),
+    responses((status = 200, description = "The file",
+        content((String = "text/csv"), (String = "application/x-ndjson")))),
+)]
+async fn customers(
+    caller: Caller,
+    Params(params): Params<ExportParams>,
+) -> Result<Response, Problem> {
+    let (store, tenant) = (caller.store().clone(), caller.tenant);
+    file(
+        ("customers", CUSTOMERS, params.format()?),
+        move |page| {
+            let store = store.clone();
+            async move { store.customer_page(tenant, &page).await }
+        },
+        |row| row.number.clone(),
     )
     .await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::customer::CustomerNumber;
 use domain::id::{PlanId, TenantId};
 use domain::name::{Name, Username};
 use domain::operation::{RowOutcome, RowProblem, RowResult};
@@ -83,6 +84,12 @@ impl Hand<'_> {
             Target::RemovePlan(name) => {
                 let name = parsed_name(name)?;
                 self.store.plan_delete(self.tenant, &name).await?;
+                Ok(RowOutcome::Removed)
+            }
+            Target::RemoveCustomer(number) => {
+                let number = number.trim().parse::<CustomerNumber>();
+                let number = number.map_err(|error| invalid("number", error))?;
+                self.store.customer_delete(self.tenant, &number).await?;
                 Ok(RowOutcome::Removed)
             }
             Target::Unreadable(problem) => Err(Failure::Row(problem.clone())),
@@ -238,11 +245,16 @@ fn step_to(
 }
 
 fn parsed_name(raw: &str) -> Result<Name, RowProblem> {
-    raw.trim().parse::<Name>().map_err(|error| RowProblem {
+    let parsed = raw.trim().parse::<Name>();
+    parsed.map_err(|error| invalid("name", error))
+}
+
+fn invalid(field: &str, error: impl std::fmt::Display) -> RowProblem {
+    RowProblem {
         code: "invalid".to_owned(),
-        field: Some("name".to_owned()),
+        field: Some(field.to_owned()),
         detail: error.to_string(),
-    })
+    }
 }
 
 impl From<RowProblem> for Failure {

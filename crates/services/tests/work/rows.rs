@@ -181,11 +181,15 @@ async fn routers_and_plans_are_removed(database: Database) {
             Target::RemovePlan("home".to_owned()),
             Target::RemoveNas("pop-1".to_owned()),
             Target::RemovePlan(String::new()),
+            Target::RemoveCustomer("C-77".to_owned()),
+            Target::RemoveCustomer("a b".to_owned()),
         ],
     )
     .await;
     let expected = [
         (Failed, Some("in_use")),
+        (Failed, Some("not_found")),
+        (Failed, Some("invalid")),
         (Failed, Some("not_found")),
         (Failed, Some("invalid")),
     ];
