@@ -8,6 +8,7 @@ use services::api_key::ApiKeyError;
 use services::operator::OperatorError;
 use services::password::HashingError;
 use storage::error::StoreError;
+use storage::listing::{ListError, ListFailure};
 use utoipa::ToSchema;
 
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
@@ -179,6 +180,16 @@ impl From<StoreError> for Problem {
                 );
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<ListFailure> for Problem {
+    fn from(failure: ListFailure) -> Self {
+        match failure {
+            ListFailure::Query(error @ ListError::Cursor) => Self::bad_request(error.to_string()),
+            ListFailure::Query(error) => Self::field(error.field(), error.to_string()),
+            ListFailure::Store(error) => error.into(),
         }
     }
 }

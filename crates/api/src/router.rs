@@ -56,6 +56,9 @@ fn operations() -> OpenApiRouter<Api> {
         "/api/v1",
         OpenApiRouter::new()
             .merge(resource::nas_group::routes())
+            .merge(resource::customer::routes())
+            .merge(resource::subscriber::routes())
+            .merge(resource::search::routes())
             .merge(resource::sign_in::routes())
             .merge(resource::operator::routes())
             .merge(resource::token::routes())

@@ -42,6 +42,10 @@ pub enum OperatorKind {}
 pub enum OperatorSessionKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
+/// Who pays, for one or several subscribers.
+pub enum CustomerKind {}
+/// What somebody wrote down about a customer.
+pub enum CustomerNoteKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
 /// Long work that somebody asked for and can watch.
@@ -67,6 +71,8 @@ pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
 pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
+pub type CustomerId = Id<CustomerKind>;
+pub type CustomerNoteId = Id<CustomerNoteKind>;
 pub type WebhookId = Id<WebhookKind>;
 
 impl<Kind> Id<Kind> {

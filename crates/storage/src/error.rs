@@ -27,6 +27,8 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Customer,
+    CustomerNote,
     Operator,
     OperatorSession,
     Operation,
@@ -40,7 +42,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Nas,
         Self::Plan,
         Self::Subscriber,
@@ -63,6 +65,8 @@ impl Resource {
         Self::Reconciler,
         Self::Webhook,
         Self::Delivery,
+        Self::Customer,
+        Self::CustomerNote,
     ];
 
     /// The name that programs know it by.
@@ -82,6 +86,8 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Customer => "customer",
+            Self::CustomerNote => "customer_note",
             Self::Operator => "operator",
             Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
@@ -113,6 +119,8 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Customer => "customer",
+            Self::CustomerNote => "note",
             Self::Operator => "operator",
             Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",
@@ -136,6 +144,7 @@ pub enum UniqueField {
     Ipv4,
     Ipv6Prefix,
     Ipv6Delegated,
+    Number,
 }
 
 impl UniqueField {
@@ -148,6 +157,7 @@ impl UniqueField {
             Self::Ipv4 => "ipv4",
             Self::Ipv6Prefix => "ipv6-prefix",
             Self::Ipv6Delegated => "ipv6-delegated",
+            Self::Number => "number",
         }
     }
 }
@@ -399,6 +409,8 @@ pub(crate) fn find_conflict(error: &DbErr) -> Option<UniqueField> {
         ("ipv4", UniqueField::Ipv4),
         ("ipv6_prefix", UniqueField::Ipv6Prefix),
         ("ipv6_delegated", UniqueField::Ipv6Delegated),
+        ("customer.number", UniqueField::Number),
+        ("customer_number", UniqueField::Number),
     ]
     .into_iter()
     .find(|(column, _)| message.contains(column))

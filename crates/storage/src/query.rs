@@ -73,7 +73,11 @@ impl Query {
     /// The same as a question for how the database would go about it.
     #[cfg(test)]
     pub(crate) fn explained(mut self) -> Self {
-        self.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        let explain = match self.dialect {
+            Dialect::Sqlite => "EXPLAIN QUERY PLAN ",
+            Dialect::Postgres => "EXPLAIN ",
+        };
+        self.sql.insert_str(0, explain);
         self
     }
 

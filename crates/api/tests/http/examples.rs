@@ -6,9 +6,11 @@ use serde_json::Value as Json;
 use crate::fixture::{Ask, World};
 use crate::operations::{self, Operation};
 
+mod customers;
 mod nas_groups;
 mod people;
 pub(crate) mod sessions;
+mod subscribers;
 mod webhooks;
 pub(crate) mod work;
 
@@ -59,6 +61,7 @@ const BROWSER: &str = "it is about a session with a cookie, which the tests of s
 pub(crate) async fn furnish(world: &World) {
     work::furnish(&world.store).await;
     sessions::furnish(&world.store).await;
+    world.populate().await;
 }
 
 pub(crate) fn all() -> Vec<Example> {
@@ -68,6 +71,8 @@ pub(crate) fn all() -> Vec<Example> {
         sessions::all(),
         webhooks::all(),
         work::all(),
+        customers::all(),
+        subscribers::all(),
     ]
     .into_iter()
     .flatten()
@@ -158,17 +163,36 @@ fn filled_json(body: &Json, values: &[(String, Json)]) -> Json {
     serde_json::from_str(&filled(&body.to_string(), values)).unwrap()
 }
 
-/// `<name.member>` stands for a member of the answer that is called so.
+/// `<name.member>` stands for a member of the answer that is called so, `<name.items.0.id>` for one
+/// that lies deeper.
 fn filled(text: &str, values: &[(String, Json)]) -> String {
     let mut text = text.to_owned();
     for (name, answer) in values {
-        for (member, value) in answer.as_object().into_iter().flatten() {
-            let value = match value.as_str() {
-                Some(value) => value.to_owned(),
-                None => value.to_string(),
-            };
-            text = text.replace(&format!("<{name}.{member}>"), &value);
+        for (path, value) in leaves(answer) {
+            text = text.replace(&format!("<{name}{path}>"), &value);
         }
     }
     text
+}
+
+/// The values of an answer, each with the way to it.
+fn leaves(answer: &Json) -> Vec<(String, String)> {
+    let deeper = |key: String, value: &Json| {
+        let below = leaves(value).into_iter();
+        let below = below.map(move |(path, value)| (format!(".{key}{path}"), value));
+        below.collect::<Vec<_>>()
+    };
+    match answer {
+        Json::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| deeper(name.clone(), value))
+            .collect(),
+        Json::Array(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, value)| deeper(index.to_string(), value))
+            .collect(),
+        Json::String(text) => vec![(String::new(), text.clone())],
+        Json::Null | Json::Bool(_) | Json::Number(_) => vec![(String::new(), answer.to_string())],
+    }
 }

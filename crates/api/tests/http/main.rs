@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod customers;
 mod events;
 mod examples;
 mod files;
@@ -24,6 +25,7 @@ mod sign_in;
 mod snapshot;
 mod standing;
 mod strangers;
+mod subscribers;
 mod tenants;
 mod tokens;
 mod webhooks;

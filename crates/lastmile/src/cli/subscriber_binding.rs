@@ -145,7 +145,9 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::SessionCommand
         | Resource::RowUser
         | Resource::RowGroup
-        | Resource::Tenant => None,
+        | Resource::Tenant
+        | Resource::Customer
+        | Resource::CustomerNote => None,
     }
     .unwrap_or_else(|| error.into())
 }
