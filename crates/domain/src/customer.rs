@@ -219,7 +219,10 @@ mod tests {
             assert_eq!(wrong.parse::<Title>(), Err(CustomerError::Title));
         }
         let note = " called,\nno answer ".parse::<NoteText>();
-        assert_eq!(note.as_ref().map(NoteText::as_str), Ok("called,\nno answer"));
+        assert_eq!(
+            note.as_ref().map(NoteText::as_str),
+            Ok("called,\nno answer")
+        );
         for wrong in ["", " \n", "a\0"] {
             assert_eq!(wrong.parse::<NoteText>(), Err(CustomerError::Note));
         }

@@ -16,7 +16,10 @@ pub struct Question {
 pub enum QuestionError {
     #[error("at least one word has {PIECE_CHARS} letters or digits: write more of it")]
     Short,
-    #[error("at most {} characters are searched for: write less", Question::CHARS_MAX)]
+    #[error(
+        "at most {} characters are searched for: write less",
+        Question::CHARS_MAX
+    )]
     Long,
     #[error("at most {} words are searched for: write fewer", Question::WORDS_MAX)]
     Many,
@@ -140,7 +143,10 @@ mod tests {
 
     #[test]
     fn a_telephone_number_is_found_in_every_form() {
-        check("+254 712-345 678", Ok(&[&["254712345678"], &["254", "712", "345", "678"]]));
+        check(
+            "+254 712-345 678",
+            Ok(&[&["254712345678"], &["254", "712", "345", "678"]]),
+        );
         check("0712345678", Ok(&[&["712345678"], &["0712345678"]]));
     }
 

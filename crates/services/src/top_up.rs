@@ -54,9 +54,7 @@ pub enum TopUpError {
     NoPeriod,
     #[error("something else was granted under this reference: choose another")]
     OtherReference,
-    #[error(
-        "64 top-ups are not used up yet: revoke some with `lastmile subscriber revoke-top-up`"
-    )]
+    #[error("64 top-ups are not used up yet: revoke some with `lastmile subscriber revoke-top-up`")]
     TooMany,
     #[error(transparent)]
     Store(#[from] StoreError),

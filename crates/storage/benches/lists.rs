@@ -3,7 +3,11 @@
 //!
 //! `cargo bench --bench lists -- [ROWS]`, on SQLite and on a PostgreSQL that it starts.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench shows what it sees")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench shows what it sees"
+)]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -84,13 +88,18 @@ async fn main() {
         let store = database.store().await;
         let begin = Instant::now();
         populate(&database, &store, rows).await;
-        println!("{kind:?}: {rows} customers and subscribers in {:.0?}", begin.elapsed());
+        println!(
+            "{kind:?}: {rows} customers and subscribers in {:.0?}",
+            begin.elapsed()
+        );
         let mut measured = lists(&store).await;
         measured.extend(searches(&store).await);
         measured.sort_by_key(|row| std::cmp::Reverse(row.worst));
         let mut middle: Vec<Duration> = measured.iter().map(|row| row.middle).collect();
         middle.sort_unstable();
-        let Some(worst) = measured.first() else { continue };
+        let Some(worst) = measured.first() else {
+            continue;
+        };
         println!(
             "{kind:?}: {} lists, p50 {:.1?}, worst {:.1?}",
             measured.len(),
@@ -165,9 +174,8 @@ async fn lists(store: &Store) -> Vec<Row> {
             page.map(|page| page.next)
         };
         rows.extend(measure("customers", &query, list).await);
-        let total = async |query: &ListQuery| {
-            store.customer_total(TENANT, query).await.map(|_| None)
-        };
+        let total =
+            async |query: &ListQuery| store.customer_total(TENANT, query).await.map(|_| None);
         rows.extend(measure("total of customers", &query, total).await);
     }
     let subscribers = queries(&subscriber::list::filters(), &subscriber::list::sorts());
@@ -177,16 +185,20 @@ async fn lists(store: &Store) -> Vec<Row> {
             page.map(|page| page.next)
         };
         rows.extend(measure("subscribers", &query, list).await);
-        let total = async |query: &ListQuery| {
-            store.subscriber_total(TENANT, query).await.map(|_| None)
-        };
+        let total =
+            async |query: &ListQuery| store.subscriber_total(TENANT, query).await.map(|_| None);
         rows.extend(measure("total of subscribers", &query, total).await);
     }
     rows
 }
 
 fn queries(filters: &[Filter], sorts: &[&str]) -> Vec<ListQuery> {
-    let conditions = || filters.iter().filter(|filter| filter.field != "customer").map(condition);
+    let conditions = || {
+        filters
+            .iter()
+            .filter(|filter| filter.field != "customer")
+            .map(condition)
+    };
     let mut sets: Vec<Vec<ListCondition>> = vec![Vec::new()];
     sets.extend(conditions().map(|one| vec![one]));
     for one in conditions() {
@@ -288,11 +300,29 @@ fn described(query: &ListQuery) -> String {
 }
 
 async fn searches(store: &Store) -> Vec<Row> {
-    let kinds = [HitKind::Customer, HitKind::Subscriber, HitKind::Nas, HitKind::Session];
+    let kinds = [
+        HitKind::Customer,
+        HitKind::Subscriber,
+        HitKind::Nas,
+        HitKind::Session,
+    ];
     let mut rows = Vec::new();
     for text in [
-        "kamau", "maria otieno", "user", "mar", "254", "c-77", "user-123456", "0700123456", "123456",
-        "nobody", "zzz", "kamau zzz", "100.64.0.7", "2001:db8::1", "aa:bb:cc:dd:ee:ff",
+        "kamau",
+        "maria otieno",
+        "user",
+        "mar",
+        "254",
+        "c-77",
+        "user-123456",
+        "0700123456",
+        "123456",
+        "nobody",
+        "zzz",
+        "kamau zzz",
+        "100.64.0.7",
+        "2001:db8::1",
+        "aa:bb:cc:dd:ee:ff",
     ] {
         let mut took = Vec::with_capacity(TIMES);
         for _ in 0..TIMES {

@@ -9,8 +9,8 @@ use domain::id::{CustomerId, Id, TenantId};
 use domain::search::{digits, folded};
 use domain::time::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, QuerySelect, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, QuerySelect, Value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,7 +40,14 @@ pub(crate) const KEYED: Keyed<Entity> = Keyed {
 
 const TAGS: Insert<'static> = Insert {
     table: "customer_tag",
-    columns: &["customer", "tag", "tenant", "state", "name_key", "created_at"],
+    columns: &[
+        "customer",
+        "tag",
+        "tenant",
+        "state",
+        "name_key",
+        "created_at",
+    ],
     on_conflict: "ON CONFLICT DO NOTHING",
 };
 
@@ -134,7 +141,10 @@ impl Store {
         tenant: TenantId,
         number: &CustomerNumber,
     ) -> Result<Option<CustomerSummary>, StoreError> {
-        let row = KEYED.one(tenant, number.as_str()).one(self.reader()).await?;
+        let row = KEYED
+            .one(tenant, number.as_str())
+            .one(self.reader())
+            .await?;
         row.as_ref().map(summary).transpose()
     }
 
@@ -272,7 +282,8 @@ pub(crate) async fn numbers<C: ConnectionTrait>(
     let keys: Vec<Value> = ids.into_iter().map(Value::from).collect();
     let head = "SELECT id, number FROM customer WHERE id IN";
     let rows = select_in(connection, head, &keys, "").await?;
-    let read = |row: &sea_orm::QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+    let read =
+        |row: &sea_orm::QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
     rows.iter().map(read).collect()
 }
 
@@ -328,11 +339,7 @@ fn once(mut tags: Vec<Tag>) -> Vec<Tag> {
     tags
 }
 
-fn patched(
-    mut customer: CustomerSummary,
-    patch: CustomerPatch,
-    now: Timestamp,
-) -> CustomerSummary {
+fn patched(mut customer: CustomerSummary, patch: CustomerPatch, now: Timestamp) -> CustomerSummary {
     if let Some(number) = patch.number {
         customer.number = number;
     }
@@ -393,8 +400,16 @@ fn name_key(name: &Title) -> String {
 
 /// What of a customer can be searched for.
 fn entry(tenant: TenantId, customer: &CustomerSummary) -> Entry {
-    let mut content = vec![folded(customer.name.as_str()), folded(customer.number.as_str())];
-    content.extend(customer.company.as_ref().map(|company| folded(company.as_str())));
+    let mut content = vec![
+        folded(customer.name.as_str()),
+        folded(customer.number.as_str()),
+    ];
+    content.extend(
+        customer
+            .company
+            .as_ref()
+            .map(|company| folded(company.as_str())),
+    );
     content.extend(customer.emails.iter().map(|email| folded(email.as_str())));
     // What was typed may have a zero before it that the world does not dial.
     content.extend(customer.phones.iter().map(Phone::digits));

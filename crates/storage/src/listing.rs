@@ -139,7 +139,10 @@ pub enum ListError {
     Together { narrowed: String },
     #[error("ranges of '{first}' and of '{second}' do not go together: leave one out")]
     Ranges { first: String, second: String },
-    #[error("too many values to choose from at once: at most {} combinations", route::RANGES_MAX)]
+    #[error(
+        "too many values to choose from at once: at most {} combinations",
+        route::RANGES_MAX
+    )]
     Many,
     #[error("this page belongs to another list: begin at its first page")]
     Cursor,

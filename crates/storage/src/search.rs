@@ -169,7 +169,11 @@ impl Store {
         words: &[String],
         limit: usize,
     ) -> Query {
-        let long = || words.iter().filter(|word| PIECE_CHARS <= word.chars().count());
+        let long = || {
+            words
+                .iter()
+                .filter(|word| PIECE_CHARS <= word.chars().count())
+        };
         let (mut query, position) = match self.dialect() {
             Dialect::Sqlite => {
                 let select = "SELECT e.object FROM search_piece CROSS JOIN search_entry e \
@@ -201,7 +205,10 @@ impl Store {
             }
         };
         for word in words {
-            query.and(&format!("{position}(e.content, ?) > 0"), [word.as_str().into()]);
+            query.and(
+                &format!("{position}(e.content, ?) > 0"),
+                [word.as_str().into()],
+            );
         }
         query.end(&format!("LIMIT {limit}"));
         query

@@ -231,7 +231,10 @@ impl Store {
         // The log shows that there is another password, and not which.
         let mut deed = changed(tenant, &before, &after);
         if is_new_credential && let Some(serde_json::Value::Object(after)) = &mut deed.after {
-            after.insert("credential_set_at".to_owned(), write.at().to_string().into());
+            after.insert(
+                "credential_set_at".to_owned(),
+                write.at().to_string().into(),
+            );
         }
         write.record(deed);
         write.note(tenant, Change::Subscriber(Id::from_uuid(id)));

@@ -102,11 +102,16 @@ fn condition(name: &str, value: &str) -> Result<ListCondition, Problem> {
         Some((field, operator)) => (field, operator),
         None => (name, Operator::Eq.as_str()),
     };
-    let known = Operator::ALL.into_iter().find(|known| known.as_str() == operator);
+    let known = Operator::ALL
+        .into_iter()
+        .find(|known| known.as_str() == operator);
     let operator = known.ok_or_else(|| {
         let all = Operator::ALL.map(Operator::as_str).join(", ");
         let shown: String = name.chars().take(64).collect();
-        Problem::field(&shown, format!("there is no such comparison: there are {all}"))
+        Problem::field(
+            &shown,
+            format!("there is no such comparison: there are {all}"),
+        )
     })?;
     Ok(ListCondition {
         field: field.to_owned(),
@@ -170,13 +175,17 @@ impl<N: Narrowable> IntoParams for Asked<N> {
             parameter(
                 "q",
                 N::SEARCHED,
-                object(Type::String).min_length(Some(3)).max_length(Some(100)),
+                object(Type::String)
+                    .min_length(Some(3))
+                    .max_length(Some(100)),
             ),
         ];
         let narrowing = N::filters();
-        parameters.extend(narrowing.iter().map(|filter| {
-            parameter(&filter.parameter(), &described(filter), schema(filter))
-        }));
+        parameters.extend(
+            narrowing
+                .iter()
+                .map(|filter| parameter(&filter.parameter(), &described(filter), schema(filter))),
+        );
         parameters
     }
 }
@@ -205,9 +214,9 @@ fn schema(filter: &Filter) -> ObjectBuilder {
         (FilterKind::Instant, _) => {
             object(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
         }
-        (FilterKind::Text | FilterKind::Reference, _) => {
-            object(Type::String).min_length(Some(1)).max_length(Some(512))
-        }
+        (FilterKind::Text | FilterKind::Reference, _) => object(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(512)),
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use services::bulk::{self, AT_ONCE_MAX, ATOMIC_MAX, Change, SubscriberAction, Target};
 use services::operation;
 use services::subscriber_row::{Column, SubscriberRow};
-use storage::operation::NewOperation;
 use storage::listing::{ListCondition, ListQuery};
+use storage::operation::NewOperation;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -388,7 +388,11 @@ impl SubscriberBulkFilter {
         };
         fields.check()?;
         if let Some(name) = &name
-            && caller.store().plan_find(caller.tenant, name).await?.is_none()
+            && caller
+                .store()
+                .plan_find(caller.tenant, name)
+                .await?
+                .is_none()
         {
             let told = format!("there is no plan '{name}'");
             return Err(Problem::field("filter.plan", told));

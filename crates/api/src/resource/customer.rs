@@ -59,10 +59,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
             content_type = "application/problem+json"),
     ),
 )]
-async fn list_all(
-    caller: Caller,
-    asked: Asked<Customers>,
-) -> Result<Shown<CustomerView>, Problem> {
+async fn list_all(caller: Caller, asked: Asked<Customers>) -> Result<Shown<CustomerView>, Problem> {
     let (store, tenant) = (caller.store(), caller.tenant);
     let page = store.customer_list(tenant, &asked.query).await?;
     let total = match asked.has_total {
@@ -140,7 +137,10 @@ async fn change(
 )]
 async fn remove(caller: Caller, Path(customer): Path<String>) -> Result<StatusCode, Problem> {
     let number = numbered(&caller, &customer).await?;
-    caller.store().customer_delete(caller.tenant, &number).await?;
+    caller
+        .store()
+        .customer_delete(caller.tenant, &number)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -114,14 +114,21 @@ async fn search(
         (HitKind::Nas, Area::Nas),
         (HitKind::Session, Area::Sessions),
     ];
-    let may_read = |area| caller.principal.scopes.permit(Scope::To(area, Access::Read));
+    let may_read = |area| {
+        caller
+            .principal
+            .scopes
+            .permit(Scope::To(area, Access::Read))
+    };
     let kinds: Vec<HitKind> = kinds
         .into_iter()
         .filter(|(_, area)| may_read(*area))
         .map(|(kind, _)| kind)
         .collect();
     let store = caller.store();
-    let hits = store.search(caller.tenant, &params.q, &kinds, limit).await?;
+    let hits = store
+        .search(caller.tenant, &params.q, &kinds, limit)
+        .await?;
     Ok(Json(FoundView {
         items: hits.into_iter().map(HitView::from).collect(),
     }))

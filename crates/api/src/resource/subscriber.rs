@@ -274,7 +274,10 @@ async fn show(
     Path(subscriber): Path<String>,
 ) -> Result<Tagged<SubscriberView>, Problem> {
     let username = named(&caller, &subscriber).await?;
-    let found = caller.store().subscriber_find(caller.tenant, &username).await?;
+    let found = caller
+        .store()
+        .subscriber_find(caller.tenant, &username)
+        .await?;
     let found = found.ok_or_else(|| Problem::not_found("subscriber"))?;
     Ok(Tagged::ok(found.updated_at, found.into()))
 }
@@ -309,7 +312,9 @@ async fn change(
     let patch = body.patch(&mut fields, plan, customer);
     fields.check()?;
     let store = caller.store();
-    let changed = store.subscriber_update(caller.tenant, &username, patch).await?;
+    let changed = store
+        .subscriber_update(caller.tenant, &username, patch)
+        .await?;
     Ok(Tagged::ok(changed.updated_at, changed.into()))
 }
 
@@ -326,9 +331,13 @@ impl SubscriberPatchBody {
             plan,
             customer,
             starts_at: starts_at.map(|raw| time(fields, "starts_at", raw.as_deref())),
-            expires_at: self.expires_at.map(|raw| time(fields, "expires_at", raw.as_deref())),
+            expires_at: self
+                .expires_at
+                .map(|raw| time(fields, "expires_at", raw.as_deref())),
             ipv4: self.ipv4.map(|raw| ipv4(fields, raw.as_deref())),
-            ipv6_prefix: self.ipv6_prefix.map(|raw| ipv6(fields, "ipv6_prefix", raw.as_deref())),
+            ipv6_prefix: self
+                .ipv6_prefix
+                .map(|raw| ipv6(fields, "ipv6_prefix", raw.as_deref())),
             ipv6_delegated: self
                 .ipv6_delegated
                 .map(|raw| ipv6(fields, "ipv6_delegated", raw.as_deref())),
@@ -352,7 +361,10 @@ impl SubscriberPatchBody {
 )]
 async fn remove(caller: Caller, Path(subscriber): Path<String>) -> Result<StatusCode, Problem> {
     let username = named(&caller, &subscriber).await?;
-    caller.store().subscriber_delete(caller.tenant, &username).await?;
+    caller
+        .store()
+        .subscriber_delete(caller.tenant, &username)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -52,7 +52,10 @@ pub enum ContactError {
         "this is not a telephone number: write 3 to 15 digits, best with + and the country code"
     )]
     Phone,
-    #[error("each line of an address has 1 to {} characters", PostalAddress::CHARS_MAX)]
+    #[error(
+        "each line of an address has 1 to {} characters",
+        PostalAddress::CHARS_MAX
+    )]
     Line,
     #[error("a country is two letters of ISO 3166-1, for example KE")]
     Country,
@@ -166,7 +169,10 @@ impl PostalAddress {
             let count = line.chars().count();
             (1..=Self::CHARS_MAX).contains(&count) && !line.contains(char::is_control)
         };
-        if lines.iter().any(|line| line.as_deref().is_some_and(|line| !is_line(line))) {
+        if lines
+            .iter()
+            .any(|line| line.as_deref().is_some_and(|line| !is_line(line)))
+        {
             return Err(ContactError::Line);
         }
         if let Some(country) = &mut self.country {
@@ -175,8 +181,7 @@ impl PostalAddress {
                 return Err(ContactError::Country);
             }
         }
-        let is_somewhere = self.coordinates.is_some()
-            || lines_of(&self).any(|line| line.is_some());
+        let is_somewhere = self.coordinates.is_some() || lines_of(&self).any(|line| line.is_some());
         if is_somewhere {
             Ok(self)
         } else {
@@ -232,7 +237,11 @@ mod tests {
     #[track_caller]
     fn check_phone(raw: &str, expected: Result<Option<&str>, ContactError>) {
         let actual = raw.parse::<Phone>();
-        assert_eq!(actual.as_ref().map(Phone::e164), expected.as_ref().copied(), "{raw}");
+        assert_eq!(
+            actual.as_ref().map(Phone::e164),
+            expected.as_ref().copied(),
+            "{raw}"
+        );
     }
 
     #[test]
@@ -246,7 +255,14 @@ mod tests {
 
     #[test]
     fn what_nobody_can_dial_is_no_telephone_number() {
-        for wrong in ["", "12", "+0712345678", "call me", "7+7777", "++254712345678"] {
+        for wrong in [
+            "",
+            "12",
+            "+0712345678",
+            "call me",
+            "7+7777",
+            "++254712345678",
+        ] {
             check_phone(wrong, Err(ContactError::Phone));
         }
         check_phone("1234567890123456", Err(ContactError::Phone));
@@ -256,8 +272,20 @@ mod tests {
     fn an_email_address_has_a_name_and_a_domain() {
         let address = "Ana.Paz@example.net".parse::<EmailAddress>();
         assert_eq!(address.as_ref().map(EmailAddress::local), Ok("Ana.Paz"));
-        for wrong in ["", "ana", "@example.net", "ana@", "a na@example.net", "ana@.net", "a@b@c"] {
-            assert_eq!(wrong.parse::<EmailAddress>(), Err(ContactError::Email), "{wrong}");
+        for wrong in [
+            "",
+            "ana",
+            "@example.net",
+            "ana@",
+            "a na@example.net",
+            "ana@.net",
+            "a@b@c",
+        ] {
+            assert_eq!(
+                wrong.parse::<EmailAddress>(),
+                Err(ContactError::Email),
+                "{wrong}"
+            );
         }
     }
 
@@ -285,7 +313,10 @@ mod tests {
     #[test]
     fn coordinates_are_on_the_earth() {
         let place = Coordinates::from_degrees(-1.292_066, 36.821_946);
-        assert_eq!(place.map(Coordinates::as_degrees), Ok((-1.292_066, 36.821_946)));
+        assert_eq!(
+            place.map(Coordinates::as_degrees),
+            Ok((-1.292_066, 36.821_946))
+        );
         for (latitude, longitude) in [(91.0, 0.0), (0.0, -181.0), (f64::NAN, 0.0)] {
             let place = Coordinates::from_degrees(latitude, longitude);
             assert_eq!(place, Err(ContactError::Coordinates));

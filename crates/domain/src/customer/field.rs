@@ -21,11 +21,17 @@ pub struct CustomFields(BTreeMap<String, FieldValue>);
 pub enum FieldError {
     #[error("'{name}' is no name of a field: write a letter a-z, then up to 63 of a-z, 0-9 and _")]
     Name { name: String },
-    #[error("the text of '{name}' has more than {} characters", CustomFields::TEXT_CHARS_MAX)]
+    #[error(
+        "the text of '{name}' has more than {} characters",
+        CustomFields::TEXT_CHARS_MAX
+    )]
     Text { name: String },
     #[error("the number of '{name}' is not finite")]
     Number { name: String },
-    #[error("there are {count} fields: at most {} are kept", CustomFields::COUNT_MAX)]
+    #[error(
+        "there are {count} fields: at most {} are kept",
+        CustomFields::COUNT_MAX
+    )]
     Many { count: usize },
 }
 
@@ -70,7 +76,9 @@ impl CustomFields {
 
 fn is_name(name: &str) -> bool {
     let mut octets = name.bytes();
-    let is_first = octets.next().is_some_and(|octet| octet.is_ascii_lowercase());
+    let is_first = octets
+        .next()
+        .is_some_and(|octet| octet.is_ascii_lowercase());
     let is_later =
         |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'_';
     is_first && name.len() <= 64 && octets.all(is_later)
@@ -98,7 +106,10 @@ mod tests {
         let text = FieldValue::Text("x".repeat(501));
         assert_eq!(of("a", text), Err(FieldError::Text { name: "a".into() }));
         let number = FieldValue::Number(f64::INFINITY);
-        assert_eq!(of("a", number), Err(FieldError::Number { name: "a".into() }));
+        assert_eq!(
+            of("a", number),
+            Err(FieldError::Number { name: "a".into() })
+        );
         let many = (0..65).map(|index| (format!("f{index}"), FieldValue::Bool(true)));
         let many = CustomFields::new(many.collect());
         assert_eq!(many, Err(FieldError::Many { count: 65 }));

@@ -154,7 +154,9 @@ impl Context {
     {
         let mut listing = self.output.listing::<R>(size.extent());
         // One more than is shown, to know whether there is more.
-        query.limit = size.limit.map_or(LIMIT_MAX, |limit| limit.saturating_add(1));
+        query.limit = size
+            .limit
+            .map_or(LIMIT_MAX, |limit| limit.saturating_add(1));
         while listing.is_open() {
             let page = load(&query).await?;
             for row in page.rows {

@@ -259,8 +259,9 @@ impl Record for CustomerRecord {
         "updated_at",
         "id",
     ];
-    const COLUMNS: &'static [&'static str] =
-        &["number", "name", "company", "state", "phones", "emails", "tags"];
+    const COLUMNS: &'static [&'static str] = &[
+        "number", "name", "company", "state", "phones", "emails", "tags",
+    ];
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -458,7 +458,10 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
     let state = args.status.map(AccessState::as_str);
     let conditions = [
         ("plan", args.plan.as_ref().map(Name::as_str)),
-        ("customer", args.customer.as_ref().map(CustomerNumber::as_str)),
+        (
+            "customer",
+            args.customer.as_ref().map(CustomerNumber::as_str),
+        ),
         ("state", state),
     ];
     let equal = |(field, value): (&str, Option<&str>)| Some(ListCondition::equal(field, value?));

@@ -169,16 +169,28 @@ fn a_customer_pays_for_subscribers_and_is_found() {
     assert_eq!(place.json("subscriber show ana")["customer"], "C-7");
     let of_customer = place.json("subscriber list --customer C-7");
     assert_eq!(of_customer.as_array().map(Vec::len), Some(1));
-    assert_eq!(place.json("subscriber list --search kamau")[0]["username"], "ana");
+    assert_eq!(
+        place.json("subscriber list --search kamau")[0]["username"],
+        "ana"
+    );
     let found = place.json("search 0712345678");
     assert_eq!(found[0]["label"], "Kamau");
     assert_eq!(found[0]["field"], "phone");
     let refused = place.run("customer remove C-7");
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("is still used, subscribers: 1"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("is still used, subscribers: 1"),
+        "{refused:?}"
+    );
     place.done("customer set C-7 --state closed --clear-emails --company Paz");
-    assert_eq!(place.json("customer list --state closed")[0]["company"], "Paz");
-    assert_eq!(place.json("customer list --tag vip --state lead"), json!([]));
+    assert_eq!(
+        place.json("customer list --state closed")[0]["company"],
+        "Paz"
+    );
+    assert_eq!(
+        place.json("customer list --tag vip --state lead"),
+        json!([])
+    );
     place.done("customer note add C-7 called");
     let notes = place.json("customer note list C-7");
     assert_eq!(notes[0]["text"], "called");

@@ -6,8 +6,8 @@ use domain::search::{Question, folded};
 
 use super::CustomerSummary;
 use crate::listing::{
-    Field, FieldKind, Filter, Index, ListCondition, ListError, ListFailure, ListQuery, Listed, MATCHES_MAX,
-    Schema, Scope, Total,
+    Field, FieldKind, Filter, Index, ListCondition, ListError, ListFailure, ListQuery, Listed,
+    MATCHES_MAX, Schema, Scope, Total,
 };
 use crate::search::EntryKind;
 use crate::store::Store;
@@ -27,8 +27,16 @@ pub(crate) const SCHEMA: Schema = Schema {
     fields: &[
         field("name", "name_key", FieldKind::Text(folded)),
         field("number", "number", FieldKind::Text(str::to_ascii_uppercase)),
-        field("created_at", "created_at", FieldKind::Instant { is_last: false }),
-        field("updated_at", "updated_at", FieldKind::Instant { is_last: false }),
+        field(
+            "created_at",
+            "created_at",
+            FieldKind::Instant { is_last: false },
+        ),
+        field(
+            "updated_at",
+            "updated_at",
+            FieldKind::Instant { is_last: false },
+        ),
         field("state", "state", FieldKind::Choice(&STATES)),
         Field {
             elsewhere: Some(
@@ -40,14 +48,29 @@ pub(crate) const SCHEMA: Schema = Schema {
     others: &[],
     indexes: &[
         index("customer_by_state_name", TABLE, &["state"], "name"),
-        index("customer_by_state_created_at", TABLE, &["state"], "created_at"),
+        index(
+            "customer_by_state_created_at",
+            TABLE,
+            &["state"],
+            "created_at",
+        ),
         index("customer_by_updated_at", TABLE, &[], "updated_at"),
         Index {
             is_unique: true,
             ..index("customer_number_unique", TABLE, &[], "number")
         },
-        index("customer_tag_by_state_name", TAGS, &["tag", "state"], "name"),
-        index("customer_tag_by_state_created_at", TAGS, &["tag", "state"], "created_at"),
+        index(
+            "customer_tag_by_state_name",
+            TAGS,
+            &["tag", "state"],
+            "name",
+        ),
+        index(
+            "customer_tag_by_state_created_at",
+            TAGS,
+            &["tag", "state"],
+            "created_at",
+        ),
     ],
 };
 
@@ -95,7 +118,9 @@ impl Store {
     ) -> Result<Listed<CustomerSummary>, ListFailure> {
         let conditions: Vec<&ListCondition> = query.conditions.iter().collect();
         let scope = self.customer_scope(tenant, query).await?;
-        let keys = SCHEMA.page(self, tenant, (query, &conditions), scope).await?;
+        let keys = SCHEMA
+            .page(self, tenant, (query, &conditions), scope)
+            .await?;
         Ok(Listed {
             rows: self.customers_of(&keys.ids).await?,
             next: keys.next,
@@ -110,7 +135,9 @@ impl Store {
     ) -> Result<Total, ListFailure> {
         let conditions: Vec<&ListCondition> = query.conditions.iter().collect();
         let scope = self.customer_scope(tenant, query).await?;
-        SCHEMA.total(self, tenant, (query, &conditions), scope).await
+        SCHEMA
+            .total(self, tenant, (query, &conditions), scope)
+            .await
     }
 
     async fn customer_scope(
@@ -122,7 +149,9 @@ impl Store {
         if let Some(raw) = &query.search {
             let question = Question::parse(raw).map_err(ListError::Search)?;
             let kind = EntryKind::Customer;
-            let found = self.search_ids(tenant, kind, &question, MATCHES_MAX).await?;
+            let found = self
+                .search_ids(tenant, kind, &question, MATCHES_MAX)
+                .await?;
             scope.among = Some(found);
         }
         Ok(scope)

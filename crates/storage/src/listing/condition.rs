@@ -74,7 +74,10 @@ impl Narrowed {
             ) => {
                 let at: Result<Timestamp, _> = raw.parse();
                 let at = at.map_err(|error| wrong(condition, error))?;
-                self.limit(field, Range::compared(operator, Key::Number(at.as_micros())))?;
+                self.limit(
+                    field,
+                    Range::compared(operator, Key::Number(at.as_micros())),
+                )?;
                 // Rows without an instant are neither before nor after one.
                 if is_last {
                     self.limit(field, Range::compared(Operator::Lt, Key::Number(LAST)))?;
@@ -89,7 +92,10 @@ impl Narrowed {
             (FieldKind::Id, Operator::Eq | Operator::In) => {
                 let parsed = listed(condition)?.map(|raw| raw.parse().map(Uuid::into));
                 let values: Result<Vec<Value>, _> = parsed.collect();
-                self.choose(field, values.map_err(|_| wrong(condition, "this is no id"))?);
+                self.choose(
+                    field,
+                    values.map_err(|_| wrong(condition, "this is no id"))?,
+                );
                 Ok(())
             }
             (FieldKind::Word(fold), Operator::Eq | Operator::In) => {
@@ -183,7 +189,10 @@ pub(crate) fn chosen(
     all: &'static [&'static str],
     condition: &ListCondition,
 ) -> Result<Vec<&'static str>, ListError> {
-    if !matches!(condition.operator, Operator::Eq | Operator::Ne | Operator::In) {
+    if !matches!(
+        condition.operator,
+        Operator::Eq | Operator::Ne | Operator::In
+    ) {
         return Err(ListError::Operator {
             field: condition.parameter(),
             known: FieldKind::Choice(all).operators(),
@@ -196,7 +205,9 @@ pub(crate) fn chosen(
     }
     let is_left_out = condition.operator == Operator::Ne;
     let words = all.iter().copied();
-    Ok(words.filter(|word| named.contains(word) != is_left_out).collect())
+    Ok(words
+        .filter(|word| named.contains(word) != is_left_out)
+        .collect())
 }
 
 fn wrong(condition: &ListCondition, reason: impl ToString) -> ListError {

@@ -73,7 +73,9 @@ impl Place {
         let (of, rest) = octets
             .split_first_chunk::<FINGERPRINT_LEN>()
             .ok_or(ListError::Cursor)?;
-        let (id, rest) = rest.split_first_chunk::<ID_LEN>().ok_or(ListError::Cursor)?;
+        let (id, rest) = rest
+            .split_first_chunk::<ID_LEN>()
+            .ok_or(ListError::Cursor)?;
         if *of != list {
             return Err(ListError::Cursor);
         }
@@ -83,9 +85,9 @@ impl Place {
                 .ok()
                 .map(|octets| Key::Number(i64::from_be_bytes(octets))),
             // PostgreSQL takes no NUL, and no text of ours has one.
-            Some((1, text)) if !text.contains(&0) => String::from_utf8(text.to_vec())
-                .ok()
-                .map(Key::Text),
+            Some((1, text)) if !text.contains(&0) => {
+                String::from_utf8(text.to_vec()).ok().map(Key::Text)
+            }
             Some(_) | None => None,
         };
         Ok(Self {

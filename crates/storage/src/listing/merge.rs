@@ -9,9 +9,7 @@ use super::cursor::{Place, fingerprint};
 use super::route::{Route, combine};
 use super::schema::{Field, Schema};
 use super::sql::{Text, Window, read_key};
-use super::{
-    Direction, ListCondition, ListFailure, ListQuery, Scope, TOTAL_MAX, Total,
-};
+use super::{Direction, ListCondition, ListFailure, ListQuery, Scope, TOTAL_MAX, Total};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -51,7 +49,12 @@ impl Schema {
                 text.push_page(spans, window);
                 places.extend(read(store, text, route.order).await?);
             }
-            return Ok(cut(places, query, asked, route.spans.len() <= SPANS_PER_STATEMENT));
+            return Ok(cut(
+                places,
+                query,
+                asked,
+                route.spans.len() <= SPANS_PER_STATEMENT,
+            ));
         };
         let asked = Route::among(self, sort)?;
         let alternatives = combine(&narrowed, scope.alternatives)?;
@@ -161,11 +164,7 @@ fn cut(
     }
 }
 
-async fn read(
-    store: &Store,
-    text: Text,
-    order: &'static Field,
-) -> Result<Vec<Place>, StoreError> {
+async fn read(store: &Store, text: Text, order: &'static Field) -> Result<Vec<Place>, StoreError> {
     let statement = text.dialect.statement(text.sql, text.values);
     let rows = store.reader().query_all_raw(statement).await?;
     let places: Result<Vec<Place>, DbErr> =

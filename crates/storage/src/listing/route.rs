@@ -69,23 +69,23 @@ impl Range {
                 from: Some((key, operator == Operator::Gte)),
                 to: None,
             },
-            Operator::Eq
-            | Operator::Ne
-            | Operator::In
-            | Operator::IsNull
-            | Operator::Prefix => Self::exactly(key),
+            Operator::Eq | Operator::Ne | Operator::In | Operator::IsNull | Operator::Prefix => {
+                Self::exactly(key)
+            }
         }
     }
 
     /// Narrows it to what is in the other as well.
     pub(crate) fn meet(&mut self, other: Self) {
         // Of two ends with one value, the narrower does not belong to the range.
-        let narrows_from = |new: &(Key, bool), old: &(Key, bool)| {
-            (&old.0, !old.1) < (&new.0, !new.1)
-        };
+        let narrows_from =
+            |new: &(Key, bool), old: &(Key, bool)| (&old.0, !old.1) < (&new.0, !new.1);
         let narrows_to = |new: &(Key, bool), old: &(Key, bool)| new < old;
         if let Some(from) = other.from
-            && self.from.as_ref().is_none_or(|old| narrows_from(&from, old))
+            && self
+                .from
+                .as_ref()
+                .is_none_or(|old| narrows_from(&from, old))
         {
             self.from = Some(from);
         }
@@ -115,7 +115,11 @@ impl Route {
                     .all(|one| find_index(schema, one, order).is_some())
         };
         let names = names(&alternatives, ranged);
-        let served: Vec<&str> = orders.iter().copied().filter(|order| serves(order)).collect();
+        let served: Vec<&str> = orders
+            .iter()
+            .copied()
+            .filter(|order| serves(order))
+            .collect();
         let chosen = match sort {
             Some(sort) => {
                 let order = orders.iter().copied().find(|order| *order == sort.field);
@@ -174,18 +178,20 @@ pub(crate) fn combine(
     for (field, values) in &narrowed.choices {
         let with = |one: &Alternative| {
             let known = one.equal.iter().find(|(column, _)| *column == field.name);
-            let wanted = values.iter().filter(move |value| {
-                known.is_none_or(|(_, known)| known == *value)
-            });
+            let wanted = values
+                .iter()
+                .filter(move |value| known.is_none_or(|(_, known)| known == *value));
             let one = one.clone();
             let is_known = known.is_some();
-            wanted.map(move |value| {
-                let mut one = one.clone();
-                if !is_known {
-                    one.equal.push((field.name, value.clone()));
-                }
-                one
-            }).collect::<Vec<_>>()
+            wanted
+                .map(move |value| {
+                    let mut one = one.clone();
+                    if !is_known {
+                        one.equal.push((field.name, value.clone()));
+                    }
+                    one
+                })
+                .collect::<Vec<_>>()
         };
         combined = combined.iter().flat_map(with).collect();
         if RANGES_MAX < combined.len() {
@@ -229,11 +235,15 @@ fn find_index(schema: &Schema, one: &Alternative, order: &str) -> Option<&'stati
     let is_given = |field: &&str| one.equal.iter().any(|(given, _)| *given == *field);
     let is_few = |field: &&str| matches!(schema.field(field).kind, FieldKind::Choice(_));
     let serves = |index: &&'static Index| {
-        let has_all = one.equal.iter().all(|(given, _)| index.equal.contains(given));
+        let has_all = one
+            .equal
+            .iter()
+            .all(|(given, _)| index.equal.contains(given));
         let mut open = index.equal.iter().filter(|field| !is_given(field));
         index.order == order && has_all && open.all(|field| is_few(&field))
     };
-    let open_count = |index: &&'static Index| index.equal.iter().filter(|field| !is_given(field)).count();
+    let open_count =
+        |index: &&'static Index| index.equal.iter().filter(|field| !is_given(field)).count();
     schema.indexes.iter().filter(serves).min_by_key(open_count)
 }
 

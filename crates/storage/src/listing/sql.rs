@@ -3,10 +3,10 @@
 use sea_orm::Value;
 use uuid::Uuid;
 
+use super::Direction;
 use super::cursor::{Key, Place};
 use super::route::{Alternative, Range, Span};
 use super::schema::{Field, FieldKind, Schema};
-use super::Direction;
 use crate::dialect::Dialect;
 
 /// SQL text and its values, put together piece by piece.
@@ -56,7 +56,11 @@ impl Text {
 
     /// Ids and keys of the first rows of all these ranges, in their order.
     pub(crate) fn push_page(&mut self, spans: &[Span], window: Window<'_>) {
-        let order = if window.direction == Direction::Ascending { "" } else { " DESC" };
+        let order = if window.direction == Direction::Ascending {
+            ""
+        } else {
+            " DESC"
+        };
         self.push("SELECT id, sort_key FROM (", []);
         for (number, span) in spans.iter().enumerate() {
             self.push(if number == 0 { "" } else { " UNION ALL " }, []);
@@ -82,8 +86,15 @@ impl Text {
     pub(super) fn push_span(&mut self, span: &Span, window: Window<'_>) {
         let column = window.order.column;
         let id = span.index.table.1;
-        let order = if window.direction == Direction::Ascending { "" } else { " DESC" };
-        self.push(&format!("SELECT {id} AS id, {column} AS sort_key FROM "), []);
+        let order = if window.direction == Direction::Ascending {
+            ""
+        } else {
+            " DESC"
+        };
+        self.push(
+            &format!("SELECT {id} AS id, {column} AS sort_key FROM "),
+            [],
+        );
         self.push_source(span);
         self.push_where(span, window);
         let tie = if span.index.is_unique {
@@ -91,7 +102,10 @@ impl Text {
         } else {
             format!(", {id}{order}")
         };
-        self.push(&format!(" ORDER BY {column}{order}{tie} LIMIT {}", window.limit), []);
+        self.push(
+            &format!(" ORDER BY {column}{order}{tie} LIMIT {}", window.limit),
+            [],
+        );
     }
 
     fn push_source(&mut self, span: &Span) {
@@ -124,12 +138,20 @@ impl Text {
         if let Some(after) = window.after
             && !span.index.is_unique
         {
-            self.push_after((window.order.column, span.index.table.1), after, window.direction);
+            self.push_after(
+                (window.order.column, span.index.table.1),
+                after,
+                window.direction,
+            );
         }
     }
 
     fn push_after(&mut self, (column, id): (&str, &str), after: &Place, direction: Direction) {
-        let sign = if direction == Direction::Ascending { ">" } else { "<" };
+        let sign = if direction == Direction::Ascending {
+            ">"
+        } else {
+            "<"
+        };
         let values = [after.key.value(), after.id.into()];
         self.push(&format!(" AND ({column}, {id}) {sign} (?, ?)"), values);
     }
@@ -153,11 +175,17 @@ impl Text {
         window: Window<'_>,
     ) {
         let column = window.order.column;
-        let order = if window.direction == Direction::Ascending { "" } else { " DESC" };
+        let order = if window.direction == Direction::Ascending {
+            ""
+        } else {
+            " DESC"
+        };
         let table = schema.table;
         let marks = vec!["?"; ids.len()].join(", ");
         self.push(
-            &format!("SELECT m.id AS id, m.{column} AS sort_key FROM {table} m WHERE m.id IN ({marks})"),
+            &format!(
+                "SELECT m.id AS id, m.{column} AS sort_key FROM {table} m WHERE m.id IN ({marks})"
+            ),
             ids.iter().map(|id| (*id).into()),
         );
         self.push(" AND m.tenant = ? AND (FALSE", [window.tenant.into()]);
@@ -176,7 +204,10 @@ impl Text {
         if let Some(after) = window.after {
             self.push_after((&format!("m.{column}"), "m.id"), after, window.direction);
         }
-        let tail = format!(" ORDER BY m.{column}{order}, m.id{order} LIMIT {}", window.limit);
+        let tail = format!(
+            " ORDER BY m.{column}{order}, m.id{order} LIMIT {}",
+            window.limit
+        );
         self.push(&tail, []);
     }
 
@@ -193,8 +224,14 @@ impl Text {
 fn beyond(after: &Place, direction: Direction) -> Range {
     let end = Some((after.key.clone(), false));
     match direction {
-        Direction::Ascending => Range { from: end, to: None },
-        Direction::Descending => Range { from: None, to: end },
+        Direction::Ascending => Range {
+            from: end,
+            to: None,
+        },
+        Direction::Descending => Range {
+            from: None,
+            to: end,
+        },
     }
 }
 

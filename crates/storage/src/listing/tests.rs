@@ -71,7 +71,11 @@ async fn place(kind: DatabaseKind) -> World {
             "randomblob(16)",
             "X'00'",
         ),
-        DatabaseKind::Postgres => ("generate_series(1, 3000) AS n", "gen_random_uuid()", "'\\x00'"),
+        DatabaseKind::Postgres => (
+            "generate_series(1, 3000) AS n",
+            "gen_random_uuid()",
+            "'\\x00'",
+        ),
     };
     let dialect = match kind {
         DatabaseKind::Sqlite => Dialect::Sqlite,
@@ -104,7 +108,9 @@ async fn check(place: &World, text: Text, index: &str) {
     };
     let statement = text.dialect.statement(sql, text.values);
     let rows = place.store.reader().query_all_raw(statement).await.unwrap();
-    let steps = rows.iter().map(|row| row.try_get::<String>("", column).unwrap());
+    let steps = rows
+        .iter()
+        .map(|row| row.try_get::<String>("", column).unwrap());
     let steps = steps.collect::<Vec<_>>().join("\n");
     assert!(steps.contains(index), "{index} in {}\n{steps}", text.sql);
     for (scan, what) in [
@@ -187,7 +193,9 @@ async fn check_every_list(kind: DatabaseKind) {
                     let place_after = after(route.order);
                     for after in [None, Some(&place_after)] {
                         // One of the ranges is like the others.
-                        let Some(span) = route.spans.first() else { continue };
+                        let Some(span) = route.spans.first() else {
+                            continue;
+                        };
                         let window = Window {
                             tenant: TENANT.as_uuid(),
                             order: route.order,
@@ -206,7 +214,10 @@ async fn check_every_list(kind: DatabaseKind) {
             }
         }
         let declared: BTreeSet<&str> = schema.indexes.iter().map(|index| index.name).collect();
-        assert_eq!(used, declared, "an index that no list uses, or the other way round");
+        assert_eq!(
+            used, declared,
+            "an index that no list uses, or the other way round"
+        );
         assert!(100 < seen.len(), "{}", seen.len());
     }
 }
@@ -228,7 +239,9 @@ async fn explained(place: &World, query: crate::query::Query) -> String {
         Dialect::Sqlite => "detail",
         Dialect::Postgres => "QUERY PLAN",
     };
-    let steps = rows.iter().map(|row| row.try_get::<String>("", column).unwrap());
+    let steps = rows
+        .iter()
+        .map(|row| row.try_get::<String>("", column).unwrap());
     steps.collect::<Vec<_>>().join("\n")
 }
 
@@ -240,7 +253,9 @@ async fn a_search_asks_the_index_of_pieces() {
     ] {
         let place = place(kind).await;
         let words = ["2999".to_owned(), "user".to_owned()];
-        let query = place.store.search_query(TENANT, EntryKind::Subscriber, &words, 200);
+        let query = place
+            .store
+            .search_query(TENANT, EntryKind::Subscriber, &words, 200);
         let steps = explained(&place, query).await;
         assert!(steps.contains(index), "{steps}");
         assert!(!steps.contains("Seq Scan"), "{steps}");
@@ -305,10 +320,30 @@ fn what_no_index_answers_is_refused_with_what_is_allowed() {
         "do not go together",
     );
     refuse(schema, &[], "password", "can be by username");
-    refuse(schema, &[("password", Operator::Eq, "x")], "", "it knows username");
-    refuse(schema, &[("status", Operator::Lt, "active")], "", "eq, ne and in");
-    refuse(schema, &[("status", Operator::Eq, "gone")], "", "is not one of: active");
-    refuse(schema, &[("expires_at", Operator::Lt, "soon")], "", "is not a time");
+    refuse(
+        schema,
+        &[("password", Operator::Eq, "x")],
+        "",
+        "it knows username",
+    );
+    refuse(
+        schema,
+        &[("status", Operator::Lt, "active")],
+        "",
+        "eq, ne and in",
+    );
+    refuse(
+        schema,
+        &[("status", Operator::Eq, "gone")],
+        "",
+        "is not one of: active",
+    );
+    refuse(
+        schema,
+        &[("expires_at", Operator::Lt, "soon")],
+        "",
+        "is not a time",
+    );
     refuse(schema, &[("username", Operator::Eq, "a\0b")], "", "no NUL");
 }
 

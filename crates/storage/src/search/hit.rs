@@ -87,7 +87,9 @@ impl Store {
         question: &Question,
     ) -> Result<Vec<Hit>, StoreError> {
         let kind = EntryKind::Customer;
-        let ids = self.search_ids(tenant, kind, question, LOOKED_AT_MAX).await?;
+        let ids = self
+            .search_ids(tenant, kind, question, LOOKED_AT_MAX)
+            .await?;
         let customers = self.customers_of(&ids).await?;
         let hits = customers.iter().map(|customer| {
             let (field, value) = why(customer, question);
@@ -108,7 +110,9 @@ impl Store {
         question: &Question,
     ) -> Result<Vec<Hit>, StoreError> {
         let kind = EntryKind::Subscriber;
-        let ids = self.search_ids(tenant, kind, question, LOOKED_AT_MAX).await?;
+        let ids = self
+            .search_ids(tenant, kind, question, LOOKED_AT_MAX)
+            .await?;
         let subscribers = self.subscribers_of(&ids).await?;
         let hits = subscribers.iter().map(|subscriber| Hit {
             kind: HitKind::Subscriber,
@@ -140,7 +144,9 @@ impl Store {
         let rows = query.all(self.reader()).await?;
         let read = |row: &QueryResult| Ok((row.try_get("", "id")?, row.try_get("", "name")?));
         let routers: Result<Vec<(Uuid, String)>, sea_orm::DbErr> = rows.iter().map(read).collect();
-        let found = routers?.into_iter().filter(|(_, name)| question.is_in(&folded(name)));
+        let found = routers?
+            .into_iter()
+            .filter(|(_, name)| question.is_in(&folded(name)));
         let hits = found.map(|(id, name)| Hit {
             kind: HitKind::Nas,
             id,
@@ -158,7 +164,12 @@ fn why(customer: &CustomerSummary, question: &Question) -> (&'static str, String
         ("name", customer.name.to_string()),
         ("number", customer.number.to_string()),
     ];
-    values.extend(customer.company.iter().map(|company| ("company", company.to_string())));
+    values.extend(
+        customer
+            .company
+            .iter()
+            .map(|company| ("company", company.to_string())),
+    );
     let emails = customer.emails.iter();
     values.extend(emails.map(|email| ("email", email.as_str().to_owned())));
     let phones = customer.phones.iter();
@@ -171,11 +182,15 @@ fn why(customer: &CustomerSummary, question: &Question) -> (&'static str, String
 fn rank(question: &Question, hit: &Hit) -> u8 {
     let value = folded(&hit.value);
     let number = digits(&value);
-    let mut words: Vec<&str> = value.split(|letter: char| !letter.is_alphanumeric()).collect();
+    let mut words: Vec<&str> = value
+        .split(|letter: char| !letter.is_alphanumeric())
+        .collect();
     words.extend([value.as_str(), number.as_str()]);
     let wanted = || question.groups().iter().flatten();
     let is_any = |holds: &dyn Fn(&str, &str) -> bool| {
-        words.iter().any(|word| wanted().any(|wanted| holds(word, wanted)))
+        words
+            .iter()
+            .any(|word| wanted().any(|wanted| holds(word, wanted)))
     };
     if is_any(&|word, wanted| word == wanted) {
         0

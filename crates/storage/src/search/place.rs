@@ -36,9 +36,8 @@ impl Store {
         let texts = texts(address);
         let mut hits = Vec::new();
         for (of_subscriber, of_session) in columns {
-            let select = format!(
-                "SELECT id, username AS label, {of_subscriber} AS value FROM subscriber"
-            );
+            let select =
+                format!("SELECT id, username AS label, {of_subscriber} AS value FROM subscriber");
             let mut query = Query::new(self.dialect(), &select);
             query.and("tenant = ?", [tenant.as_uuid().into()]);
             query.and_any(of_subscriber, texts.iter().map(Value::from));
@@ -55,7 +54,10 @@ impl Store {
         let source = IpNet::from(address).to_string();
         let select = "SELECT id, name AS label, source AS value FROM router";
         let mut query = Query::new(self.dialect(), select);
-        query.and_any("source", [source, address.to_string()].iter().map(Value::from));
+        query.and_any(
+            "source",
+            [source, address.to_string()].iter().map(Value::from),
+        );
         query.and("tenant = ?", [tenant.as_uuid().into()]);
         hits.extend(self.found(query, HitKind::Nas, "address").await?);
         Ok(hits)

@@ -12,16 +12,16 @@ use domain::time::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Value};
 use uuid::Uuid;
 
-use super::{KEYED, SubscriberSummary};
 use super::row::StoredSubscriber;
+use super::{KEYED, SubscriberSummary};
 use crate::column::MICROS_PER_DAY;
 use crate::customer;
 use crate::entity::plan;
 use crate::entity::subscriber::{Column, Entity, Model};
 use crate::error::StoreError;
 use crate::listing::{
-    Alternative, Field, FieldKind, Filter, FilterKind, Index, Key, ListCondition, ListError, ListFailure, ListQuery,
-    Listed, MATCHES_MAX, Operator, Range, Schema, Scope, Total, chosen,
+    Alternative, Field, FieldKind, Filter, FilterKind, Index, Key, ListCondition, ListError,
+    ListFailure, ListQuery, Listed, MATCHES_MAX, Operator, Range, Schema, Scope, Total, chosen,
 };
 use crate::named::{CUSTOMERS, PLANS};
 use crate::page::Page;
@@ -60,10 +60,26 @@ pub(crate) const SCHEMA: Schema = Schema {
     table: "subscriber",
     order: "username",
     fields: &[
-        field("username", "username", FieldKind::Text(str::to_ascii_lowercase)),
-        field("created_at", "created_at", FieldKind::Instant { is_last: false }),
-        field("updated_at", "updated_at", FieldKind::Instant { is_last: false }),
-        field("expires_at", "expires_key", FieldKind::Instant { is_last: true }),
+        field(
+            "username",
+            "username",
+            FieldKind::Text(str::to_ascii_lowercase),
+        ),
+        field(
+            "created_at",
+            "created_at",
+            FieldKind::Instant { is_last: false },
+        ),
+        field(
+            "updated_at",
+            "updated_at",
+            FieldKind::Instant { is_last: false },
+        ),
+        field(
+            "expires_at",
+            "expires_key",
+            FieldKind::Instant { is_last: true },
+        ),
         field("status", "status", FieldKind::Choice(&STATUSES)),
         field("plan", "plan", FieldKind::Id),
     ],
@@ -79,11 +95,19 @@ pub(crate) const SCHEMA: Schema = Schema {
         by_tenant("subscriber_by_status_expires_at", &["status"], "expires_at"),
         Index {
             has_tenant: false,
-            ..by_tenant("subscriber_by_plan_username", &["plan", "status"], "username")
+            ..by_tenant(
+                "subscriber_by_plan_username",
+                &["plan", "status"],
+                "username",
+            )
         },
         Index {
             has_tenant: false,
-            ..by_tenant("subscriber_by_plan_expires_at", &["plan", "status"], "expires_at")
+            ..by_tenant(
+                "subscriber_by_plan_expires_at",
+                &["plan", "status"],
+                "expires_at",
+            )
         },
     ],
 };
@@ -144,7 +168,9 @@ impl Store {
     ) -> Result<Listed<SubscriberSummary>, ListFailure> {
         let (conditions, scope) = self.subscriber_scope(tenant, query).await?;
         let conditions: Vec<&ListCondition> = conditions.iter().collect();
-        let keys = SCHEMA.page(self, tenant, (query, &conditions), scope).await?;
+        let keys = SCHEMA
+            .page(self, tenant, (query, &conditions), scope)
+            .await?;
         Ok(Listed {
             rows: self.subscribers_of(&keys.ids).await?,
             next: keys.next,
@@ -171,7 +197,9 @@ impl Store {
     ) -> Result<Total, ListFailure> {
         let (conditions, scope) = self.subscriber_scope(tenant, query).await?;
         let conditions: Vec<&ListCondition> = conditions.iter().collect();
-        SCHEMA.total(self, tenant, (query, &conditions), scope).await
+        SCHEMA
+            .total(self, tenant, (query, &conditions), scope)
+            .await
     }
 
     /// The subscribers with these ids, in their order, without those that are gone.
@@ -262,9 +290,13 @@ impl Store {
         };
         let question = Question::parse(raw).map_err(ListError::Search)?;
         let named = EntryKind::Subscriber;
-        let mut ids = self.search_ids(tenant, named, &question, MATCHES_MAX).await?;
+        let mut ids = self
+            .search_ids(tenant, named, &question, MATCHES_MAX)
+            .await?;
         let payers = EntryKind::Customer;
-        let payers = self.search_ids(tenant, payers, &question, MATCHES_MAX).await?;
+        let payers = self
+            .search_ids(tenant, payers, &question, MATCHES_MAX)
+            .await?;
         let room = MATCHES_MAX.saturating_sub(ids.len());
         for id in customer::services(self.reader(), &payers, room).await? {
             if !ids.contains(&id) {
@@ -297,9 +329,8 @@ impl Store {
         let sql = "SELECT id, grace_days FROM plan WHERE tenant = $1";
         let statement = self.dialect().statement(sql, [tenant.as_uuid().into()]);
         let rows = self.reader().query_all_raw(statement).await?;
-        let read = |row: &sea_orm::QueryResult| {
-            Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
-        };
+        let read =
+            |row: &sea_orm::QueryResult| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
         let graces: Result<Vec<(Uuid, i64)>, sea_orm::DbErr> = rows.iter().map(read).collect();
         Ok(graces?)
     }
@@ -341,7 +372,8 @@ fn by_grace(
         return range(first, None).into_iter().collect();
     }
     let each = graces.iter();
-    each.filter_map(|(plan, days)| range(*days, Some(*plan))).collect()
+    each.filter_map(|(plan, days)| range(*days, Some(*plan)))
+        .collect()
 }
 
 const fn before(edge: i64, days: i64) -> i64 {

@@ -65,7 +65,10 @@ async fn customer_is_found_as_it_was_stored(database: Database) {
     let made = store.customer_insert(new.clone()).await.unwrap();
     assert_eq!(made.created_at, TestClock::START);
     assert_eq!(made.tags.len(), 1);
-    let found = store.customer_find(TENANT, &"c-7".parse().unwrap()).await.unwrap();
+    let found = store
+        .customer_find(TENANT, &"c-7".parse().unwrap())
+        .await
+        .unwrap();
     assert_eq!(found.as_ref(), Some(&made));
     assert_eq!(made.emails, new.emails);
     assert_eq!(made.phones, new.phones);
@@ -87,13 +90,19 @@ async fn customer_patch_changes_what_it_names_and_nothing_else(database: Databas
         number: "X-1".parse().ok(),
         ..CustomerPatch::default()
     };
-    let changed = store.customer_update(TENANT, &made.number, patch).await.unwrap();
+    let changed = store
+        .customer_update(TENANT, &made.number, patch)
+        .await
+        .unwrap();
     assert_eq!(changed.name.as_str(), "Ana Luz");
     assert_eq!(changed.company, None);
     assert_eq!(changed.tags, made.tags);
     assert_eq!(changed.created_at, made.created_at);
     assert_eq!(changed.updated_at, TestClock::START.plus_seconds(60));
-    assert_eq!(store.customer_find(TENANT, &made.number).await.unwrap(), None);
+    assert_eq!(
+        store.customer_find(TENANT, &made.number).await.unwrap(),
+        None
+    );
     let found = store.customer_find(TENANT, &changed.number).await.unwrap();
     assert_eq!(found, Some(changed.clone()));
     let stale = store.acting(Act {
@@ -102,7 +111,10 @@ async fn customer_patch_changes_what_it_names_and_nothing_else(database: Databas
     });
     let patch = CustomerPatch::default();
     let result = stale.customer_update(TENANT, &changed.number, patch).await;
-    assert!(matches!(result, Err(StoreError::Stale { .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::Stale { .. })),
+        "{result:?}"
+    );
 }
 
 async fn customer_numbers_are_unique_and_given_in_order(database: Database) {
@@ -138,7 +150,10 @@ async fn customer_with_subscribers_is_not_deleted(database: Database) {
     assert_eq!(made.customer.as_deref(), Some("1001"));
     assert_eq!(made.customer_id, Some(customer.id));
     let result = store.customer_delete(TENANT, &customer.number).await;
-    assert!(matches!(result, Err(StoreError::InUse { users: 1, .. })), "{result:?}");
+    assert!(
+        matches!(result, Err(StoreError::InUse { users: 1, .. })),
+        "{result:?}"
+    );
     let patch = SubscriberPatch {
         customer: Some(None),
         ..SubscriberPatch::default()
@@ -146,7 +161,10 @@ async fn customer_with_subscribers_is_not_deleted(database: Database) {
     let ana = username("ana");
     let freed = store.subscriber_update(TENANT, &ana, patch).await.unwrap();
     assert_eq!(freed.customer, None);
-    store.customer_delete(TENANT, &customer.number).await.unwrap();
+    store
+        .customer_delete(TENANT, &customer.number)
+        .await
+        .unwrap();
     let gone = store.customer_find(TENANT, &customer.number).await.unwrap();
     assert_eq!(gone, None);
 }
@@ -158,9 +176,8 @@ async fn customers_of_other_tenants_are_nobody(database: Database) {
         testkit::database::DatabaseKind::Sqlite => "X'00000000000000000000000000000063'",
         testkit::database::DatabaseKind::Postgres => "'00000000-0000-0000-0000-000000000063'",
     };
-    let sql = format!(
-        "INSERT INTO tenant (id, name, name_key, created_at) VALUES ({kind}, 'x', 'x', 0)"
-    );
+    let sql =
+        format!("INSERT INTO tenant (id, name, name_key, created_at) VALUES ({kind}, 'x', 'x', 0)");
     database.execute(&sql).await;
     let other = TenantId::from_uuid(uuid::Uuid::from_u128(0x63));
     let theirs = NewCustomer {
@@ -174,12 +191,17 @@ async fn customers_of_other_tenants_are_nobody(database: Database) {
     assert_absent(&result.map(drop), theirs.id);
     let result = store.subscriber_import(TENANT, vec![new], |_| ()).await;
     assert!(result.is_err_and(|error| error.to_string().contains("there is no customer")));
-    store.subscriber_insert(new_subscriber("ana", plan)).await.unwrap();
+    store
+        .subscriber_insert(new_subscriber("ana", plan))
+        .await
+        .unwrap();
     let patch = SubscriberPatch {
         customer: Some(Some(theirs.id)),
         ..SubscriberPatch::default()
     };
-    let result = store.subscriber_update(TENANT, &username("ana"), patch).await;
+    let result = store
+        .subscriber_update(TENANT, &username("ana"), patch)
+        .await;
     assert_absent(&result.map(drop), theirs.id);
     let found = store.customer_find(TENANT, &theirs.number).await.unwrap();
     assert_eq!(found, None);
@@ -196,34 +218,59 @@ fn assert_absent(result: &Result<(), StoreError>, customer: CustomerId) {
 
 async fn notes_are_kept_with_who_wrote_them(database: Database) {
     let store = database.store().await;
-    let number = store.customer_insert(new_customer("Ana")).await.unwrap().number;
+    let number = store
+        .customer_insert(new_customer("Ana"))
+        .await
+        .unwrap()
+        .number;
     let mut ids = Vec::new();
     for text in ["called", "no answer", "paid"] {
         let text = text.parse().unwrap();
         let note = store.customer_note_insert(TENANT, &number, &text, "operator eva");
         ids.push(note.await.unwrap().id);
     }
-    let page = store.customer_note_list(TENANT, &number, &Page::first(2)).await.unwrap();
+    let page = store
+        .customer_note_list(TENANT, &number, &Page::first(2))
+        .await
+        .unwrap();
     let texts: Vec<&str> = page.iter().map(|note| note.text.as_str()).collect();
     assert_eq!(texts, ["paid", "no answer"]);
     assert!(page.iter().all(|note| note.author == "operator eva"));
     let rest = Page::after(page[1].id, 2);
-    let rest = store.customer_note_list(TENANT, &number, &rest).await.unwrap();
+    let rest = store
+        .customer_note_list(TENANT, &number, &rest)
+        .await
+        .unwrap();
     assert_eq!(rest.len(), 1);
-    store.customer_note_delete(TENANT, &number, ids[1]).await.unwrap();
+    store
+        .customer_note_delete(TENANT, &number, ids[1])
+        .await
+        .unwrap();
     let again = store.customer_note_delete(TENANT, &number, ids[1]).await;
-    assert!(matches!(again, Err(StoreError::NotFound { .. })), "{again:?}");
-    let left = store.customer_note_list(TENANT, &number, &Page::first(9)).await.unwrap();
+    assert!(
+        matches!(again, Err(StoreError::NotFound { .. })),
+        "{again:?}"
+    );
+    let left = store
+        .customer_note_list(TENANT, &number, &Page::first(9))
+        .await
+        .unwrap();
     assert_eq!(left.len(), 2);
     store.customer_delete(TENANT, &number).await.unwrap();
-    assert_eq!(database.number("SELECT COUNT(*) FROM customer_note").await, 0);
+    assert_eq!(
+        database.number("SELECT COUNT(*) FROM customer_note").await,
+        0
+    );
 }
 
 async fn what_is_done_to_customers_and_subscribers_is_in_the_log(database: Database) {
     let store = database.store().await;
     let plan = any_plan(&store).await;
     let customer = store.customer_insert(new_customer("Ana")).await.unwrap();
-    store.subscriber_insert(new_subscriber("ana", plan)).await.unwrap();
+    store
+        .subscriber_insert(new_subscriber("ana", plan))
+        .await
+        .unwrap();
     let ana = username("ana");
     let patch = SubscriberPatch {
         customer: Some(Some(customer.id)),
@@ -234,7 +281,10 @@ async fn what_is_done_to_customers_and_subscribers_is_in_the_log(database: Datab
     };
     store.subscriber_update(TENANT, &ana, patch).await.unwrap();
     store.subscriber_delete(TENANT, &ana).await.unwrap();
-    store.customer_delete(TENANT, &customer.number).await.unwrap();
+    store
+        .customer_delete(TENANT, &customer.number)
+        .await
+        .unwrap();
     let rows = vec![new_subscriber("ben", plan), new_subscriber("cay", plan)];
     store.subscriber_import(TENANT, rows, |_| ()).await.unwrap();
     for (resource, action, count) in [

@@ -35,14 +35,22 @@ async fn populate(database: &Database, store: &Store) -> CustomerId {
         new.terms.access.grace_days = GraceDays::new(days).unwrap();
         plans.push(store.plan_insert(new).await.unwrap().id);
     }
-    let customer = store.customer_insert(new_customer("Ana Paz")).await.unwrap().id;
+    let customer = store
+        .customer_insert(new_customer("Ana Paz"))
+        .await
+        .unwrap()
+        .id;
     for number in 0..60_usize {
-        database.clock().advance_seconds((number % 2).try_into().unwrap());
-        let mut new = new_subscriber(&format!("u{:02}-{number}", number * 7 % 60), plans[number % 3]);
+        database
+            .clock()
+            .advance_seconds((number % 2).try_into().unwrap());
+        let mut new = new_subscriber(
+            &format!("u{:02}-{number}", number * 7 % 60),
+            plans[number % 3],
+        );
         new.status = STATUSES[if number % 4 == 0 { number / 4 % 5 } else { 0 }];
         let days = i64::try_from(number).unwrap() % 20 - 15;
-        new.expires_at = (number % 7 != 0)
-            .then(|| TestClock::START.plus_seconds(days * 86_400));
+        new.expires_at = (number % 7 != 0).then(|| TestClock::START.plus_seconds(days * 86_400));
         new.customer = (number % 9 == 0).then_some(customer);
         store.subscriber_insert(new).await.unwrap();
     }
@@ -113,7 +121,10 @@ async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
             ],
             Box::new(|row| {
                 row.plan != name("Home 100")
-                    && matches!(row.status, SubscriberStatus::Active | SubscriberStatus::Disabled)
+                    && matches!(
+                        row.status,
+                        SubscriberStatus::Active | SubscriberStatus::Disabled
+                    )
             }),
         ),
         (
@@ -137,7 +148,10 @@ async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
             Box::new(|row| matches!(row.state.as_str(), "grace" | "expired")),
         ),
         (
-            vec![condition("state", Operator::Eq, "grace"), condition("plan", Operator::Eq, "Home 200")],
+            vec![
+                condition("state", Operator::Eq, "grace"),
+                condition("plan", Operator::Eq, "Home 200"),
+            ],
             Box::new(|row| row.state.as_str() == "grace" && row.plan == name("Home 200")),
         ),
         (
@@ -148,10 +162,14 @@ async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
     let orders: [(&str, Order<SubscriberSummary>); 4] = [
         ("username", |one, other| one.username.cmp(&other.username)),
         ("created_at", |one, other| {
-            one.created_at.cmp(&other.created_at).then(one.id.cmp(&other.id))
+            one.created_at
+                .cmp(&other.created_at)
+                .then(one.id.cmp(&other.id))
         }),
         ("updated_at", |one, other| {
-            one.updated_at.cmp(&other.updated_at).then(one.id.cmp(&other.id))
+            one.updated_at
+                .cmp(&other.updated_at)
+                .then(one.id.cmp(&other.id))
         }),
         ("expires_at", compare_ends),
     ];
@@ -170,10 +188,13 @@ async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
                 let list = async |query: &ListQuery| store.subscriber_list(TENANT, query).await;
                 let found = match walk(query.clone(), list).await {
                     Ok(found) => found,
-                    Err(ListFailure::Query(ListError::Sort { .. } | ListError::Together { .. })) => continue,
+                    Err(ListFailure::Query(
+                        ListError::Sort { .. } | ListError::Together { .. },
+                    )) => continue,
                     Err(error) => panic!("{query:?}: {error}"),
                 };
-                let mut expected: Vec<_> = everyone.iter().filter(|row| rule(row)).cloned().collect();
+                let mut expected: Vec<_> =
+                    everyone.iter().filter(|row| rule(row)).cloned().collect();
                 expected.sort_by(order);
                 if direction == Direction::Descending {
                     expected.reverse();
@@ -197,7 +218,9 @@ fn names(rows: &[SubscriberSummary]) -> Vec<&str> {
 async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
     let store = database.store().await;
     for number in 0..40_usize {
-        database.clock().advance_seconds((number % 2).try_into().unwrap());
+        database
+            .clock()
+            .advance_seconds((number % 2).try_into().unwrap());
         let mut new = new_customer(&format!("Customer {}", number * 7 % 10));
         new.state = ["lead", "active", "closed"][number % 3].parse().unwrap();
         if number % 4 == 0 {
@@ -215,7 +238,10 @@ async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
             vec![condition("state", Operator::Eq, "lead")],
             Box::new(|row| row.state.as_str() == "lead"),
         ),
-        (vec![condition("tag", Operator::Eq, "VIP")], Box::new(has_tag)),
+        (
+            vec![condition("tag", Operator::Eq, "VIP")],
+            Box::new(has_tag),
+        ),
         (
             vec![
                 condition("tag", Operator::Eq, "vip"),
@@ -230,11 +256,16 @@ async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
     ];
     let orders: [(&str, Order<CustomerSummary>); 3] = [
         ("name", |one, other| {
-            one.name.as_str().cmp(other.name.as_str()).then(one.id.cmp(&other.id))
+            one.name
+                .as_str()
+                .cmp(other.name.as_str())
+                .then(one.id.cmp(&other.id))
         }),
         ("number", |one, other| one.number.cmp(&other.number)),
         ("created_at", |one, other| {
-            one.created_at.cmp(&other.created_at).then(one.id.cmp(&other.id))
+            one.created_at
+                .cmp(&other.created_at)
+                .then(one.id.cmp(&other.id))
         }),
     ];
     let mut served = 0;
@@ -256,7 +287,8 @@ async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
                     Err(ListFailure::Query(ListError::Sort { .. })) if search.is_none() => continue,
                     Err(error) => panic!("{query:?}: {error}"),
                 };
-                let mut expected: Vec<_> = everyone.iter().filter(|row| rule(row)).cloned().collect();
+                let mut expected: Vec<_> =
+                    everyone.iter().filter(|row| rule(row)).cloned().collect();
                 expected.sort_by(order);
                 expected.reverse();
                 assert!(!expected.is_empty(), "{query:?}");
@@ -324,7 +356,10 @@ async fn many_plans_with_many_graces_are_one_list(database: Database) {
     let list = async |query: &ListQuery| store.subscriber_list(TENANT, query).await;
     let found = walk(having(&[("state", "grace")]), list).await.unwrap();
     assert_eq!(names(&found), expected);
-    let total = store.subscriber_total(TENANT, &having(&[("state", "expired")])).await.unwrap();
+    let total = store
+        .subscriber_total(TENANT, &having(&[("state", "expired")]))
+        .await
+        .unwrap();
     assert_eq!(total.rows, 150 - 30);
 }
 
@@ -332,8 +367,14 @@ async fn totals_are_counted_up_to_a_bound(database: Database) {
     let store = database.store().await;
     let plan = store.plan_insert(new_plan("Home")).await.unwrap().id;
     let rows = (0..=TOTAL_MAX).map(|number| new_subscriber(&format!("user-{number}"), plan));
-    store.subscriber_import(TENANT, rows.collect(), |_| ()).await.unwrap();
-    let total = store.subscriber_total(TENANT, &ListQuery::first(1)).await.unwrap();
+    store
+        .subscriber_import(TENANT, rows.collect(), |_| ())
+        .await
+        .unwrap();
+    let total = store
+        .subscriber_total(TENANT, &ListQuery::first(1))
+        .await
+        .unwrap();
     assert_eq!((total.rows, total.is_more), (TOTAL_MAX, true));
     let one = username("user-77");
     let query = having(&[("username", one.as_str())]);

@@ -357,7 +357,12 @@ async fn check_subscribers_before_access_states(kind: DatabaseKind) {
     let plan = store.plan_find(TENANT, &name("home")).await.unwrap();
     assert_eq!(plan.unwrap().terms, PlanTerms::default());
     let hits = store.search(TENANT, "fay", &[HitKind::Subscriber], 10);
-    let labels: Vec<String> = hits.await.unwrap().into_iter().map(|hit| hit.label).collect();
+    let labels: Vec<String> = hits
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|hit| hit.label)
+        .collect();
     assert_eq!(labels, ["fay"]);
     let query = ListQuery::first(10);
     let subscribers = store.subscriber_list(TENANT, &query);

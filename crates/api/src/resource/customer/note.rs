@@ -1,9 +1,9 @@
 //! What is written down about a customer.
 
+use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use domain::customer::NoteText;
 use domain::id::CustomerNoteId;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,9 @@ async fn list(
     let mut page = Page::first(limit + 1);
     page.after = params.after()?;
     let store = caller.store();
-    let notes = store.customer_note_list(caller.tenant, &number, &page).await?;
+    let notes = store
+        .customer_note_list(caller.tenant, &number, &page)
+        .await?;
     let views = notes.into_iter().map(CustomerNoteView::from).collect();
     let listing = Listing::cut(views, limit, |note: &CustomerNoteView| note.id);
     Ok(listing.shown(params))
@@ -106,7 +108,9 @@ async fn create(
     let text = text.ok_or_else(Problem::internal)?;
     let author = caller.principal.actor.to_string();
     let (store, tenant) = (caller.store(), caller.tenant);
-    let note = store.customer_note_insert(tenant, &number, &text, &author).await?;
+    let note = store
+        .customer_note_insert(tenant, &number, &text, &author)
+        .await?;
     let status = if caller.is_rehearsal {
         StatusCode::OK
     } else {
@@ -133,6 +137,8 @@ async fn remove(
     let number = numbered(&caller, &customer).await?;
     let id: CustomerNoteId = note.parse().map_err(|_| Problem::not_found("note"))?;
     let store = caller.store();
-    store.customer_note_delete(caller.tenant, &number, id).await?;
+    store
+        .customer_note_delete(caller.tenant, &number, id)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

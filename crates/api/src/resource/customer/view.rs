@@ -102,9 +102,17 @@ impl From<CustomerSummary> for CustomerView {
                 .map(|email| email.as_str().to_owned())
                 .collect(),
             phones: customer.phones.iter().map(PhoneView::from).collect(),
-            addresses: customer.addresses.into_iter().map(AddressData::from).collect(),
+            addresses: customer
+                .addresses
+                .into_iter()
+                .map(AddressData::from)
+                .collect(),
             fields: fields.map(|(name, value)| (name, value.into())).collect(),
-            tags: customer.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+            tags: customer
+                .tags
+                .iter()
+                .map(|tag| tag.as_str().to_owned())
+                .collect(),
             created_at: customer.created_at.to_string(),
             updated_at: customer.updated_at.to_string(),
         }

@@ -91,7 +91,11 @@ async fn set(
     if NasBinding::ENTRIES_MAX < body.nas.len() + body.nas_groups.len() {
         fields.wrong("nas", "at most 64 routers and groups are named");
     }
-    let nas: Vec<Option<Name>> = body.nas.iter().map(|raw| fields.parse("nas", raw)).collect();
+    let nas: Vec<Option<Name>> = body
+        .nas
+        .iter()
+        .map(|raw| fields.parse("nas", raw))
+        .collect();
     let groups = body.nas_groups.iter();
     let groups: Vec<Option<Name>> = groups.map(|raw| fields.parse("nas_groups", raw)).collect();
     fields.check()?;
@@ -100,7 +104,9 @@ async fn set(
         groups: groups.into_iter().flatten().collect(),
     };
     let store = caller.store();
-    let bound = store.subscriber_bind(caller.tenant, &username, &binding).await;
+    let bound = store
+        .subscriber_bind(caller.tenant, &username, &binding)
+        .await;
     Ok(Json(bound.map_err(refusal)?.into()))
 }
 

@@ -135,6 +135,8 @@ async fn store(
         ..SubscriberPatch::default()
     };
     let store = caller.store();
-    store.subscriber_update(caller.tenant, &username, patch).await?;
+    store
+        .subscriber_update(caller.tenant, &username, patch)
+        .await?;
     Ok(())
 }

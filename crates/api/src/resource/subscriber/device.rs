@@ -137,6 +137,8 @@ async fn forgotten(
     let username = named(caller, subscriber).await?;
     let actor = caller.principal.actor.to_string();
     let store = caller.store();
-    store.device_forget(caller.tenant, &username, mac, &actor).await?;
+    store
+        .device_forget(caller.tenant, &username, mac, &actor)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -186,7 +186,11 @@ impl TopUpBody {
         if self.data_bytes.is_none() && self.time_seconds.is_none() {
             fields.wrong("data_bytes", "give data_bytes, time_seconds, or both");
         }
-        if self.reference.as_deref().is_some_and(|raw| !is_reference(raw)) {
+        if self
+            .reference
+            .as_deref()
+            .is_some_and(|raw| !is_reference(raw))
+        {
             fields.wrong("reference", "this has 1 to 64 printable ASCII characters");
         }
         let until = match self.valid {
@@ -198,9 +202,9 @@ impl TopUpBody {
                 fields.wrong("valid.seconds", told);
                 Until::UsedUp
             }
-            Some(ValidBody::Until(raw)) => {
-                fields.parse("valid.until", &raw).map_or(Until::UsedUp, Until::At)
-            }
+            Some(ValidBody::Until(raw)) => fields
+                .parse("valid.until", &raw)
+                .map_or(Until::UsedUp, Until::At),
         };
         Order {
             amounts,
@@ -231,6 +235,8 @@ async fn revoke(
     let id: TopUpId = top_up.parse().map_err(|_| Problem::not_found("top-up"))?;
     let actor = caller.principal.actor.to_string();
     let store = caller.store();
-    let revoked = store.top_up_revoke(caller.tenant, &username, id, &actor).await?;
+    let revoked = store
+        .top_up_revoke(caller.tenant, &username, id, &actor)
+        .await?;
     Ok(Json(TopUpView::new(revoked, api.now())))
 }

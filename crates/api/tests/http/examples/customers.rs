@@ -33,5 +33,8 @@ pub(crate) fn all() -> Vec<Example> {
 }
 
 pub(crate) fn customer() -> Step {
-    post("/api/v1/customers", json!({ "name": "Eva Luz", "company": "Luz Ltd" }))
+    post(
+        "/api/v1/customers",
+        json!({ "name": "Eva Luz", "company": "Luz Ltd" }),
+    )
 }

@@ -14,14 +14,18 @@ pub(crate) fn all() -> Vec<Example> {
             "ipv4": "100.64.0.7",
             "expires_at": "2030-01-01T00:00:00Z",
         })),
-        on("subscriber_change", "of-change").body(json!({ "session_limit": 3, "expires_at": null })),
+        on("subscriber_change", "of-change")
+            .body(json!({ "session_limit": 3, "expires_at": null })),
         on("subscriber_remove", "of-remove"),
         on("subscriber_suspend", "of-suspend").body(json!({ "manner": "walled" })),
         on("subscriber_disable", "of-disable"),
         on("subscriber_credential_set", "of-set").body(json!({ "password": "kookaburra" })),
         on("subscriber_credential_generate", "of-generate"),
         on("subscriber_binding_set", "of-bind")
-            .after("group", post("/api/v1/nas-groups", json!({ "name": "of-bind" })))
+            .after(
+                "group",
+                post("/api/v1/nas-groups", json!({ "name": "of-bind" })),
+            )
             .body(json!({ "nas_groups": ["of-bind"] })),
         on("subscriber_top_up_grant", "of-grant")
             .body(json!({ "data_bytes": 1_000, "valid": { "seconds": 3_600 }, "reference": "1" })),
@@ -40,11 +44,18 @@ pub(crate) fn all() -> Vec<Example> {
         ("subscriber_enable", "of-enable", "disabled"),
     ] {
         let step = subscriber(name, state);
-        all.push(example(operation).after("subscriber", step).at("subscriber", "<subscriber.id>"));
+        all.push(
+            example(operation)
+                .after("subscriber", step)
+                .at("subscriber", "<subscriber.id>"),
+        );
     }
     all.push(on("subscriber_restore", "of-restore").after(
         "suspended",
-        post("/api/v1/subscribers/of-restore/suspend", json!({ "manner": "hard" })),
+        post(
+            "/api/v1/subscribers/of-restore/suspend",
+            json!({ "manner": "hard" }),
+        ),
     ));
     // The device is one that the fixture has bound.
     let bound = |operation| example(operation).at("subscriber", "with-devices");
