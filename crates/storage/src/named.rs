@@ -29,7 +29,10 @@ impl Store {
             | Resource::Device
             | Resource::Message
             | Resource::Realm
-            | Resource::TopUp => return Ok(None),
+            | Resource::TopUp
+            | Resource::PlanVersion
+            | Resource::PlanChange
+            | Resource::GuardLock => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

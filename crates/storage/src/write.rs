@@ -140,17 +140,14 @@ impl Write {
             ]
         });
         CHANGES.run(&self.transaction, rows).await?;
-        let program = Actor::system("lastmile");
-        let (actor, request) = match self.act.as_deref() {
-            Some(act) => (&act.actor, act.request),
-            None => (&program, None),
-        };
+        let actor = self.actor();
+        let request = self.act.as_ref().and_then(|act| act.request);
         let claim = self.act.as_ref().and_then(|act| act.claim.as_ref());
         if let Some(claim) = claim {
             idempotency::mark_done(&self.transaction, claim).await?;
         }
         // Last, because numbers are locked from here to the commit.
-        deed::write_all(&self.transaction, &self.deeds, (actor, request), self.at).await?;
+        deed::write_all(&self.transaction, &self.deeds, (&actor, request), self.at).await?;
         match self.ending {
             Ending::Undone => self.transaction.rollback().await?,
             Ending::Committed => {
@@ -161,6 +158,14 @@ impl Write {
             }
         }
         Ok(())
+    }
+
+    /// Who does it: whoever the store acts for, or else the program.
+    pub(crate) fn actor(&self) -> Actor {
+        match self.act.as_deref() {
+            Some(act) => act.actor.clone(),
+            None => Actor::system("lastmile"),
+        }
     }
 
     pub(crate) fn connection(&self) -> &DatabaseTransaction {

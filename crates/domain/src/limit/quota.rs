@@ -83,7 +83,8 @@ impl Measure {
         }
     }
 
-    pub(crate) fn find(name: &str) -> Option<Self> {
+    /// The measure of this name.
+    pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
@@ -135,7 +136,8 @@ impl Period {
         }
     }
 
-    pub(crate) fn find(name: &str) -> Option<Self> {
+    /// The period of this name.
+    pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 }
