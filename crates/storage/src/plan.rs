@@ -2,9 +2,10 @@
 
 use domain::change::Change;
 use domain::id::{GardenId, Id, PlanId, TenantId};
-use domain::limit::AtLimit;
+use domain::limit::{AtLimit, Limits};
 use domain::name::Name;
 use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
+use domain::plan::change::ChangeNote;
 use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
@@ -29,6 +30,10 @@ use crate::tenant::Zones;
 use crate::write::Write;
 
 pub mod limits;
+pub mod reach;
+pub mod schedule;
+mod stored_patch;
+pub mod version;
 
 const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Plan,
@@ -58,6 +63,8 @@ pub struct PlanPatch {
     pub session_policy: Option<SessionPolicy>,
     pub limits: LimitsPatch,
     pub access: AccessPatch,
+    /// Kept with the version that it makes.
+    pub note: Option<ChangeNote>,
 }
 
 /// What to change of how access ends and which devices it has.
@@ -85,6 +92,32 @@ pub struct PlanSummary {
     pub updated_at: Timestamp,
 }
 
+impl PlanPatch {
+    /// What gives a plan just these terms.
+    pub fn of(terms: &PlanTerms) -> Self {
+        let access = &terms.access;
+        Self {
+            name: None,
+            rate: Some(terms.rate),
+            session_timeout_seconds: Some(terms.session_timeout_seconds),
+            idle_timeout_seconds: Some(terms.idle_timeout_seconds),
+            interim: Some(terms.interim),
+            pool: Some(terms.pool.clone()),
+            session_limit: Some(terms.session_limit),
+            session_policy: Some(terms.session_policy),
+            limits: LimitsPatch::of(terms.limits.as_deref().unwrap_or(&Limits::default())),
+            access: AccessPatch {
+                grace_days: Some(access.grace_days),
+                after_expiry: Some(access.after_expiry),
+                garden: Some(access.garden),
+                device_limit: Some(access.device_limit),
+                private_device_limit: Some(access.private_device_limit),
+            },
+            note: None,
+        }
+    }
+}
+
 impl Store {
     /// Makes a plan.
     pub async fn plan_insert(&self, new: NewPlan) -> Result<Plan, StoreError> {
@@ -108,6 +141,7 @@ impl Store {
             let named = (plan.id.as_uuid(), plan.name.as_str());
             write.record(Deed::created((plan.tenant, Resource::Plan), named, summary));
         }
+        version::add(&write, plan.id.as_uuid(), None).await?;
         write.note(plan.tenant, Change::Plan(plan.id));
         write.commit().await?;
         Ok(plan)
@@ -148,26 +182,40 @@ impl Store {
     ) -> Result<PlanSummary, StoreError> {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
-        let before = self.seen(&write, tenant, &model).await?;
-        let new_name = patch.name.clone();
+        let (plan, _) = self.plan_apply(&mut write, model, patch).await?;
+        write.commit().await?;
+        Ok(plan)
+    }
+
+    /// Changes a plan whose row is locked, and gives the number of the version that this makes; none
+    /// when the plan was so already.
+    async fn plan_apply(
+        &self,
+        write: &mut Write,
+        model: Model,
+        patch: PlanPatch,
+    ) -> Result<(PlanSummary, Option<i64>), StoreError> {
+        let tenant = Id::from_uuid(model.tenant);
+        let before = self.summary_of(write, tenant, &model).await?;
+        let new_name = patch.name.as_ref().unwrap_or(&before.name).clone();
         let other = patch.limits.at_limit.and_then(AtLimit::plan);
+        let note = patch.note.clone();
+        check_garden(write, tenant, patch.access.garden.flatten()).await?;
         let model = patched_row(model, patch, write.at())
             .update(write.connection())
             .await
-            .map_err(|error| refusal(error, new_name.as_ref().unwrap_or(name).as_str(), other))?;
-        let models = [model];
-        let mut summaries = self.summaries(write.connection(), tenant, &models).await?;
-        let named = (models[0].id, name.as_str());
-        let after = summaries.first();
-        write.record(Deed::changed(
-            (tenant, Resource::Plan),
-            named,
-            &before,
-            &after,
-        ));
-        write.note(tenant, Change::Plan(Id::from_uuid(models[0].id)));
-        write.commit().await?;
-        Ok(summaries.remove(0))
+            .map_err(|error| refusal(error, new_name.as_str(), other))?;
+        let after = self.summary_of(write, tenant, &model).await?;
+        let is_same = (&after.name, &after.terms) == (&before.name, &before.terms);
+        let version = match is_same {
+            true => None,
+            false => Some(version::add(write, model.id, note.as_ref()).await?),
+        };
+        let named = (model.id, before.name.as_str());
+        let what = (tenant, Resource::Plan);
+        write.record(Deed::changed(what, named, &before, &after));
+        write.note(tenant, Change::Plan(after.id));
+        Ok((after, version))
     }
 
     /// Removes the plan of this name, unless somebody is on it.
@@ -197,7 +245,7 @@ impl Store {
                 plans,
             });
         }
-        let before = self.seen(&write, tenant, &model).await?;
+        let before = self.summary_of(&write, tenant, &model).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
@@ -207,16 +255,16 @@ impl Store {
         write.commit().await
     }
 
-    /// A plan as the transaction sees it, for the audit log.
-    async fn seen(
+    /// A plan as the transaction sees it.
+    async fn summary_of(
         &self,
         write: &Write,
         tenant: TenantId,
         model: &Model,
-    ) -> Result<Option<PlanSummary>, StoreError> {
+    ) -> Result<PlanSummary, StoreError> {
         let models = std::slice::from_ref(model);
-        let summaries = self.summaries(write.connection(), tenant, models).await?;
-        Ok(summaries.into_iter().next())
+        let mut summaries = self.summaries(write.connection(), tenant, models).await?;
+        Ok(summaries.remove(0))
     }
 
     /// What rows hold, with the names of their gardens and of the plans that apply at their limits.
@@ -240,6 +288,25 @@ impl Store {
             summary(model, &zones, &gardens, other)
         };
         models.iter().map(summary).collect()
+    }
+}
+
+/// Refuses a garden that the tenant does not have.
+async fn check_garden(
+    write: &Write,
+    tenant: TenantId,
+    garden: Option<GardenId>,
+) -> Result<(), StoreError> {
+    let Some(garden) = garden else {
+        return Ok(());
+    };
+    let names = garden::names(write.connection(), tenant).await?;
+    match names.contains_key(&garden.as_uuid()) {
+        true => Ok(()),
+        false => Err(StoreError::NotFound {
+            what: Resource::Garden,
+            name: garden.to_string(),
+        }),
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
+use domain::id::TenantId;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use serde_json::json;
 
 use crate::bulk::{Insert, select_in};
 use crate::column::stored_text;
-use crate::error::StoreError;
+use crate::deed::Deed;
+use crate::error::{Resource, StoreError};
 use crate::rows::{AttributeRow, GroupRows, UserRows};
 use crate::store::Store;
+use crate::write::Write;
 
 /// What FreeRADIUS reads of an operator; what follows means nothing.
 const OPERATOR_CHARS: usize = 2;
@@ -43,7 +47,7 @@ impl Store {
     /// Copies the rows of these users, all or none, but for those whose names have rows already.
     /// Gives how many users were copied. The rows keep their order and get new numbers.
     pub async fn row_import_users(&self, users: &[UserRows]) -> Result<usize, StoreError> {
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let connection = write.connection();
         let names = users.iter().map(|user| user.name.as_str());
         let known = user_names(connection, names).await?;
@@ -65,13 +69,15 @@ impl Store {
             })
         });
         MEMBERSHIP.run(connection, memberships).await?;
+        let names = new.iter().map(|user| user.name.as_str());
+        record(&mut write, Resource::RowUser, names);
         write.commit().await?;
         Ok(new.len())
     }
 
     /// Copies the rows of these groups in the same way.
     pub async fn row_import_groups(&self, groups: &[GroupRows]) -> Result<usize, StoreError> {
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let connection = write.connection();
         let names = groups.iter().map(|group| group.name.as_str());
         let known = group_names(connection, names).await?;
@@ -81,6 +87,8 @@ impl Store {
         GROUP_CHECK.run(connection, check).await?;
         let reply = new.iter().flat_map(|group| of(&group.name, &group.reply));
         GROUP_REPLY.run(connection, reply).await?;
+        let names = new.iter().map(|group| group.name.as_str());
+        record(&mut write, Resource::RowGroup, names);
         write.commit().await?;
         Ok(new.len())
     }
@@ -89,6 +97,17 @@ impl Store {
     pub async fn row_user_names(&self, names: &[&str]) -> Result<HashSet<String>, StoreError> {
         Ok(user_names(self.reader(), names.iter().copied()).await?)
     }
+}
+
+/// Records whom rows were copied of, if there were any.
+fn record<'n>(write: &mut Write, what: Resource, names: impl Iterator<Item = &'n str>) {
+    let names: Vec<&str> = names.collect();
+    let (Some(first), Some(last)) = (names.first(), names.last()) else {
+        return;
+    };
+    let copied = json!({ "names": names.len(), "first": first, "last": last });
+    let named = format!("{} names", names.len());
+    write.record(Deed::imported((TenantId::DEFAULT, what), &named, &copied));
 }
 
 fn of<'r>(name: &'r str, rows: &'r [AttributeRow]) -> impl Iterator<Item = [Value; 4]> + 'r {

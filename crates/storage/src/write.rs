@@ -160,6 +160,11 @@ impl Write {
         Ok(())
     }
 
+    /// From here on somebody else does it.
+    pub(crate) fn act_as(&mut self, actor: Actor) {
+        self.act = Some(Arc::new(Act::of(actor)));
+    }
+
     /// Who does it: whoever the store acts for, or else the program.
     pub(crate) fn actor(&self) -> Actor {
         match self.act.as_deref() {

@@ -223,7 +223,7 @@ mod tests {
     fn a_change_survives_its_text() {
         let nothing = PlanPatch::default();
         assert_eq!(write(&nothing), "{}");
-        for patch in [full(), nothing, PlanPatch::to(&PlanTerms::default())] {
+        for patch in [full(), nothing, PlanPatch::of(&PlanTerms::default())] {
             let text = write(&patch);
             let again = read(&text).map(|patch| format!("{patch:?}"));
             assert_eq!(again.ok(), Some(format!("{patch:?}")), "{text}");

@@ -87,12 +87,11 @@ impl Store {
             name: format!("{number} of {name}"),
         };
         let version = find(&write, model.id, number).await?.ok_or_else(absent)?;
-        let version = self.seen(&write, tenant, &version).await?;
-        let terms = version.ok_or_else(absent)?.terms;
+        let terms = self.summary_of(&write, tenant, &version).await?.terms;
         let note = note.or_else(|| format!("Back to version {number}").parse().ok());
         let patch = PlanPatch {
             note,
-            ..PlanPatch::to(&terms)
+            ..PlanPatch::of(&terms)
         };
         let (plan, _) = self.plan_apply(&mut write, model, patch).await?;
         write.commit().await?;
