@@ -53,22 +53,7 @@ impl Store {
         let known = user_names(connection, names).await?;
         let new = users.iter().filter(|user| !known.contains(&user.name));
         let new: Vec<&UserRows> = new.collect();
-        let check = new.iter().flat_map(|user| of(&user.name, &user.check));
-        CHECK.run(connection, check).await?;
-        let reply = new.iter().flat_map(|user| of(&user.name, &user.reply));
-        REPLY.run(connection, reply).await?;
-        let memberships = new.iter().flat_map(|user| {
-            user.groups.iter().map(|row| {
-                let priority = row.priority.clamp(i32::MIN.into(), i32::MAX.into());
-                let priority = i32::try_from(priority).unwrap_or_default();
-                [
-                    stored_text(&user.name).into(),
-                    stored_text(&row.group).into(),
-                    priority.into(),
-                ]
-            })
-        });
-        MEMBERSHIP.run(connection, memberships).await?;
+        insert_users(connection, &new).await?;
         let names = new.iter().map(|user| user.name.as_str());
         record(&mut write, Resource::RowUser, names);
         write.commit().await?;
@@ -83,10 +68,7 @@ impl Store {
         let known = group_names(connection, names).await?;
         let new = groups.iter().filter(|group| !known.contains(&group.name));
         let new: Vec<&GroupRows> = new.collect();
-        let check = new.iter().flat_map(|group| of(&group.name, &group.check));
-        GROUP_CHECK.run(connection, check).await?;
-        let reply = new.iter().flat_map(|group| of(&group.name, &group.reply));
-        GROUP_REPLY.run(connection, reply).await?;
+        insert_groups(connection, &new).await?;
         let names = new.iter().map(|group| group.name.as_str());
         record(&mut write, Resource::RowGroup, names);
         write.commit().await?;
@@ -97,6 +79,40 @@ impl Store {
     pub async fn row_user_names(&self, names: &[&str]) -> Result<HashSet<String>, StoreError> {
         Ok(user_names(self.reader(), names.iter().copied()).await?)
     }
+}
+
+/// Adds the rows of users, in their order.
+pub(crate) async fn insert_users<C: ConnectionTrait>(
+    connection: &C,
+    users: &[&UserRows],
+) -> Result<(), DbErr> {
+    let check = users.iter().flat_map(|user| of(&user.name, &user.check));
+    CHECK.run(connection, check).await?;
+    let reply = users.iter().flat_map(|user| of(&user.name, &user.reply));
+    REPLY.run(connection, reply).await?;
+    let memberships = users.iter().flat_map(|user| {
+        user.groups.iter().map(|row| {
+            let priority = row.priority.clamp(i32::MIN.into(), i32::MAX.into());
+            let priority = i32::try_from(priority).unwrap_or_default();
+            [
+                stored_text(&user.name).into(),
+                stored_text(&row.group).into(),
+                priority.into(),
+            ]
+        })
+    });
+    MEMBERSHIP.run(connection, memberships).await
+}
+
+/// Adds the rows of groups, in their order.
+pub(crate) async fn insert_groups<C: ConnectionTrait>(
+    connection: &C,
+    groups: &[&GroupRows],
+) -> Result<(), DbErr> {
+    let check = groups.iter().flat_map(|group| of(&group.name, &group.check));
+    GROUP_CHECK.run(connection, check).await?;
+    let reply = groups.iter().flat_map(|group| of(&group.name, &group.reply));
+    GROUP_REPLY.run(connection, reply).await
 }
 
 /// Records whom rows were copied of, if there were any.
