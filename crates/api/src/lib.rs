@@ -1,1 +1,22 @@
-//! The HTTP interface.
+//! The HTTP interface: what can be asked, who may ask it, and how it is answered.
+//!
+//! A request goes through these rooms in this order: [`request`] gives it a name, [`authenticate`]
+//! says who asks, [`pace`] how often they may, [`authorize`] whether they may, [`repeat`] whether it
+//! was asked before, and then a room of `resource` answers it.
+
+pub mod authenticate;
+mod authorize;
+mod body;
+mod caller;
+mod listing;
+mod openapi;
+mod pace;
+pub mod principal;
+mod problem;
+mod reference;
+mod repeat;
+mod request;
+mod resource;
+pub mod router;
+pub mod state;
+mod tagged;

@@ -52,6 +52,7 @@ mod subscriber_top_up;
 mod tenant;
 mod terminal;
 mod test_auth;
+mod token;
 mod usage;
 mod value;
 mod why;
@@ -144,6 +145,9 @@ enum Command {
     /// Parts of user names that say whose subscriber it is
     #[command(subcommand)]
     Realm(realm::RealmCommand),
+    /// Tokens with which programs use the interface
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// What servers keep in memory
     #[command(subcommand)]
     Directory(directory::DirectoryCommand),
@@ -282,6 +286,7 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Garden(command) => garden::run(&mut context, command).await,
         Command::Message(command) => message::run(&mut context, command).await,
         Command::Realm(command) => realm::run(&mut context, command).await,
+        Command::Token(command) => token::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aaa::node::Node;
+use api::state::ApiOptions;
+use axum::Router;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -35,6 +37,9 @@ mod offline;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Requests that one caller of the interface may send in a second.
+const REQUESTS_PER_SECOND: u32 = 1_000;
 
 /// How long connections are waited for at the end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -110,7 +115,8 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         removed,
         worker,
     );
-    let http_address = start_http(app, health, &mut supervisor).await;
+    let api = router(app, &store);
+    let http_address = start_http(app, (health, api), &mut supervisor).await;
     say_ready(app, &place, view, http_address);
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
@@ -212,12 +218,29 @@ async fn release_jobs(store: &LateStore) {
     }
 }
 
+/// The interface over the store, which may come later. Without its role it has no routes.
+fn router(app: &App, store: &LateStore) -> Router {
+    if !app.config.roles.contains(&Role::Api) {
+        return Router::new();
+    }
+    let store = store.clone();
+    api::router::router(ApiOptions {
+        store: Arc::new(move || store.find().cloned()),
+        clock: Arc::clone(&app.clock),
+        requests_per_second: REQUESTS_PER_SECOND,
+    })
+}
+
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.
-async fn start_http(app: &App, health: Health, supervisor: &mut Supervisor) -> Option<SocketAddr> {
+async fn start_http(
+    app: &App,
+    (health, api): (Health, Router),
+    supervisor: &mut Supervisor,
+) -> Option<SocketAddr> {
     let (report, mut listening) = watch::channel(None);
     let address = app.config.http_listen;
     supervisor.start_restarting("http", move || {
-        http::run(address, health.clone(), report.clone())
+        http::run(address, health.clone(), api.clone(), report.clone())
     });
     let bound = listening.wait_for(Option::is_some);
     match tokio::time::timeout(HTTP_PATIENCE, bound).await {

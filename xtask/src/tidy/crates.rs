@@ -73,6 +73,12 @@ const LAYERS: &[Layer] = &[
         never: &["axum", SQL[0], SQL[1], "mio", "socket2", "nix"],
     },
     Layer {
+        package: "lastmile-api",
+        directory: "crates/api",
+        may_use: &["lastmile-domain", "lastmile-services", "lastmile-storage"],
+        never: &[SQL[0], SQL[1], "mio", "socket2", "nix"],
+    },
+    Layer {
         package: "lastmile-lab",
         directory: "crates/lab",
         may_use: &["lastmile-domain", "lastmile-radius", "lastmile-udp"],
@@ -88,6 +94,7 @@ const LAYERS: &[Layer] = &[
             "lastmile-aaa",
             "lastmile-storage",
             "lastmile-services",
+            "lastmile-api",
             "lastmile-lab",
         ],
         never: &SQL,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
+use domain::actor::Actor;
+use storage::act::Act;
 use storage::error::StoreError;
 use storage::page::Page;
 use storage::store::Store;
@@ -42,16 +44,21 @@ pub(crate) struct Deed<'d> {
 
 /// Who runs this command, for the record.
 pub(crate) fn actor() -> String {
-    format!("command line, user {}", nix::unistd::getuid())
+    act().actor.to_string()
+}
+
+/// On whose behalf this command changes something.
+fn act() -> Act {
+    Act::of(Actor::command_line(&nix::unistd::getuid().to_string()))
 }
 
 impl DryRun {
     /// The store for a change. A dry run rehearses in it, and makes nothing where nothing is.
     pub(crate) async fn store(self, app: &App) -> Result<Store, StartError> {
         if self.is_dry {
-            Ok(app.store_read().await?.rehearsal())
+            Ok(app.store_read().await?.acting(act()).rehearsal())
         } else {
-            app.store_write().await
+            Ok(app.store_write().await?.acting(act()))
         }
     }
 }

@@ -6,11 +6,13 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use axum::Router;
+use api::router::wrong_path;
+use api::state::Peer;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -60,6 +62,7 @@ impl Traffic {
 pub(super) async fn run(
     address: SocketAddr,
     health: Health,
+    api: Router,
     report: watch::Sender<Option<SocketAddr>>,
 ) {
     let listener = bind(address).await;
@@ -71,7 +74,9 @@ pub(super) async fn run(
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
-        .with_state(health.clone());
+        .with_state(health.clone())
+        .merge(api)
+        .fallback(wrong_path);
     accept_all(&listener, &router, &health.process.traffic).await;
 }
 
@@ -93,8 +98,13 @@ async fn accept_all(listener: &TcpListener, router: &Router, traffic: &Traffic) 
             Ok(_) if CONNECTIONS_MAX <= connections.len() => {
                 traffic.refused.fetch_add(1, Relaxed);
             }
-            Ok((stream, _)) => {
-                connections.spawn(serve_connection(stream, router.clone()));
+            Ok((stream, peer)) => {
+                let peer = Peer {
+                    address: peer.ip(),
+                    is_encrypted: false,
+                };
+                let router = router.clone().layer(Extension(peer));
+                connections.spawn(serve_connection(stream, router));
                 is_failing = false;
             }
             Err(problem) if is_of_the_client(&problem) => {}

@@ -1,0 +1,143 @@
+//! The OpenAPI document: what all operations have in common is added here, once.
+
+use serde_json::{Map, Value as Json, json};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::problem::{CONTENT_TYPE, FieldProblem, Problem};
+use crate::repeat::KEY_LEN_MAX;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "lastmile",
+        description = "The interface of lastmile, the access-network control plane for internet \
+            providers.\n\nTimes are RFC 3339 in UTC, volumes are octets, rates are bit/s, money is in \
+            minor units with its ISO currency. Where a path names a thing, its id and its name both \
+            do. Every mutation takes `dry_run=true`, which answers what would be and changes nothing, \
+            and `Idempotency-Key`, under which it is carried out once. Errors are RFC 9457 problems \
+            with a `code` that stays the same.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(Problem, FieldProblem))
+)]
+pub(crate) struct Base;
+
+/// What every operation may answer beside what it says itself.
+const COMMON: [(&str, &str); 5] = [
+    ("400", "The request cannot be read"),
+    ("401", "There is no token, or it is not good"),
+    ("403", "The token does not permit this"),
+    (
+        "429",
+        "Too many requests: wait for as long as Retry-After says",
+    ),
+    ("503", "The database cannot be reached now"),
+];
+
+const OF_MUTATIONS: [(&str, &str); 5] = [
+    ("409", "Something stands against it"),
+    ("412", "It was changed since the ETag that If-Match names"),
+    ("413", "The body is too large"),
+    ("415", "The body is not of the right type"),
+    ("422", "Fields cannot be as they are"),
+];
+
+/// The whole document, from what the handlers say.
+pub(crate) fn complete(document: &Document) -> Json {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    set_scheme(&mut document);
+    let paths = document.get_mut("paths").and_then(Json::as_object_mut);
+    for (path, item) in paths.into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            if let Some(operation) = operation.as_object_mut() {
+                complete_operation(path, method, operation);
+            }
+        }
+    }
+    document
+}
+
+fn set_scheme(document: &mut Json) {
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    document["components"]["securitySchemes"]["token"] = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key: `lastmile token create NAME --role owner`",
+    });
+}
+
+fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json>) {
+    let is_public = operation
+        .get("security")
+        .and_then(Json::as_array)
+        .is_some_and(Vec::is_empty);
+    let is_mutation = !matches!(method, "get" | "head" | "options");
+    let mut answers: Vec<(&str, &str)> = COMMON.to_vec();
+    if is_public {
+        answers.retain(|(status, _)| *status != "401" && *status != "403");
+    }
+    if path.contains('{') {
+        answers.push(("404", "There is no such thing"));
+    }
+    if is_mutation {
+        answers.extend(OF_MUTATIONS);
+        let parameters = operation
+            .entry("parameters")
+            .or_insert_with(|| Json::Array(Vec::new()));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.extend(mutation_parameters(method));
+        }
+    }
+    let responses = operation
+        .entry("responses")
+        .or_insert_with(|| Json::Object(Map::new()));
+    if let Some(responses) = responses.as_object_mut() {
+        for (status, description) in answers {
+            responses
+                .entry(status)
+                .or_insert_with(|| problem(description));
+        }
+        responses.sort_keys();
+    }
+}
+
+fn mutation_parameters(method: &str) -> Vec<Json> {
+    let mut parameters = vec![
+        json!({
+            "name": "dry_run",
+            "in": "query",
+            "required": false,
+            "description": "Check everything, answer what would be, and change nothing",
+            "schema": { "type": "boolean", "default": false },
+        }),
+        json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": false,
+            "description": "The request is carried out once under this key, and its answer given \
+                again for 24 hours",
+            "schema": {
+                "type": "string", "minLength": 1, "maxLength": KEY_LEN_MAX,
+                "pattern": "^[\\x21-\\x7e]+$",
+            },
+        }),
+    ];
+    if method != "post" {
+        parameters.push(json!({
+            "name": "If-Match",
+            "in": "header",
+            "required": false,
+            "description": "Only if the ETag is still this one",
+            "schema": { "type": "string", "pattern": "^(\\*|\"[0-9]{1,18}\")$" },
+        }));
+    }
+    parameters
+}
+
+fn problem(description: &str) -> Json {
+    json!({
+        "description": description,
+        "content": { CONTENT_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    })
+}

@@ -1,0 +1,87 @@
+//! What every handler has at hand.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use domain::time::Timestamp;
+use storage::clock::Clock;
+use storage::store::Store;
+
+use crate::authorize::Rules;
+use crate::pace::Pace;
+use crate::problem::Problem;
+
+/// Gives the store, which may not have come yet.
+pub type StoreSource = Arc<dyn Fn() -> Option<Store> + Send + Sync>;
+
+/// What the interface is made with.
+pub struct ApiOptions {
+    pub store: StoreSource,
+    pub clock: Clock,
+    /// Requests that one caller may send in a second.
+    pub requests_per_second: u32,
+}
+
+/// The interface with all that it shares; cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: StoreSource,
+    clock: Clock,
+    rules: Rules,
+    document: String,
+    pace: Pace,
+}
+
+/// Where a request came from, as the listener knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub address: IpAddr,
+    pub is_encrypted: bool,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Api").finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    pub(crate) fn new(options: ApiOptions, rules: Rules, document: String) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store: options.store,
+                clock: options.clock,
+                rules,
+                document,
+                pace: Pace::new(options.requests_per_second),
+            }),
+        }
+    }
+
+    /// The store, or the answer that there is none now.
+    pub(crate) fn store(&self) -> Result<Store, Problem> {
+        (self.inner.store)().ok_or_else(Problem::no_database)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.inner.clock)()
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    /// The OpenAPI document.
+    pub(crate) fn document(&self) -> &str {
+        &self.inner.document
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.inner.pace
+    }
+}

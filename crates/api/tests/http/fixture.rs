@@ -1,0 +1,166 @@
+//! A database with the interface in front of it, and keys to ask it with.
+
+use std::sync::Arc;
+
+use api::router::router;
+use api::state::ApiOptions;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use domain::id::TenantId;
+use domain::permission::{Role, Scopes};
+use serde_json::Value as Json;
+use services::api_key;
+use storage::api_key::NewApiKey;
+use storage::store::Store;
+use testkit::database::Database;
+use tower::ServiceExt as _;
+
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// A database, the interface, and a key of an owner.
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) store: Store,
+    pub(crate) router: Router,
+    pub(crate) owner: String,
+}
+
+/// What was answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Json,
+}
+
+/// A request to be sent.
+pub(crate) struct Ask {
+    method: Method,
+    path: String,
+    token: Option<String>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Json>,
+}
+
+impl World {
+    pub(crate) async fn new(database: Database) -> Self {
+        let store = database.store().await;
+        let lent = store.clone();
+        let router = router(ApiOptions {
+            store: Arc::new(move || Some(lent.clone())),
+            clock: database.clock().lend(),
+            requests_per_second: 10_000,
+        });
+        let owner = key(&store, "owner", Some(Role::Owner), "").await;
+        Self {
+            database,
+            store,
+            router,
+            owner,
+        }
+    }
+
+    /// A key that permits these scopes only.
+    pub(crate) async fn key_for(&self, name: &str, scopes: &str) -> String {
+        key(&self.store, name, None, scopes).await
+    }
+
+    /// Sends a request as the owner, unless it has another token.
+    pub(crate) async fn send(&self, mut ask: Ask) -> Answer {
+        ask.token.get_or_insert_with(|| self.owner.clone());
+        self.send_as_is(ask).await
+    }
+
+    /// Sends a request with the token that it has, or none.
+    pub(crate) async fn send_as_is(&self, ask: Ask) -> Answer {
+        let mut request = Request::builder().method(ask.method).uri(ask.path);
+        if let Some(token) = ask.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in ask.headers {
+            request = request.header(name, value);
+        }
+        let request = match ask.body {
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(Body::from(body.to_string())),
+            None => request.body(Body::empty()),
+        };
+        let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let octets = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            json: serde_json::from_slice(&octets).unwrap_or_default(),
+        }
+    }
+}
+
+impl Ask {
+    pub(crate) fn new(method: Method, path: &str) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            token: None,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub(crate) fn get(path: &str) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn post(path: &str, body: Json) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::new(Method::POST, path)
+        }
+    }
+
+    pub(crate) fn delete(path: &str) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
+    pub(crate) fn put(path: &str) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
+    pub(crate) fn with(mut self, header: &'static str, value: &str) -> Self {
+        self.headers.push((header, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn by(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.json);
+        self
+    }
+}
+
+async fn key(store: &Store, name: &str, role: Option<Role>, scopes: &str) -> String {
+    let fresh = api_key::make();
+    let scopes: Scopes = scopes.parse().unwrap();
+    store
+        .api_key_insert(NewApiKey {
+            tenant: TenantId::DEFAULT,
+            name: name.parse().unwrap(),
+            hash: fresh.hash,
+            hint: fresh.hint,
+            role,
+            scopes,
+            networks: Vec::new(),
+            expires_at: None,
+        })
+        .await
+        .unwrap();
+    String::from_utf8(fresh.text.expose().to_vec()).unwrap()
+}

@@ -1,0 +1,11 @@
+//! The interface as its users see it, on both databases: requests go through every room, without a
+//! socket.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what every test here awaits may fail, and a failure ends the test"
+)]
+
+mod fixture;
+mod nas_groups;
+mod rules;
