@@ -131,6 +131,15 @@ impl Fields {
     }
 }
 
+/// For a field that may be absent and is not emptied by `null`.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// For a field of a patch: absent leaves it as it is (`None`), `null` empties it (`Some(None)`).
 pub(crate) fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where

@@ -53,7 +53,15 @@ pub fn router(options: ApiOptions) -> Router {
 fn operations() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(
         "/api/v1",
-        OpenApiRouter::new().merge(resource::nas_group::routes()),
+        OpenApiRouter::new()
+            .merge(resource::nas_group::routes())
+            .merge(resource::nas::routes())
+            .merge(resource::knock::routes())
+            .merge(resource::garden::routes())
+            .merge(resource::message::routes())
+            .merge(resource::realm::routes())
+            .merge(resource::plan::routes())
+            .merge(resource::rows::routes()),
     )
 }
 

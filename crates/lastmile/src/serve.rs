@@ -25,6 +25,7 @@ use crate::serve::health::Health;
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring::lint::RowLinter;
 use crate::wiring::routers::NodeRouters;
 
 mod health;
@@ -228,6 +229,7 @@ fn router(app: &App, store: &LateStore) -> Router {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
         requests_per_second: REQUESTS_PER_SECOND,
+        rows: Arc::new(RowLinter::new()),
     })
 }
 

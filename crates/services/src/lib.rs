@@ -4,7 +4,11 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod nas_secret;
+pub mod plan;
+pub mod plan_schedule;
 pub mod port;
+pub mod rows;
 pub mod session;
 pub mod watch;
 pub mod worker;

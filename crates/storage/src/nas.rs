@@ -116,7 +116,7 @@ struct NasSeen<'a> {
 
 impl Store {
     /// Registers a router and forgets that its addresses knocked.
-    pub async fn nas_insert(&self, new: NewNas) -> Result<Nas, StoreError> {
+    pub async fn nas_insert(&self, new: NewNas) -> Result<NasSummary, StoreError> {
         let nas = Nas {
             id: self.new_id(),
             tenant: new.tenant,
@@ -133,20 +133,20 @@ impl Store {
             .map_err(|error| KEYED.refusal(error, nas.name.as_str()))?;
         remember_name(&write, nas.id, nas.tenant, &nas.name).await?;
         write.forget_knocks(nas.source).await?;
-        let seen = NasSummary {
+        let made = NasSummary {
             id: nas.id,
-            name: nas.name.clone(),
+            name: nas.name,
             source: nas.source,
-            settings: nas.settings.clone(),
+            settings: nas.settings,
             groups: Vec::new(),
             created_at: write.at(),
             updated_at: write.at(),
         };
-        let named = (nas.id.as_uuid(), nas.name.as_str());
-        write.record(Deed::created((nas.tenant, Resource::Nas), named, &seen));
-        write.note(nas.tenant, Change::Nas(nas.id));
+        let named = (made.id.as_uuid(), made.name.as_str());
+        write.record(Deed::created((nas.tenant, Resource::Nas), named, &made));
+        write.note(nas.tenant, Change::Nas(made.id));
         write.commit().await?;
-        Ok(nas)
+        Ok(made)
     }
 
     /// Routers by name.

@@ -121,7 +121,7 @@ impl PlanPatch {
 
 impl Store {
     /// Makes a plan.
-    pub async fn plan_insert(&self, new: NewPlan) -> Result<Plan, StoreError> {
+    pub async fn plan_insert(&self, new: NewPlan) -> Result<PlanSummary, StoreError> {
         let plan = Plan {
             id: self.new_id(),
             tenant: new.tenant,
@@ -129,23 +129,18 @@ impl Store {
             terms: new.terms,
         };
         let mut write = self.write().await?;
-        Entity::insert(new_row(&plan, write.at()))
-            .exec_without_returning(write.connection())
+        check_garden(&write, plan.tenant, plan.terms.access.garden).await?;
+        let model = new_row(&plan, write.at())
+            .insert(write.connection())
             .await
             .map_err(|error| refusal(error, plan.name.as_str(), find_other(&plan.terms)))?;
-        let stored = Entity::find_by_id(plan.id.as_uuid());
-        let stored = stored.one(write.connection()).await?;
-        let summaries = self
-            .summaries(write.connection(), plan.tenant, stored.as_slice())
-            .await?;
-        if let Some(summary) = summaries.first() {
-            let named = (plan.id.as_uuid(), plan.name.as_str());
-            write.record(Deed::created((plan.tenant, Resource::Plan), named, summary));
-        }
-        version::add(&write, plan.id.as_uuid(), None).await?;
-        write.note(plan.tenant, Change::Plan(plan.id));
+        let made = self.summary_of(&write, plan.tenant, &model).await?;
+        let named = (model.id, made.name.as_str());
+        write.record(Deed::created((plan.tenant, Resource::Plan), named, &made));
+        version::add(&write, model.id, None).await?;
+        write.note(plan.tenant, Change::Plan(made.id));
         write.commit().await?;
-        Ok(plan)
+        Ok(made)
     }
 
     /// Plans by name.

@@ -87,20 +87,22 @@ pub(crate) async fn insert_users<C: ConnectionTrait>(
     users: &[&UserRows],
 ) -> Result<(), DbErr> {
     let check = users.iter().flat_map(|user| of(&user.name, &user.check));
-    CHECK.run(connection, check).await?;
     let reply = users.iter().flat_map(|user| of(&user.name, &user.reply));
-    REPLY.run(connection, reply).await?;
-    let memberships = users.iter().flat_map(|user| {
-        user.groups.iter().map(|row| {
+    let (check, reply): (Vec<_>, Vec<_>) = (check.collect(), reply.collect());
+    let mut memberships = Vec::new();
+    for user in users {
+        for row in &user.groups {
             let priority = row.priority.clamp(i32::MIN.into(), i32::MAX.into());
             let priority = i32::try_from(priority).unwrap_or_default();
-            [
+            memberships.push([
                 stored_text(&user.name).into(),
                 stored_text(&row.group).into(),
                 priority.into(),
-            ]
-        })
-    });
+            ]);
+        }
+    }
+    CHECK.run(connection, check).await?;
+    REPLY.run(connection, reply).await?;
     MEMBERSHIP.run(connection, memberships).await
 }
 
@@ -110,8 +112,9 @@ pub(crate) async fn insert_groups<C: ConnectionTrait>(
     groups: &[&GroupRows],
 ) -> Result<(), DbErr> {
     let check = groups.iter().flat_map(|group| of(&group.name, &group.check));
-    GROUP_CHECK.run(connection, check).await?;
     let reply = groups.iter().flat_map(|group| of(&group.name, &group.reply));
+    let (check, reply): (Vec<_>, Vec<_>) = (check.collect(), reply.collect());
+    GROUP_CHECK.run(connection, check).await?;
     GROUP_REPLY.run(connection, reply).await
 }
 

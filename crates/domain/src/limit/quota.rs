@@ -72,7 +72,7 @@ pub enum QuotaError {
 }
 
 impl Measure {
-    const ALL: [Self; 4] = [Self::Traffic, Self::Upload, Self::Download, Self::Time];
+    pub const ALL: [Self; 4] = [Self::Traffic, Self::Upload, Self::Download, Self::Time];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ impl Measure {
 }
 
 impl Period {
-    const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::Session,
         Self::Hour,
         Self::Day,

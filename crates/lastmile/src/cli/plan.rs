@@ -4,6 +4,7 @@ use domain::id::{GardenId, TenantId};
 use domain::limit::{Quotas, Resets, Validity, ValidityStart, Windows};
 use domain::name::Name;
 use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
+use domain::plan::change::ChangeNote;
 use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
@@ -163,6 +164,9 @@ pub(crate) struct SetArgs {
     /// Devices with a made-up address count like others
     #[arg(long, conflicts_with = "private_device_limit")]
     clear_private_device_limit: bool,
+    /// Why, to be kept with the new version
+    #[arg(long, value_name = "TEXT")]
+    note: Option<ChangeNote>,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -352,6 +356,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
                 args.clear_private_device_limit,
             ),
         },
+        note: args.note,
     };
     let change = Change {
         what: format!("Plan {}", args.name),

@@ -1,0 +1,217 @@
+//! What is sent about a router.
+
+use std::net::IpAddr;
+
+use domain::id::TenantId;
+use domain::nas::{
+    MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, Vendor,
+    parse_source,
+};
+use domain::session_identity::IdentityTemplate;
+use ipnet::IpNet;
+use serde::Deserialize;
+use storage::nas::{NasPatch, NewNas};
+use utoipa::ToSchema;
+
+use super::{chosen_secret, made_secret};
+use crate::body::{Fields, given, present};
+use crate::choice;
+use crate::problem::Problem;
+
+const IDENTIFIER_OCTETS_MAX: usize = 253;
+
+/// A router to be registered.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNasBody {
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// Where its packets come from: an address, or a prefix for several routers.
+    address: String,
+    /// Made when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 128)]
+    secret: Option<String>,
+    /// `mikrotik` when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::vendor)]
+    vendor: Option<Vendor>,
+    /// Requests with another NAS-Identifier are refused.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 253)]
+    identifier: Option<String>,
+    /// `required` when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::message_authenticator)]
+    message_authenticator: Option<MessageAuthenticatorPolicy>,
+    /// `nas` when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::octet_view)]
+    octet_view: Option<OctetView>,
+    /// 3799 when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = u16, required = false, minimum = 1, maximum = 65535)]
+    coa_port: Option<u16>,
+    /// `off` when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::mac_authentication)]
+    mac_authentication: Option<MacAuthentication>,
+    /// `own` when absent.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::sharing)]
+    sharing: Option<NasSharing>,
+    /// Attributes with `,` between them, sets of them with `;`, tried in order.
+    #[serde(default)]
+    coa_identity: Option<String>,
+}
+
+/// What to change of a router.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NasPatchBody {
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
+    name: Option<String>,
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = String, required = false)]
+    address: Option<String>,
+    #[serde(deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::vendor)]
+    vendor: Option<Vendor>,
+    /// `null` accepts every NAS-Identifier.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 253)]
+    identifier: Option<Option<String>>,
+    #[serde(deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::message_authenticator)]
+    message_authenticator: Option<MessageAuthenticatorPolicy>,
+    #[serde(deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::octet_view)]
+    octet_view: Option<OctetView>,
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = u16, required = false, minimum = 1, maximum = 65535)]
+    coa_port: Option<u16>,
+    #[serde(deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::mac_authentication)]
+    mac_authentication: Option<MacAuthentication>,
+    #[serde(deserialize_with = "given")]
+    #[schema(required = false, schema_with = choice::sharing)]
+    sharing: Option<NasSharing>,
+    /// `null` goes back to the usual way of the vendor.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    coa_identity: Option<Option<String>>,
+}
+
+impl NewNasBody {
+    /// What is usual, for an address that knocks.
+    pub(crate) fn adopted(
+        address: IpAddr,
+        (name, secret, vendor): (String, Option<String>, Option<Vendor>),
+    ) -> Self {
+        Self {
+            name,
+            address: address.to_string(),
+            secret,
+            vendor,
+            identifier: None,
+            message_authenticator: None,
+            octet_view: None,
+            coa_port: None,
+            mac_authentication: None,
+            sharing: None,
+            coa_identity: None,
+        }
+    }
+
+    /// The router, and its secret if it was made here.
+    pub(super) fn resolve(self, tenant: TenantId) -> Result<(NewNas, Option<String>), Problem> {
+        let mut fields = Fields::default();
+        let name = fields.parse("name", &self.name);
+        let source = source(&mut fields, &self.address);
+        let secret = chosen_secret(&mut fields, self.secret.as_deref());
+        let usual = NasSettings::default();
+        let identifier = self.identifier;
+        let settings = NasSettings {
+            vendor: self.vendor.unwrap_or(usual.vendor),
+            identifier: identifier.filter(|text| is_identifier(&mut fields, text)),
+            message_authenticator: self
+                .message_authenticator
+                .unwrap_or(usual.message_authenticator),
+            octet_view: self.octet_view.unwrap_or(usual.octet_view),
+            coa_port: port(&mut fields, self.coa_port).unwrap_or(usual.coa_port),
+            mac_authentication: self.mac_authentication.unwrap_or(usual.mac_authentication),
+            sharing: self.sharing.unwrap_or(usual.sharing),
+            coa_identity: identity(&mut fields, self.coa_identity.as_deref()),
+        };
+        fields.check()?;
+        let (Some(name), Some(source)) = (name, source) else {
+            return Err(Problem::internal());
+        };
+        let (secret, made) = secret.unwrap_or_else(made_secret);
+        let new = NewNas {
+            tenant,
+            name,
+            source,
+            secret,
+            settings,
+        };
+        Ok((new, made))
+    }
+}
+
+impl NasPatchBody {
+    pub(super) fn resolve(self) -> Result<NasPatch, Problem> {
+        let mut fields = Fields::default();
+        let (name, address) = (self.name.as_deref(), self.address.as_deref());
+        let coa_identity = self.coa_identity;
+        let patch = NasPatch {
+            name: name.and_then(|name| fields.parse("name", name)),
+            source: address.and_then(|address| source(&mut fields, address)),
+            secret: None,
+            vendor: self.vendor,
+            identifier: self
+                .identifier
+                .map(|text| text.filter(|text| is_identifier(&mut fields, text))),
+            message_authenticator: self.message_authenticator,
+            octet_view: self.octet_view,
+            coa_port: port(&mut fields, self.coa_port),
+            mac_authentication: self.mac_authentication,
+            sharing: self.sharing,
+            coa_identity: coa_identity.map(|text| identity(&mut fields, text.as_deref())),
+        };
+        fields.check()?;
+        Ok(patch)
+    }
+}
+
+fn source(fields: &mut Fields, raw: &str) -> Option<IpNet> {
+    match parse_source(raw) {
+        Ok(source) => Some(source),
+        Err(problem) => {
+            fields.wrong("address", problem.to_string());
+            None
+        }
+    }
+}
+
+fn is_identifier(fields: &mut Fields, text: &str) -> bool {
+    let fits = (1..=IDENTIFIER_OCTETS_MAX).contains(&text.len());
+    let is_good = fits && !text.chars().any(char::is_control);
+    if !is_good {
+        let limits = "a NAS-Identifier has 1 to 253 octets without control characters";
+        fields.wrong("identifier", limits);
+    }
+    is_good
+}
+
+fn port(fields: &mut Fields, port: Option<u16>) -> Option<u16> {
+    if port == Some(0) {
+        fields.wrong("coa_port", "a port is 1 to 65535");
+    }
+    port
+}
+
+fn identity(fields: &mut Fields, raw: Option<&str>) -> Option<IdentityTemplate> {
+    raw.and_then(|raw| fields.parse("coa_identity", raw))
+}
