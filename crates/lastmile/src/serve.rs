@@ -9,6 +9,7 @@ use std::time::Duration;
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::plan_schedule;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -104,6 +105,9 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let worker = view
         .filter(|_| is_worker)
         .map(|node| start_worker(app, &store, node, &mut supervisor));
+    if is_worker {
+        start_plan_schedule(&store, &mut supervisor);
+    }
     let removed = match is_worker {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
@@ -203,6 +207,15 @@ fn start_worker(
         }
     });
     counts
+}
+
+/// Starts to make the changes of plans whose time comes, as soon as there is a store.
+fn start_plan_schedule(store: &LateStore, supervisor: &mut Supervisor) {
+    let store = store.clone();
+    supervisor.start_restarting("scheduled plan changes", move || {
+        let store = store.clone();
+        async move { plan_schedule::run(store.wait().await.clone()).await }
+    });
 }
 
 /// Lets go what was under way, so that whoever comes next need not wait for it.

@@ -15,7 +15,6 @@ use storage::page::Page;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use super::plan::rate::Rate;
 use crate::body::{Body, Fields, Params, given, present};

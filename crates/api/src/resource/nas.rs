@@ -13,10 +13,9 @@ use services::nas_secret;
 use storage::error::Resource;
 use storage::nas::{NasActivity, NasFilter, NasPatch, NasSummary};
 use storage::page::Page;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
@@ -82,7 +81,7 @@ pub(crate) struct NasSecretView {
 }
 
 /// Which routers to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct NasFilterParams {
     #[serde(default)]

@@ -12,7 +12,6 @@ use storage::plan::{NewPlan, PlanSummary};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::body::{Body, Params};
 use crate::caller::Caller;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use services::port::{RowFinding, RowReader, RowSeverity};
 use services::rows::{RowsError, Scrutiny};
 use storage::rows::{AttributeRow, MembershipRow};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::body::Fields;
@@ -86,7 +86,7 @@ pub(crate) enum FindingSeverity {
 }
 
 /// Whether rows with errors are stored.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ForceParams {
     /// Store the rows although they have errors.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
+use services::plan::ScheduleError;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
 
@@ -155,6 +156,8 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
+    #[error("--at: {0}")]
+    At(#[source] ScheduleError),
     #[error("a background computation stopped early")]
     Interrupted(#[from] tokio::task::JoinError),
 }
@@ -207,6 +210,7 @@ impl CliError {
             self,
             Self::Usage { .. }
                 | Self::Attribute { .. }
+                | Self::At(_)
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
                 | Self::Password { .. }

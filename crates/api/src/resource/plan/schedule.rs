@@ -10,7 +10,7 @@ use services::plan::{self, ScheduleError};
 use storage::page::Page;
 use storage::plan::PlanSummary;
 use storage::plan::schedule::{NewPlanChange, PlanChange, PlanChangeFilter};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -68,7 +68,7 @@ struct ScheduleBody {
 }
 
 /// Which changes to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ScheduleParams {
     #[serde(default)]
