@@ -14,6 +14,9 @@ FUZZ_SECONDS ?= 300
 ORACLE_USERS ?= 50000
 LASTMILE_ORACLE_SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 
+# How many requests `make fuzz-api` makes up for each operation.
+FUZZ_API_EXAMPLES ?= 200
+
 # How many users `make bench-import` makes.
 IMPORT_USERS ?= 100000
 
@@ -38,7 +41,7 @@ TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3 \
 	eapoltest=eapol_test hostapd=/usr/sbin/hostapd wpasupplicant=/usr/sbin/wpa_supplicant iproute2=ip
 
-.PHONY: help run test oracle bench bench-import bench-growth lint fuzz fmt build install clean
+.PHONY: help run test oracle fuzz-api openapi bench bench-api bench-import bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
@@ -62,6 +65,9 @@ bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, proce
 bench-import: need-test build ## Time the import of a FreeRADIUS with IMPORT_USERS users
 	scripts/bench/import.sh $(TARGET)/release/lastmile $(IMPORT_USERS)
 
+bench-api: need-bench build ## Measure what requests to the interface cost routers
+	scripts/bench/api.sh $(TARGET)/release/lastmile
+
 bench-growth: need-bench build ## Measure how it grows: a million subscribers, a year of sessions
 	BENCH_GROWTH=1 scripts/bench.sh $(TARGET)/release/lastmile
 
@@ -70,6 +76,12 @@ lint: need-lint ## Formatting, lints, the house rules, and the licences and sour
 	cargo clippy --locked --workspace --all-targets $(DENY_WARNINGS)
 	cargo xtask tidy
 	cargo deny --locked check licenses bans sources
+
+openapi: need-check ## Write docs/openapi.json anew from the code
+	LASTMILE_WRITE_OPENAPI=1 cargo nextest run --locked --package lastmile-api -E 'test(the_document_in_the_repository)'
+
+fuzz-api: need-test ## Ask the interface everything its document allows, and more, FUZZ_API_EXAMPLES each
+	LASTMILE_API_EXAMPLES=$(FUZZ_API_EXAMPLES) cargo nextest run --locked --package lastmile --test e2e --profile oracle --ignore-default-filter -E 'test(the_interface_is_what_its_document_says)'
 
 fuzz: need-fuzz ## Feed noise to every parser, FUZZ_SECONDS each
 	scripts/fuzz.sh $(FUZZ_SECONDS)

@@ -101,9 +101,9 @@ fn find_revision(parts: &Parts) -> Result<Option<Timestamp>, Problem> {
     let micros = text
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
-    match micros.and_then(|micros| micros.parse().ok()) {
-        Some(micros) => Ok(Some(Timestamp::from_micros(micros))),
-        // A tag that we never gave matches nothing.
-        None => Ok(Some(Timestamp::from_micros(i64::MIN))),
-    }
+    let micros = micros.and_then(|micros| micros.parse().ok());
+    let micros = micros.ok_or_else(|| {
+        Problem::bad_request("If-Match is an ETag as it was given, in its quotes, or *")
+    })?;
+    Ok(Some(Timestamp::from_micros(micros)))
 }

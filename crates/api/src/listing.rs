@@ -51,7 +51,7 @@ impl ListParams {
     pub(crate) fn limit(&self) -> Result<u32, Problem> {
         match self.limit.unwrap_or(LIMIT_DEFAULT) {
             limit @ 1..=1_000 => Ok(limit),
-            _ => Err(Problem::bad_request("limit is 1 to 1000")),
+            _ => Err(Problem::bad_request("limit: a page has 1 to 1000 entries")),
         }
     }
 
@@ -60,7 +60,7 @@ impl ListParams {
         let Some(token) = &self.page_token else {
             return Ok(None);
         };
-        let wrong = || Problem::bad_request("page_token is not one that a list gave");
+        let wrong = || Problem::field("page_token", "this is not one that a list gave");
         if TOKEN_BYTES_MAX < token.len() {
             return Err(wrong());
         }
@@ -100,7 +100,7 @@ impl<T> Listing<T> {
 
 impl<T: Serialize> IntoResponse for Shown<T> {
     fn into_response(self) -> Response {
-        let Some(fields) = self.fields else {
+        let Some(fields) = self.fields.filter(|fields| !fields.is_empty()) else {
             return Json(self.listing).into_response();
         };
         let wanted: Vec<&str> = fields.split(',').map(str::trim).collect();
@@ -109,11 +109,9 @@ impl<T: Serialize> IntoResponse for Shown<T> {
             for item in items.iter_mut().filter_map(Json_::as_object_mut) {
                 if let Some(unknown) = wanted.iter().find(|name| !item.contains_key(**name)) {
                     let known: Vec<&str> = item.keys().map(String::as_str).collect();
-                    return Problem::bad_request(format!(
-                        "fields: '{unknown}' is no member of an entry; there are {}",
-                        known.join(", ")
-                    ))
-                    .into_response();
+                    let known = known.join(", ");
+                    let detail = format!("'{unknown}' is no member of an entry; there are {known}");
+                    return Problem::field("fields", detail).into_response();
                 }
                 item.retain(|name, _| wanted.contains(&name.as_str()));
             }

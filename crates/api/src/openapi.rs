@@ -24,10 +24,11 @@ use crate::repeat::KEY_LEN_MAX;
 pub(crate) struct Base;
 
 /// What every operation may answer beside what it says itself.
-const COMMON: [(&str, &str); 5] = [
+const COMMON: [(&str, &str); 6] = [
     ("400", "The request cannot be read"),
     ("401", "There is no token, or it is not good"),
     ("403", "The token does not permit this"),
+    ("422", "Fields cannot be as they are"),
     (
         "429",
         "Too many requests: wait for as long as Retry-After says",
@@ -35,12 +36,11 @@ const COMMON: [(&str, &str); 5] = [
     ("503", "The database cannot be reached now"),
 ];
 
-const OF_MUTATIONS: [(&str, &str); 5] = [
+const OF_MUTATIONS: [(&str, &str); 4] = [
     ("409", "Something stands against it"),
     ("412", "It was changed since the ETag that If-Match names"),
     ("413", "The body is too large"),
     ("415", "The body is not of the right type"),
-    ("422", "Fields cannot be as they are"),
 ];
 
 /// The whole document, from what the handlers say.

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use serde_json::Value as Json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -39,6 +39,7 @@ pub fn router(options: ApiOptions) -> Router {
         .route("/api/docs/", get(reference::page))
         .route("/api/docs/{*file}", get(reference::asset))
         .merge(routes)
+        .route("/api/{*path}", any(wrong_path))
         .method_not_allowed_fallback(wrong_method)
         .with_state(api)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -65,8 +66,7 @@ fn operations() -> OpenApiRouter<Api> {
     )
 }
 
-/// The answer to a path that there is not.
-pub async fn wrong_path() -> Response {
+async fn wrong_path() -> Response {
     Problem::not_found("path").into_response()
 }
 

@@ -1,5 +1,6 @@
 //! Databases for tests: an empty or migrated one of either kind, and everything to open it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,6 +192,57 @@ impl Database {
     /// The data directory; on SQLite the database is `lastmile.db` in it.
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Everything that is stored, a text for each table but those in `except`, so that two moments can
+    /// be compared.
+    pub async fn content(&self, except: &[&str]) -> BTreeMap<String, String> {
+        let mut content = BTreeMap::new();
+        for table in self.texts(&self.tables_query()).await {
+            if except.contains(&table.as_str()) {
+                continue;
+            }
+            let rows = match self.kind {
+                DatabaseKind::Postgres => format!("SELECT t::TEXT FROM \"{table}\" t ORDER BY 1"),
+                DatabaseKind::Sqlite => {
+                    let columns = format!(
+                        "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')"
+                    );
+                    let columns = self.texts(&columns).await.join(" || ',' || ");
+                    format!("SELECT {columns} FROM \"{table}\" ORDER BY 1")
+                }
+            };
+            content.insert(table, self.texts(&rows).await.join("\n"));
+        }
+        content
+    }
+
+    fn tables_query(&self) -> String {
+        match self.kind {
+            DatabaseKind::Postgres => {
+                "SELECT tablename::TEXT FROM pg_tables WHERE schemaname = current_schema()".into()
+            }
+            DatabaseKind::Sqlite => {
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                    .into()
+            }
+        }
+    }
+
+    /// The texts that a query of a test's own gives.
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if let Some(postgres) = &self.postgres {
+            let mut connection = postgres.connect().await;
+            let texts = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+            return texts.expect("the SQL of a test gives texts");
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(self.sqlite_path())
+            .busy_timeout(Duration::from_secs(10));
+        let mut connection = options.connect().await.expect("the file opens");
+        let texts = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+        texts.expect("the SQL of a test gives texts")
     }
 
     /// The clock of every store on this database.

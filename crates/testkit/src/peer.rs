@@ -8,6 +8,7 @@ pub mod pyrad;
 pub mod radclient;
 pub mod relay;
 pub mod rough_line;
+pub mod schemathesis;
 pub mod sqlite3;
 pub mod tshark;
 pub mod wired;

@@ -13,10 +13,13 @@ use serde_json::Value as Json;
 use services::api_key;
 use storage::api_key::NewApiKey;
 use storage::store::Store;
-use testkit::database::Database;
+use testkit::database::{Database, DatabaseKind};
 use tower::ServiceExt as _;
 
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// The other provider.
+const STRANGER: TenantId = TenantId::from_bytes([7; 16]);
 
 /// A database, the interface, and a key of an owner.
 pub(crate) struct World {
@@ -34,6 +37,7 @@ pub(crate) struct Answer {
 }
 
 /// A request to be sent.
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     method: Method,
     path: String,
@@ -65,6 +69,36 @@ impl World {
         key(&self.store, name, None, scopes).await
     }
 
+    /// The same, with the scopes as a value.
+    pub(crate) async fn key_with(&self, name: &str, scopes: Scopes) -> String {
+        key(&self.store, name, None, &scopes.to_string()).await
+    }
+
+    /// A key of this role.
+    pub(crate) async fn key_of(&self, role: Role) -> String {
+        key(&self.store, &format!("role-{role}"), Some(role), "").await
+    }
+
+    /// Another provider in the same installation, and a key of its owner.
+    pub(crate) async fn stranger(&self) -> String {
+        let id = STRANGER.as_uuid();
+        let id = match self.database.kind() {
+            DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
+            DatabaseKind::Postgres => format!("'{id}'"),
+        };
+        let sql = format!(
+            "INSERT INTO tenant (id, name, name_key, created_at) VALUES ({id}, 'other', 'other', 0)"
+        );
+        self.database.execute(&sql).await;
+        key_in(STRANGER, &self.store, "stranger", Some(Role::Owner), "").await
+    }
+
+    /// The status of an answer, whose body may have no end.
+    pub(crate) async fn status_as_is(&self, ask: Ask) -> u16 {
+        let response = self.router.clone().oneshot(ask.request()).await.unwrap();
+        response.status().as_u16()
+    }
+
     /// Sends a request as the owner, unless it has another token.
     pub(crate) async fn send(&self, mut ask: Ask) -> Answer {
         ask.token.get_or_insert_with(|| self.owner.clone());
@@ -73,6 +107,20 @@ impl World {
 
     /// Sends a request with the token that it has, or none.
     pub(crate) async fn send_as_is(&self, ask: Ask) -> Answer {
+        let response = self.router.clone().oneshot(ask.request()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let octets = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            json: serde_json::from_slice(&octets).unwrap_or_default(),
+        }
+    }
+}
+
+impl Ask {
+    fn request(self) -> Request<Body> {
+        let ask = self;
         let mut request = Request::builder().method(ask.method).uri(ask.path);
         if let Some(token) = ask.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -86,18 +134,9 @@ impl World {
                 .body(Body::from(body.to_string())),
             None => request.body(Body::empty()),
         };
-        let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let octets = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            json: serde_json::from_slice(&octets).unwrap_or_default(),
-        }
+        request.unwrap()
     }
-}
 
-impl Ask {
     pub(crate) fn new(method: Method, path: &str) -> Self {
         Self {
             method,
@@ -117,6 +156,23 @@ impl Ask {
             body: Some(body),
             ..Self::new(Method::POST, path)
         }
+    }
+
+    pub(crate) fn with_path(self, path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_query(mut self, query: &str) -> Self {
+        let mark = if self.path.contains('?') { '&' } else { '?' };
+        self.path = format!("{}{mark}{query}", self.path);
+        self
+    }
+
+    pub(crate) fn with_body(self, body: Option<Json>) -> Self {
+        Self { body, ..self }
     }
 
     pub(crate) fn delete(path: &str) -> Self {
@@ -147,11 +203,21 @@ impl Answer {
 }
 
 async fn key(store: &Store, name: &str, role: Option<Role>, scopes: &str) -> String {
+    key_in(TenantId::DEFAULT, store, name, role, scopes).await
+}
+
+async fn key_in(
+    tenant: TenantId,
+    store: &Store,
+    name: &str,
+    role: Option<Role>,
+    scopes: &str,
+) -> String {
     let fresh = api_key::make();
     let scopes: Scopes = scopes.parse().unwrap();
     store
         .api_key_insert(NewApiKey {
-            tenant: TenantId::DEFAULT,
+            tenant,
             name: name.parse().unwrap(),
             hash: fresh.hash,
             hint: fresh.hint,

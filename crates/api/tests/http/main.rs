@@ -6,6 +6,12 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod examples;
 mod fixture;
+mod matrix;
+mod mutations;
 mod nas_groups;
+mod operations;
 mod rules;
+mod snapshot;
+mod strangers;

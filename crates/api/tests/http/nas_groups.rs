@@ -55,8 +55,13 @@ async fn pages_follow_each_other(database: Database) {
         last.json,
         json!({ "items": [{ "name": "c" }], "next_page_token": null })
     );
-    for wrong in ["limit=0", "limit=x", "page_token=%21", "fields=secret"] {
+    for (wrong, status) in [
+        ("limit=0", 400),
+        ("limit=x", 400),
+        ("page_token=%21", 422),
+        ("fields=secret", 422),
+    ] {
         let path = format!("/api/v1/nas-groups?{wrong}");
-        world.send(Ask::get(&path)).await.expect(400);
+        world.send(Ask::get(&path)).await.expect(status);
     }
 }

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use api::router::wrong_path;
 use api::state::Peer;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -75,8 +74,7 @@ pub(super) async fn run(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .with_state(health.clone())
-        .merge(api)
-        .fallback(wrong_path);
+        .merge(api);
     accept_all(&listener, &router, &health.process.traffic).await;
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod auth_log;
 mod bad_packets;
 mod books;
+mod conformance;
 mod contract;
 mod crash;
 mod crashes;

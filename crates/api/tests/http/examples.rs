@@ -1,0 +1,126 @@
+//! One good request for every mutation, and what has to be there before it. A new mutation without one
+//! fails the tests; it belongs in the room of its noun.
+
+use serde_json::Value as Json;
+
+use crate::fixture::{Ask, World};
+use crate::operations::{self, Operation};
+
+mod nas_groups;
+
+/// A request that succeeds.
+pub(crate) struct Example {
+    pub(crate) operation: &'static str,
+    /// What is sent before, under the name by which its answer is called.
+    pub(crate) before: Vec<(&'static str, Step)>,
+    pub(crate) path: Vec<(&'static str, &'static str)>,
+    pub(crate) body: Option<Json>,
+}
+
+/// A request before an example.
+pub(crate) struct Step {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: Option<Json>,
+}
+
+/// Mutations for which not everything holds, and why.
+pub(crate) const EXEMPT: [(&str, &str); 0] = [];
+
+pub(crate) fn all() -> Vec<Example> {
+    [nas_groups::all()].into_iter().flatten().collect()
+}
+
+pub(crate) fn example(operation: &'static str) -> Example {
+    Example {
+        operation,
+        before: Vec::new(),
+        path: Vec::new(),
+        body: None,
+    }
+}
+
+pub(crate) fn post(path: &str, body: Json) -> Step {
+    Step {
+        method: "POST",
+        path: path.to_owned(),
+        body: Some(body),
+    }
+}
+
+impl Example {
+    /// Sends what has to be there before, and gives what its answers are called.
+    pub(crate) async fn prepare(&self, world: &World) -> Vec<(String, Json)> {
+        let mut values: Vec<(String, Json)> = Vec::new();
+        for (name, step) in &self.before {
+            let path = filled(&step.path, &values);
+            let body = step.body.as_ref().map(|body| filled_json(body, &values));
+            let ask = Ask::new(step.method.parse().unwrap(), &path).with_body(body);
+            let answer = world.send(ask).await;
+            let (status, json) = (answer.status, answer.json);
+            assert!(
+                status.is_success(),
+                "{path} before {}: {json}",
+                self.operation
+            );
+            values.push(((*name).to_owned(), json));
+        }
+        values
+    }
+
+    /// The request itself.
+    pub(crate) fn ask(&self, values: &[(String, Json)]) -> Ask {
+        let path = self.path_of(&operations::named(self.operation), values);
+        let body = self.body.as_ref().map(|body| filled_json(body, values));
+        Ask::new(operations::named(self.operation).method, &path).with_body(body)
+    }
+
+    /// The path of an operation, with the parameters of this example.
+    pub(crate) fn path_of(&self, operation: &Operation, values: &[(String, Json)]) -> String {
+        operation.path_with(|name| {
+            let found = self.path.iter().find(|(known, _)| *known == name);
+            let (_, value) = found.unwrap_or_else(|| panic!("{} of {}", name, operation.id));
+            filled(value, values)
+        })
+    }
+
+    /// Whether the body names something that was made before.
+    pub(crate) fn has_reference(&self) -> bool {
+        let text = self.body.as_ref().map(ToString::to_string);
+        text.is_some_and(|text| text.contains(".id>"))
+    }
+
+    pub(crate) fn after(mut self, name: &'static str, step: Step) -> Self {
+        self.before.push((name, step));
+        self
+    }
+
+    pub(crate) fn at(mut self, parameter: &'static str, value: &'static str) -> Self {
+        self.path.push((parameter, value));
+        self
+    }
+
+    pub(crate) fn body(mut self, body: Json) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+fn filled_json(body: &Json, values: &[(String, Json)]) -> Json {
+    serde_json::from_str(&filled(&body.to_string(), values)).unwrap()
+}
+
+/// `<name.member>` stands for a member of the answer that is called so.
+fn filled(text: &str, values: &[(String, Json)]) -> String {
+    let mut text = text.to_owned();
+    for (name, answer) in values {
+        for (member, value) in answer.as_object().into_iter().flatten() {
+            let value = match value.as_str() {
+                Some(value) => value.to_owned(),
+                None => value.to_string(),
+            };
+            text = text.replace(&format!("<{name}.{member}>"), &value);
+        }
+    }
+    text
+}
