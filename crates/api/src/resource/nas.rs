@@ -26,7 +26,7 @@ use crate::state::Api;
 use crate::tagged::Tagged;
 use body::{NasPatchBody, NewNasBody};
 
-pub(crate) mod body;
+mod body;
 
 /// A router, without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -183,7 +183,7 @@ async fn list(
 
 /// Register a router
 ///
-/// It is served within a second. Without a secret a strong one is made, which this answer shows and
+/// It is served within a second, and knocks no more. Without a secret a strong one is made, which this answer shows and
 /// no other.
 #[utoipa::path(
     post, path = "/nas", tag = "nas", operation_id = "nas_create",
@@ -196,14 +196,6 @@ async fn list(
 async fn create(
     caller: Caller,
     Body(body): Body<NewNasBody>,
-) -> Result<Tagged<NasSecretView>, Problem> {
-    insert(&caller, body).await
-}
-
-/// Registers a router, and shows its secret if it was made here.
-pub(crate) async fn insert(
-    caller: &Caller,
-    body: NewNasBody,
 ) -> Result<Tagged<NasSecretView>, Problem> {
     let (new, made) = body.resolve(caller.tenant)?;
     let nas = caller.store().nas_insert(new).await?;

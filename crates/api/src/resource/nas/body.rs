@@ -1,7 +1,5 @@
 //! What is sent about a router.
 
-use std::net::IpAddr;
-
 use domain::id::TenantId;
 use domain::nas::{
     MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, Vendor,
@@ -104,26 +102,6 @@ pub(crate) struct NasPatchBody {
 }
 
 impl NewNasBody {
-    /// What is usual, for an address that knocks.
-    pub(crate) fn adopted(
-        address: IpAddr,
-        (name, secret, vendor): (String, Option<String>, Option<Vendor>),
-    ) -> Self {
-        Self {
-            name,
-            address: address.to_string(),
-            secret,
-            vendor,
-            identifier: None,
-            message_authenticator: None,
-            octet_view: None,
-            coa_port: None,
-            mac_authentication: None,
-            sharing: None,
-            coa_identity: None,
-        }
-    }
-
     /// The router, and its secret if it was made here.
     pub(super) fn resolve(self, tenant: TenantId) -> Result<(NewNas, Option<String>), Problem> {
         let mut fields = Fields::default();
