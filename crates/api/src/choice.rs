@@ -1,9 +1,7 @@
 //! Words of which one is chosen, as the OpenAPI document shows them: those that the domain knows.
 
 use domain::limit::{Measure, Period};
-use domain::nas::{
-    MacAuthentication, MessageAuthenticatorPolicy, NasSharing, OctetView, Vendor,
-};
+use domain::nas::{MacAuthentication, MessageAuthenticatorPolicy, NasSharing, OctetView, Vendor};
 use domain::plan::access::AfterExpiry;
 use domain::plan::change::ChangeState;
 use domain::realm::RealmHandling;

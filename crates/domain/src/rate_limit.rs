@@ -213,7 +213,8 @@ impl RateLimit {
             pairs.push((RatePart::BurstRate, burst.rate));
             pairs.push((RatePart::BurstThreshold, burst.threshold));
             let (upload, download) = (burst.upload_seconds, burst.download_seconds);
-            for (direction, seconds) in [(Direction::Upload, upload), (Direction::Download, download)]
+            for (direction, seconds) in
+                [(Direction::Upload, upload), (Direction::Download, download)]
             {
                 if !(1..=BURST_SECONDS_MAX).contains(&seconds) {
                     return Err(RateLimitError::BadTime {

@@ -91,6 +91,8 @@ pub async fn schedule(
         return Err(ScheduleError::Far { at });
     }
     let rehearsal = store.rehearsal();
-    rehearsal.plan_update(tenant, name, new.patch.clone()).await?;
+    rehearsal
+        .plan_update(tenant, name, new.patch.clone())
+        .await?;
     Ok(store.plan_change_insert(tenant, name, new).await?)
 }

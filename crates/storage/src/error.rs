@@ -138,7 +138,10 @@ pub enum StoreError {
     #[error("plan '{name}' applies at the limit of other plans: {plans}; change those first")]
     AppliesAtLimit { name: String, plans: u64 },
     #[error("scheduled change '{id}' is {state}: only one that is pending can be cancelled")]
-    NotPending { id: PlanChangeId, state: ChangeState },
+    NotPending {
+        id: PlanChangeId,
+        state: ChangeState,
+    },
     #[error("subscriber '{name}'")]
     Transition {
         name: String,

@@ -14,8 +14,8 @@ use domain::time::Timestamp;
 use ipnet::IpNet;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LikeExpr, Query};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    QueryResult, Value,
+    ActiveModelTrait, ActiveValue, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait,
+    QueryFilter, QueryResult, Value,
 };
 use serde::Serialize;
 use uuid::Uuid;

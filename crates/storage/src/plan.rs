@@ -11,8 +11,8 @@ use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
 use domain::time::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, SqlErr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, SqlErr,
 };
 use serde::Serialize;
 
@@ -348,4 +348,3 @@ fn refusal(error: DbErr, name: &str, other: Option<PlanId>) -> StoreError {
         _ => KEYED.refusal(error, name),
     }
 }
-

@@ -111,8 +111,12 @@ pub(crate) async fn insert_groups<C: ConnectionTrait>(
     connection: &C,
     groups: &[&GroupRows],
 ) -> Result<(), DbErr> {
-    let check = groups.iter().flat_map(|group| of(&group.name, &group.check));
-    let reply = groups.iter().flat_map(|group| of(&group.name, &group.reply));
+    let check = groups
+        .iter()
+        .flat_map(|group| of(&group.name, &group.check));
+    let reply = groups
+        .iter()
+        .flat_map(|group| of(&group.name, &group.reply));
     let (check, reply): (Vec<_>, Vec<_>) = (check.collect(), reply.collect());
     GROUP_CHECK.run(connection, check).await?;
     GROUP_REPLY.run(connection, reply).await

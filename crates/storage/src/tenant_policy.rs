@@ -130,7 +130,11 @@ impl Store {
         let statement = write.dialect().statement(sql, values);
         write.connection().execute_raw(statement).await?;
         let after = message_seen(state, language, template.as_str());
-        write.record(message_deed(tenant, (state, language), (before, Some(after))));
+        write.record(message_deed(
+            tenant,
+            (state, language),
+            (before, Some(after)),
+        ));
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }

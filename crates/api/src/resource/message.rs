@@ -76,7 +76,8 @@ async fn list(
         }
     }
     messages.sort_by_key(key);
-    let is_behind = |message: &MessageView| after.as_ref().is_none_or(|after| *after < key(message));
+    let is_behind =
+        |message: &MessageView| after.as_ref().is_none_or(|after| *after < key(message));
     messages.retain(is_behind);
     Ok(Listing::cut(messages, limit, key).shown(params))
 }
@@ -149,10 +150,7 @@ async fn set(
     security(("token" = ["policy:write"])),
     responses((status = 204, description = "It is gone")),
 )]
-async fn clear(
-    caller: Caller,
-    Path(path): Path<(String, String)>,
-) -> Result<StatusCode, Problem> {
+async fn clear(caller: Caller, Path(path): Path<(String, String)>) -> Result<StatusCode, Problem> {
     let (state, language) = read(&path)?;
     let store = caller.store();
     store.message_clear(caller.tenant, state, &language).await?;

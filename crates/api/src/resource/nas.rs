@@ -217,7 +217,10 @@ async fn create(
 async fn show(caller: Caller, Path(nas): Path<String>) -> Result<Tagged<NasDetailView>, Problem> {
     let nas = find(&caller, &nas).await?;
     let activity = caller.store().nas_activity(nas.id).await?;
-    Ok(Tagged::ok(nas.updated_at, NasDetailView::new(nas, activity)))
+    Ok(Tagged::ok(
+        nas.updated_at,
+        NasDetailView::new(nas, activity),
+    ))
 }
 
 /// Change a router

@@ -69,7 +69,9 @@ async fn list(
     // There are few, and all of them are at hand.
     let views = realms.into_iter().map(RealmView::from);
     let rest = views.filter(|realm| after.as_ref().is_none_or(|after| *after < realm.name));
-    let listing = Listing::cut(rest.collect(), limit, |realm: &RealmView| realm.name.clone());
+    let listing = Listing::cut(rest.collect(), limit, |realm: &RealmView| {
+        realm.name.clone()
+    });
     Ok(listing.shown(params))
 }
 

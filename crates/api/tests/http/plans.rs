@@ -67,7 +67,10 @@ async fn a_plan_is_shown_as_it_was_made(database: Database) {
     for (field, value) in body.as_object().unwrap() {
         assert_eq!(&made.json[field], value, "{field}");
     }
-    let shown = world.send(Ask::get("/api/v1/plans/HOME-25")).await.expect(200);
+    let shown = world
+        .send(Ask::get("/api/v1/plans/HOME-25"))
+        .await
+        .expect(200);
     assert_eq!(shown.json, made.json);
     let emptied = json!({
         "rate": null, "session_timeout_seconds": null, "pool": null, "quotas": [], "windows": null,
@@ -77,7 +80,14 @@ async fn a_plan_is_shown_as_it_was_made(database: Database) {
         .send(patch("/api/v1/plans/home-25", emptied))
         .await
         .expect(200);
-    for field in ["rate", "session_timeout_seconds", "pool", "windows", "validity", "at_limit"] {
+    for field in [
+        "rate",
+        "session_timeout_seconds",
+        "pool",
+        "windows",
+        "validity",
+        "at_limit",
+    ] {
         assert_eq!(changed.json[field], Json::Null, "{field}");
     }
     assert_eq!(changed.json["quotas"], json!([]));
@@ -104,7 +114,15 @@ async fn what_cannot_be_is_told_field_by_field(database: Database) {
     fields.sort_unstable();
     assert_eq!(
         fields,
-        ["at_limit.plan", "garden", "interim_seconds", "name", "quotas", "rate", "windows"]
+        [
+            "at_limit.plan",
+            "garden",
+            "interim_seconds",
+            "name",
+            "quotas",
+            "rate",
+            "windows"
+        ]
     );
     let no_quota = json!({ "name": "a", "at_limit": { "action": "block" } });
     let refused = world.send(Ask::post(PLANS, no_quota)).await.expect(422);
@@ -208,9 +226,13 @@ async fn online(world: &World, (name, nas): (&str, &Json), plan: &Json) {
 
 async fn a_rehearsal_says_whom_a_change_touches(database: Database) {
     let world = World::new(database).await;
-    let body = json!({ "name": "home", "rate": { "upload_bps": 1_000_000, "download_bps": 1_000_000 } });
+    let body =
+        json!({ "name": "home", "rate": { "upload_bps": 1_000_000, "download_bps": 1_000_000 } });
     let plan = world.send(Ask::post(PLANS, body)).await.expect(201).json;
-    for (name, address, vendor) in [("mt", "192.0.2.1", "mikrotik"), ("cs", "192.0.2.2", "cisco")] {
+    for (name, address, vendor) in [
+        ("mt", "192.0.2.1", "mikrotik"),
+        ("cs", "192.0.2.2", "cisco"),
+    ] {
         let body = json!({ "name": name, "address": address, "vendor": vendor });
         let nas = world
             .send(Ask::post("/api/v1/nas", body))
@@ -243,7 +265,10 @@ async fn a_rehearsal_says_whom_a_change_touches(database: Database) {
             ],
         })
     );
-    let done = world.send(patch(&format!("{PLANS}/home"), body)).await.expect(200);
+    let done = world
+        .send(patch(&format!("{PLANS}/home"), body))
+        .await
+        .expect(200);
     assert_eq!(done.json.get("impact"), None);
 }
 
@@ -265,7 +290,10 @@ async fn a_change_is_made_when_its_time_comes(database: Database) {
     });
     let made = world.send(Ask::post(&path, body.clone())).await.expect(201);
     assert_eq!(made.json["state"], "pending");
-    assert_eq!(made.json["patch"], json!({ "session_limit": 3, "pool": null }));
+    assert_eq!(
+        made.json["patch"],
+        json!({ "session_limit": 3, "pool": null })
+    );
     assert_eq!(made.json["actor"], "API key owner");
     let other = world.send(Ask::post(&path, body)).await.expect(201);
     let gone = format!("{path}/{}", other.json["id"].as_str().unwrap());
@@ -284,7 +312,10 @@ async fn a_change_is_made_when_its_time_comes(database: Database) {
         .await
         .expect(200);
     let applied = &list.json["items"][0];
-    assert_eq!((&applied["id"], &applied["version"]), (&made.json["id"], &json!(2)));
+    assert_eq!(
+        (&applied["id"], &applied["version"]),
+        (&made.json["id"], &json!(2))
+    );
     world
         .send(Ask::get("/api/v1/scheduled-plan-changes?state=lost"))
         .await

@@ -120,7 +120,10 @@ async fn routers_are_found_by_vendor_group_and_text(database: Database) {
     assert_eq!(names(&world, "q=_").await, ["north_2"]);
     assert_eq!(names(&world, "q=2001:db8").await, ["south"]);
     assert_eq!(names(&world, "q=%25").await, [""; 0]);
-    let list = world.send(Ask::get(&format!("{NAS}?q=south"))).await.expect(200);
+    let list = world
+        .send(Ask::get(&format!("{NAS}?q=south")))
+        .await
+        .expect(200);
     assert_eq!(list.json["items"][0]["groups"], json!(["edge"]));
     for (wrong, status) in [("vendor=huawei", 400), ("group=none", 404)] {
         let path = format!("{NAS}?{wrong}");
@@ -132,7 +135,10 @@ async fn a_group_gets_another_name_and_other_routers(database: Database) {
     let world = World::new(database).await;
     three_routers(&world).await;
     let body = json!({ "name": "edge" });
-    let made = world.send(Ask::post("/api/v1/nas-groups", body)).await.expect(201);
+    let made = world
+        .send(Ask::post("/api/v1/nas-groups", body))
+        .await
+        .expect(201);
     let path = format!("/api/v1/nas-groups/{}", made.json["id"].as_str().unwrap());
     let body = json!({ "name": "Core", "members": ["south", "NORTH-1", "south"] });
     let changed = world.send(patch(&path, body)).await.expect(200);
@@ -140,7 +146,10 @@ async fn a_group_gets_another_name_and_other_routers(database: Database) {
     assert_eq!(changed.json["members"], json!(["North-1", "south"]));
     let body = json!({ "members": ["south"] });
     let changed = world.send(patch(&path, body)).await.expect(200);
-    assert_eq!((&changed.json["name"], &changed.json["members"]), (&json!("Core"), &json!(["south"])));
+    assert_eq!(
+        (&changed.json["name"], &changed.json["members"]),
+        (&json!("Core"), &json!(["south"]))
+    );
     let body = json!({ "members": ["south", "nowhere"] });
     let refused = world.send(patch(&path, body)).await.expect(422);
     assert_eq!(refused.json["errors"][0]["field"], "members.1");
@@ -206,7 +215,8 @@ async fn messages_have_defaults_until_they_are_set(database: Database) {
 async fn rows_are_replaced_as_a_whole_and_looked_at_first(database: Database) {
     let world = World::new(database).await;
     let path = "/api/v1/radius/users/ana%2Fwest";
-    let password = json!({ "attribute": "Cleartext-Password", "op": ":=", "value": "correct horse" });
+    let password =
+        json!({ "attribute": "Cleartext-Password", "op": ":=", "value": "correct horse" });
     let body = json!({
         "check": [password], "reply": [{ "attribute": "Framed-MTU", "op": "=", "value": "1400" }],
         "groups": [{ "group": "gold", "priority": 2 }, { "group": "basic" }],
@@ -216,14 +226,23 @@ async fn rows_are_replaced_as_a_whole_and_looked_at_first(database: Database) {
     assert_eq!(stored.json["reply"][0]["value"], "1400");
     let again = world.send(put(path, body)).await.expect(200);
     assert_eq!(again.json["groups"].as_array().unwrap().len(), 2);
-    assert_eq!(world.database.number("SELECT COUNT(*) FROM radcheck").await, 1);
+    assert_eq!(
+        world.database.number("SELECT COUNT(*) FROM radcheck").await,
+        1
+    );
 
     let broken = json!({ "reply": [{ "attribute": "Framed-MTU", "op": "?", "value": "1400" }] });
     let refused = world.send(put(path, broken.clone())).await.expect(422);
     let error = &refused.json["errors"][0];
-    assert_eq!((&error["field"], &error["code"]), (&json!("reply.0"), &json!("bad_operator")));
+    assert_eq!(
+        (&error["field"], &error["code"]),
+        (&json!("reply.0"), &json!("bad_operator"))
+    );
     let rows = json!({ "user": { "name": "ana", "rows": broken } });
-    let looked = world.send(Ask::post("/api/v1/radius/lint", rows)).await.expect(200);
+    let looked = world
+        .send(Ask::post("/api/v1/radius/lint", rows))
+        .await
+        .expect(200);
     assert_eq!(looked.json["findings"][0]["severity"], "error");
     let forced = format!("{path}?force=true");
     let stored = world.send(put(&forced, broken)).await.expect(200);
@@ -232,7 +251,10 @@ async fn rows_are_replaced_as_a_whole_and_looked_at_first(database: Database) {
     let nothing = json!({});
     world.send(put(path, nothing)).await.expect(422);
 
-    let list = world.send(Ask::get("/api/v1/radius/users")).await.expect(200);
+    let list = world
+        .send(Ask::get("/api/v1/radius/users"))
+        .await
+        .expect(200);
     assert_eq!(
         list.json["items"],
         json!([{ "name": "ana/west", "check_rows": 0, "reply_rows": 1, "groups": [] }])

@@ -92,7 +92,13 @@ mod tests {
 
     #[test]
     fn a_note_is_one_line_of_bounded_length() {
-        assert_eq!(" new price ".parse::<ChangeNote>().expect("a note").as_str(), "new price");
+        assert_eq!(
+            " new price "
+                .parse::<ChangeNote>()
+                .expect("a note")
+                .as_str(),
+            "new price"
+        );
         for raw in ["", "  ", "two\nlines", &"x".repeat(501)] {
             assert!(raw.parse::<ChangeNote>().is_err(), "{raw:?}");
         }

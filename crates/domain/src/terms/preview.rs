@@ -48,7 +48,9 @@ fn mark(terms: &PlanTerms, vendor: Vendor, is_at_limit: bool) -> TermsMark {
     };
     let grants = Grants {
         rate: terms.rate.as_ref(),
-        session_timeout_seconds: terms.session_timeout_seconds.map(TimeoutSeconds::as_seconds),
+        session_timeout_seconds: terms
+            .session_timeout_seconds
+            .map(TimeoutSeconds::as_seconds),
         idle_timeout_seconds: terms.idle_timeout_seconds.map(TimeoutSeconds::as_seconds),
         interim_seconds: terms.interim.as_seconds(),
         ipv4: None,
@@ -123,7 +125,12 @@ mod tests {
             session_limit: SessionLimit::new(2).ok(),
             ..plan("10M/20M")
         };
-        check(&plan("10M/20M"), &limited, Vendor::Mikrotik, Effect::Nothing);
+        check(
+            &plan("10M/20M"),
+            &limited,
+            Vendor::Mikrotik,
+            Effect::Nothing,
+        );
     }
 
     #[test]
@@ -132,7 +139,12 @@ mod tests {
         check(&before, &after, Vendor::Mikrotik, Effect::Nothing);
         let found = preview(&before, &after, Vendor::Mikrotik, Standing::Throttled);
         assert_eq!(found, Effect::Change(TermSet::from_iter([Term::Rate])));
-        let found = preview(&before, &plan("1M/1M"), Vendor::Mikrotik, Standing::Throttled);
+        let found = preview(
+            &before,
+            &plan("1M/1M"),
+            Vendor::Mikrotik,
+            Standing::Throttled,
+        );
         assert_eq!(found, Effect::Nothing);
     }
 }

@@ -59,9 +59,9 @@ pub(crate) fn differing_fields<R: Record>(before: &R, after: &R) -> Vec<String> 
     else {
         return Vec::new();
     };
-    let differing = after
-        .iter()
-        .filter(|(name, value)| name.as_str() != TIME_OF_CHANGE && before.get(*name) != Some(value));
+    let differing = after.iter().filter(|(name, value)| {
+        name.as_str() != TIME_OF_CHANGE && before.get(*name) != Some(value)
+    });
     differing.map(|(name, _)| name.clone()).collect()
 }
 

@@ -156,7 +156,7 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
-    #[error("--at: {0}")]
+    #[error("--at")]
     At(#[source] ScheduleError),
     #[error("a background computation stopped early")]
     Interrupted(#[from] tokio::task::JoinError),

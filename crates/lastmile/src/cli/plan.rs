@@ -78,11 +78,13 @@ pub(crate) enum PlanCommand {
   lastmile plan revert home-25 --version 3 --note 'the new speed was a mistake'")]
     Revert(history::RevertArgs),
     /// Change a plan later, once, at an instant
-    #[command(after_help = "The program makes the change within a second of its time, and also when it was off then.
+    #[command(
+        after_help = "The program makes the change within a second of its time, and also when it was off then.
 
 Examples:
   lastmile plan schedule home-25 --at 2027-01-01T00:00:00Z --rate 30M/60M
-  lastmile plan schedule home-25 --at 2027-01-01 --rate 30M/60M --note 'new prices' --dry-run")]
+  lastmile plan schedule home-25 --at 2027-01-01 --rate 30M/60M --note 'new prices' --dry-run"
+    )]
     Schedule(Box<schedule::ScheduleArgs>),
     /// List the changes of plans that are to be made later, and those that were
     #[command(after_help = "Examples:
@@ -396,10 +398,7 @@ async fn patch(args: SetArgs, store: &Store, before: &PlanSummary) -> Result<Pla
         pool: value::replacement(args.pool, args.clear_pool),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
         session_policy: args.session_policy,
-        limits: args
-            .limits
-            .patch(&args.clear_limits, store, before)
-            .await?,
+        limits: args.limits.patch(&args.clear_limits, store, before).await?,
         access: AccessPatch {
             grace_days: access.grace_days,
             after_expiry: access.after_expiry,

@@ -36,7 +36,12 @@ impl Store {
         let after = find_user(&write, &user.name).await?;
         let sides = (before, after.clone());
         let seen = |user: UserRows| user_seen(&user, is_secret);
-        record(&mut write, Resource::RowUser, &user.name, (sides.0.map(seen), sides.1.map(seen)));
+        record(
+            &mut write,
+            Resource::RowUser,
+            &user.name,
+            (sides.0.map(seen), sides.1.map(seen)),
+        );
         write.commit().await?;
         Ok(after.unwrap_or_else(|| user_rows((user.name.clone(), Vec::new()))))
     }
@@ -67,7 +72,12 @@ impl Store {
         let after = find_group(&write, &group.name).await?;
         let sides = (before, after.clone());
         let seen = |group: GroupRows| group_seen(&group, is_secret);
-        record(&mut write, Resource::RowGroup, &group.name, (sides.0.map(seen), sides.1.map(seen)));
+        record(
+            &mut write,
+            Resource::RowGroup,
+            &group.name,
+            (sides.0.map(seen), sides.1.map(seen)),
+        );
         write.commit().await?;
         Ok(after.unwrap_or_else(|| group_rows((group.name.clone(), Vec::new()))))
     }

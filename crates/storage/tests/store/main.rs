@@ -22,6 +22,7 @@ mod limits;
 mod migrations;
 mod partitions;
 mod recovery;
+mod registry_deeds;
 mod resources;
 mod retention;
 mod round_trips;

@@ -400,7 +400,10 @@ async fn lists_page_in_the_order_of_their_keys(database: Database) {
     let mut nas = Vec::new();
     let mut page: Page<Name> = Page::first(2);
     loop {
-        let list = store.nas_list(TENANT, &NasFilter::default(), &page).await.unwrap();
+        let list = store
+            .nas_list(TENANT, &NasFilter::default(), &page)
+            .await
+            .unwrap();
         let Some(last) = list.last() else { break };
         page = Page::after(last.name.clone(), 2);
         nas.extend(list.iter().map(|nas| nas.name.to_string()));

@@ -371,12 +371,18 @@ impl From<&PlanPatch> for PlanPatchBody {
                 quotas.map(QuotaAmount::from).collect()
             }),
             windows: text(&limits.windows),
-            validity: limits.validity.map(|validity| validity.map(PlanValidity::from)),
+            validity: limits
+                .validity
+                .map(|validity| validity.map(PlanValidity::from)),
             resets: limits.resets.map(|resets| resets.to_string()),
-            at_limit: limits.at_limit.map(|at_limit| PlanAtLimit::new(at_limit, None)),
+            at_limit: limits
+                .at_limit
+                .map(|at_limit| PlanAtLimit::new(at_limit, None)),
             grace_days: access.grace_days.map(GraceDays::as_days),
             after_expiry: access.after_expiry.map(|after| after.to_string()),
-            garden: access.garden.map(|garden| garden.map(|garden| garden.to_string())),
+            garden: access
+                .garden
+                .map(|garden| garden.map(|garden| garden.to_string())),
             device_limit: access.device_limit.map(|limit| limit.map(devices)),
             private_device_limit: access.private_device_limit.map(|limit| limit.map(devices)),
             note: None,

@@ -270,9 +270,7 @@ async fn page(
         state: filter.state.map(|state| state.0),
     };
     let store = caller.store();
-    let changes = store
-        .plan_change_list(caller.tenant, filter, &page)
-        .await?;
+    let changes = store.plan_change_list(caller.tenant, filter, &page).await?;
     let views = changes.into_iter().map(ScheduledChangeView::from).collect();
     let key = |change: &ScheduledChangeView| change.id.as_uuid();
     Ok(Listing::cut(views, limit, key).shown(params))

@@ -208,9 +208,8 @@ mod measure {
         deserializer: D,
     ) -> Result<Measure, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Measure::find(&name).ok_or_else(|| {
-            de::Error::custom("a measure is traffic, upload, download or time")
-        })
+        Measure::find(&name)
+            .ok_or_else(|| de::Error::custom("a measure is traffic, upload, download or time"))
     }
 }
 

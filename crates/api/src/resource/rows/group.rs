@@ -163,7 +163,11 @@ async fn replace(
     permit(&caller, WHAT)?;
     let group = body.resolve(name)?;
     let stored = replace_group(caller.store(), api.rows(), &group, force.scrutiny()).await?;
-    Ok(Json(RowGroupView::new(stored.rows, stored.findings, api.rows())))
+    Ok(Json(RowGroupView::new(
+        stored.rows,
+        stored.findings,
+        api.rows(),
+    )))
 }
 
 /// Remove the rows of a group

@@ -179,7 +179,11 @@ async fn replace(
     permit(&caller, WHAT)?;
     let user = body.resolve(name)?;
     let stored = replace_user(caller.store(), api.rows(), &user, force.scrutiny()).await?;
-    Ok(Json(RowUserView::new(stored.rows, stored.findings, api.rows())))
+    Ok(Json(RowUserView::new(
+        stored.rows,
+        stored.findings,
+        api.rows(),
+    )))
 }
 
 /// Remove the rows of a user
