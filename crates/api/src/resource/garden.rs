@@ -24,6 +24,8 @@ use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;
 
+const TIMEOUT: &str = "session_timeout_seconds";
+
 /// What a suspended subscriber may reach.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct GardenView {
@@ -128,20 +130,19 @@ impl NewGardenBody {
         let seconds = self
             .session_timeout_seconds
             .unwrap_or(GardenTerms::SESSION_TIMEOUT_DEFAULT_SECONDS);
-        let timeout = timeout(&mut fields, seconds);
-        let pool = self.pool.and_then(|pool| fields.parse("pool", &pool));
+        let timeout = fields.take(TIMEOUT, Some(seconds), TimeoutSeconds::new);
+        let pool = fields.take("pool", self.pool, |pool: String| pool.parse());
         let list = self.address_list;
-        let list = list.and_then(|list| fields.parse("address_list", &list));
-        let rate = self.rate.and_then(|rate| rate_limit(&mut fields, rate));
-        let redirect = self.redirect;
-        let redirect = redirect.and_then(|url| fields.parse("redirect", &url));
+        let address_list = fields.take("address_list", list, |list: String| list.parse());
+        let rate = fields.take("rate", self.rate, RateLimit::try_from);
+        let redirect = fields.take("redirect", self.redirect, |url: String| url.parse());
         fields.check()?;
         let (Some(name), Some(session_timeout_seconds)) = (name, timeout) else {
             return Err(Problem::internal());
         };
         let terms = GardenTerms {
             pool,
-            address_list: list,
+            address_list,
             rate,
             redirect,
             session_timeout_seconds,
@@ -156,22 +157,20 @@ impl GardenPatchBody {
     fn resolve(self) -> Result<GardenPatch, Problem> {
         let mut fields = Fields::default();
         let patch = GardenPatch {
-            name: self.name.and_then(|name| fields.parse("name", &name)),
-            pool: self
-                .pool
-                .map(|pool| pool.and_then(|pool| fields.parse("pool", &pool))),
-            address_list: self
-                .address_list
-                .map(|list| list.and_then(|list| fields.parse("address_list", &list))),
-            rate: self
-                .rate
-                .map(|rate| rate.and_then(|rate| rate_limit(&mut fields, rate))),
-            redirect: self
-                .redirect
-                .map(|url| url.and_then(|url| fields.parse("redirect", &url))),
-            session_timeout_seconds: self
-                .session_timeout_seconds
-                .and_then(|seconds| timeout(&mut fields, seconds)),
+            name: fields.take("name", self.name, |name: String| name.parse()),
+            pool: fields.take_nested("pool", self.pool, |pool: String| pool.parse()),
+            address_list: fields.take_nested(
+                "address_list",
+                self.address_list,
+                |list: String| list.parse(),
+            ),
+            rate: fields.take_nested("rate", self.rate, RateLimit::try_from),
+            redirect: fields.take_nested("redirect", self.redirect, |url: String| url.parse()),
+            session_timeout_seconds: fields.take(
+                TIMEOUT,
+                self.session_timeout_seconds,
+                TimeoutSeconds::new,
+            ),
         };
         fields.check()?;
         Ok(patch)
@@ -320,24 +319,4 @@ async fn set_default(
         .await?;
     let garden = name.map(|name| name.to_string());
     Ok(Json(DefaultGarden { garden }))
-}
-
-fn rate_limit(fields: &mut Fields, rate: Rate) -> Option<RateLimit> {
-    match RateLimit::try_from(rate) {
-        Ok(rate) => Some(rate),
-        Err(problem) => {
-            fields.wrong("rate", problem.to_string());
-            None
-        }
-    }
-}
-
-fn timeout(fields: &mut Fields, seconds: u32) -> Option<TimeoutSeconds> {
-    match TimeoutSeconds::new(seconds) {
-        Ok(timeout) => Some(timeout),
-        Err(problem) => {
-            fields.wrong("session_timeout_seconds", problem.to_string());
-            None
-        }
-    }
 }

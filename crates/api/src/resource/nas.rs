@@ -303,13 +303,8 @@ async fn find(caller: &Caller, raw: &str) -> Result<NasSummary, Problem> {
 
 /// A secret that was sent; it is not shown again.
 fn chosen_secret(fields: &mut Fields, raw: Option<&str>) -> Option<(Secret, Option<String>)> {
-    match nas_secret::check(raw?) {
-        Ok(secret) => Some((secret, None)),
-        Err(problem) => {
-            fields.wrong("secret", problem.to_string());
-            None
-        }
-    }
+    let secret = fields.take("secret", raw, nas_secret::check);
+    secret.map(|secret| (secret, None))
 }
 
 /// A secret that is made here, with its text.

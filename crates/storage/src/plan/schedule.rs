@@ -200,14 +200,21 @@ impl Store {
             return Ok(None);
         }
         let mut write = self.write().await?;
-        let now = write.at().as_micros();
-        let condition = "c.state = 'pending' AND c.due_at <= $1 ORDER BY c.due_at, c.id LIMIT 1";
-        let Some(change) = lock(&write, condition, [now.into()]).await? else {
+        let Some(due) = find_due(&write).await? else {
+            return Ok(None);
+        };
+        // The plan before its change, as everywhere, so that no two transactions wait for each other.
+        let select = plan::Entity::find_by_id(due.plan.as_uuid()).lock_exclusive();
+        let plan = select.one(write.connection()).await?;
+        let condition = "c.id = $1 AND c.state = 'pending'";
+        let change = lock(&write, condition, [due.id.as_uuid().into()]).await?;
+        let (Some(plan), Some(change)) = (plan, change) else {
             return Ok(None);
         };
         write.act_as(change.maker());
-        let problem = match self.make(&mut write, &change).await {
-            Ok(version) => {
+        let patch = change.patch.clone();
+        let problem = match self.plan_apply(&mut write, plan, patch).await {
+            Ok((_, version)) => {
                 let made = PlanChange {
                     state: ChangeState::Applied,
                     version,
@@ -255,21 +262,6 @@ impl Store {
         let statement = self.dialect().statement(sql, values);
         Ok(self.reader().query_one_raw(statement).await?.is_some())
     }
-
-    async fn make(
-        &self,
-        write: &mut Write,
-        change: &PlanChange,
-    ) -> Result<Option<i64>, StoreError> {
-        let select = plan::Entity::find_by_id(change.plan.as_uuid()).lock_exclusive();
-        let plan = select.one(write.connection()).await?;
-        let plan = plan.ok_or_else(|| StoreError::NotFound {
-            what: Resource::Plan,
-            name: change.plan_name.to_string(),
-        })?;
-        let (_, version) = self.plan_apply(write, plan, change.patch.clone()).await?;
-        Ok(version)
-    }
 }
 
 impl PlanChange {
@@ -313,6 +305,17 @@ async fn insert(write: &Write, change: &PlanChange) -> Result<(), StoreError> {
     let statement = write.dialect().statement(sql, values);
     write.connection().execute_raw(statement).await?;
     Ok(())
+}
+
+/// The change whose time came first.
+async fn find_due(write: &Write) -> Result<Option<PlanChange>, StoreError> {
+    let sql = format!(
+        "{SELECT} WHERE c.state = 'pending' AND c.due_at <= $1 ORDER BY c.due_at, c.id LIMIT 1"
+    );
+    let values = [write.at().as_micros().into()];
+    let statement = write.dialect().statement(sql, values);
+    let row = write.connection().query_one_raw(statement).await?;
+    row.as_ref().map(read).transpose()
 }
 
 /// The change of which the condition holds, kept from others until the transaction ends.

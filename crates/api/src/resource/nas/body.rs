@@ -5,8 +5,7 @@ use domain::nas::{
     MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, Vendor,
     parse_source,
 };
-use domain::session_identity::IdentityTemplate;
-use ipnet::IpNet;
+use domain::session_identity::{IdentityError, IdentityTemplate};
 use serde::Deserialize;
 use storage::nas::{NasPatch, NewNas};
 use utoipa::ToSchema;
@@ -106,21 +105,22 @@ impl NewNasBody {
     pub(super) fn resolve(self, tenant: TenantId) -> Result<(NewNas, Option<String>), Problem> {
         let mut fields = Fields::default();
         let name = fields.parse("name", &self.name);
-        let source = source(&mut fields, &self.address);
+        let source = fields.take("address", Some(self.address), |text| parse_source(&text));
         let secret = chosen_secret(&mut fields, self.secret.as_deref());
         let usual = NasSettings::default();
-        let identifier = self.identifier;
         let settings = NasSettings {
             vendor: self.vendor.unwrap_or(usual.vendor),
-            identifier: identifier.filter(|text| is_identifier(&mut fields, text)),
+            identifier: fields.take("identifier", self.identifier, identifier),
             message_authenticator: self
                 .message_authenticator
                 .unwrap_or(usual.message_authenticator),
             octet_view: self.octet_view.unwrap_or(usual.octet_view),
-            coa_port: port(&mut fields, self.coa_port).unwrap_or(usual.coa_port),
+            coa_port: fields
+                .take("coa_port", self.coa_port, port)
+                .unwrap_or(usual.coa_port),
             mac_authentication: self.mac_authentication.unwrap_or(usual.mac_authentication),
             sharing: self.sharing.unwrap_or(usual.sharing),
-            coa_identity: identity(&mut fields, self.coa_identity.as_deref()),
+            coa_identity: fields.take("coa_identity", self.coa_identity, identity),
         };
         fields.check()?;
         let (Some(name), Some(source)) = (name, source) else {
@@ -141,55 +141,39 @@ impl NewNasBody {
 impl NasPatchBody {
     pub(super) fn resolve(self) -> Result<NasPatch, Problem> {
         let mut fields = Fields::default();
-        let (name, address) = (self.name.as_deref(), self.address.as_deref());
-        let coa_identity = self.coa_identity;
         let patch = NasPatch {
-            name: name.and_then(|name| fields.parse("name", name)),
-            source: address.and_then(|address| source(&mut fields, address)),
+            name: fields.take("name", self.name, |name: String| name.parse()),
+            source: fields.take("address", self.address, |text: String| parse_source(&text)),
             secret: None,
             vendor: self.vendor,
-            identifier: self
-                .identifier
-                .map(|text| text.filter(|text| is_identifier(&mut fields, text))),
+            identifier: fields.take_nested("identifier", self.identifier, identifier),
             message_authenticator: self.message_authenticator,
             octet_view: self.octet_view,
-            coa_port: port(&mut fields, self.coa_port),
+            coa_port: fields.take("coa_port", self.coa_port, port),
             mac_authentication: self.mac_authentication,
             sharing: self.sharing,
-            coa_identity: coa_identity.map(|text| identity(&mut fields, text.as_deref())),
+            coa_identity: fields.take_nested("coa_identity", self.coa_identity, identity),
         };
         fields.check()?;
         Ok(patch)
     }
 }
 
-fn source(fields: &mut Fields, raw: &str) -> Option<IpNet> {
-    match parse_source(raw) {
-        Ok(source) => Some(source),
-        Err(problem) => {
-            fields.wrong("address", problem.to_string());
-            None
-        }
-    }
-}
-
-fn is_identifier(fields: &mut Fields, text: &str) -> bool {
+fn identifier(text: String) -> Result<String, &'static str> {
     let fits = (1..=IDENTIFIER_OCTETS_MAX).contains(&text.len());
-    let is_good = fits && !text.chars().any(char::is_control);
-    if !is_good {
-        let limits = "a NAS-Identifier has 1 to 253 octets without control characters";
-        fields.wrong("identifier", limits);
+    match fits && !text.chars().any(char::is_control) {
+        true => Ok(text),
+        false => Err("a NAS-Identifier has 1 to 253 octets without control characters"),
     }
-    is_good
 }
 
-fn port(fields: &mut Fields, port: Option<u16>) -> Option<u16> {
-    if port == Some(0) {
-        fields.wrong("coa_port", "a port is 1 to 65535");
+const fn port(port: u16) -> Result<u16, &'static str> {
+    match port {
+        0 => Err("a port is 1 to 65535"),
+        port => Ok(port),
     }
-    port
 }
 
-fn identity(fields: &mut Fields, raw: Option<&str>) -> Option<IdentityTemplate> {
-    raw.and_then(|raw| fields.parse("coa_identity", raw))
+fn identity(text: String) -> Result<IdentityTemplate, IdentityError> {
+    text.parse()
 }

@@ -294,57 +294,47 @@ impl PlanPatchBody {
         let days = |days| GraceDays::new(days).ok_or("grace is 0 to 365 days");
         let quotas = |quotas: Vec<QuotaAmount>| QuotaAmount::all(&quotas);
         PlanPatch {
-            name: checked(fields, "name", self.name, |name: String| name.parse()),
-            rate: nested(fields, "rate", self.rate, RateLimit::try_from),
-            session_timeout_seconds: nested(
-                fields,
-                "session_timeout_seconds",
+            name: fields.take("name", self.name, |name: String| name.parse()),
+            rate: fields.take_nested("rate", self.rate, RateLimit::try_from),
+            session_timeout_seconds: fields.take_nested("session_timeout_seconds",
                 self.session_timeout_seconds,
                 timeout,
             ),
-            idle_timeout_seconds: nested(
-                fields,
-                "idle_timeout_seconds",
+            idle_timeout_seconds: fields.take_nested("idle_timeout_seconds",
                 self.idle_timeout_seconds,
                 timeout,
             ),
-            interim: checked(
-                fields,
-                "interim_seconds",
+            interim: fields.take("interim_seconds",
                 self.interim_seconds,
                 InterimInterval::new,
             ),
-            pool: nested(fields, "pool", self.pool, |pool: String| pool.parse()),
-            session_limit: nested(
-                fields,
-                "session_limit",
+            pool: fields.take_nested("pool", self.pool, |pool: String| pool.parse()),
+            session_limit: fields.take_nested("session_limit",
                 self.session_limit,
                 SessionLimit::new,
             ),
             session_policy: self.session_policy,
             limits: LimitsPatch {
-                quotas: checked(fields, "quotas", self.quotas, quotas)
+                quotas: fields.take("quotas", self.quotas, quotas)
                     .map(|quotas| Some(quotas).filter(|quotas| !quotas.is_empty())),
-                windows: nested(fields, "windows", self.windows, |text: String| text.parse()),
-                validity: nested(fields, "validity", self.validity, TryFrom::try_from),
-                resets: checked(fields, "resets", self.resets, |text: String| text.parse()),
+                windows: fields.take_nested("windows", self.windows, |text: String| text.parse()),
+                validity: fields.take_nested("validity", self.validity, TryFrom::try_from),
+                resets: fields.take("resets", self.resets, |text: String| text.parse()),
                 at_limit: None,
             },
             access: AccessPatch {
-                grace_days: checked(fields, "grace_days", self.grace_days, days),
-                after_expiry: checked(fields, "after_expiry", self.after_expiry, |text: String| {
+                grace_days: fields.take("grace_days", self.grace_days, days),
+                after_expiry: fields.take("after_expiry", self.after_expiry, |text: String| {
                     text.parse::<AfterExpiry>()
                 }),
                 garden: None,
-                device_limit: nested(fields, "device_limit", self.device_limit, devices),
-                private_device_limit: nested(
-                    fields,
-                    "private_device_limit",
+                device_limit: fields.take_nested("device_limit", self.device_limit, devices),
+                private_device_limit: fields.take_nested("private_device_limit",
                     self.private_device_limit,
                     devices,
                 ),
             },
-            note: checked(fields, "note", self.note, |note: String| note.parse()),
+            note: fields.take("note", self.note, |note: String| note.parse()),
         }
     }
 }
@@ -420,33 +410,7 @@ fn terms(patch: PlanPatch) -> PlanTerms {
 }
 
 fn rate_of(fields: &mut Fields, field: &str, rate: Rate) -> Option<RateLimit> {
-    checked(fields, field, Some(rate), RateLimit::try_from)
-}
-
-/// A value that is sent, as the domain has it.
-fn checked<T, U, E: ToString>(
-    fields: &mut Fields,
-    field: &str,
-    value: Option<T>,
-    check: impl FnOnce(T) -> Result<U, E>,
-) -> Option<U> {
-    match check(value?) {
-        Ok(value) => Some(value),
-        Err(problem) => {
-            fields.wrong(field, problem.to_string());
-            None
-        }
-    }
-}
-
-/// The same for a field that `null` empties.
-fn nested<T, U, E: ToString>(
-    fields: &mut Fields,
-    field: &str,
-    value: Option<Option<T>>,
-    check: impl FnOnce(T) -> Result<U, E>,
-) -> Option<Option<U>> {
-    value.map(|value| checked(fields, field, value, check))
+    fields.take(field, Some(rate), RateLimit::try_from)
 }
 
 fn text<T: ToString>(value: &Option<Option<T>>) -> Option<Option<String>> {
