@@ -62,7 +62,14 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::message::routes())
             .merge(resource::realm::routes())
             .merge(resource::plan::routes())
-            .merge(resource::rows::routes()),
+            .merge(resource::rows::routes())
+            .merge(resource::operation::routes())
+            .merge(resource::job::routes())
+            .merge(resource::schedule::routes())
+            .merge(resource::reconciler::routes())
+            .merge(resource::bulk::routes())
+            .merge(resource::import::routes())
+            .merge(resource::export::routes()),
     )
 }
 

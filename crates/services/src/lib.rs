@@ -4,11 +4,17 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod bulk;
 pub mod nas_secret;
+pub mod operation;
 pub mod plan;
 pub mod plan_schedule;
 pub mod port;
+pub mod reconcile;
 pub mod rows;
+pub mod schedule;
 pub mod session;
+pub mod subscriber_row;
+pub mod subscriber_sheet;
 pub mod watch;
 pub mod worker;

@@ -32,6 +32,10 @@ pub enum Resource {
     PlanVersion,
     PlanChange,
     GuardLock,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
 }
 
 impl Resource {
@@ -55,6 +59,10 @@ impl Resource {
             Self::PlanVersion => "plan_version",
             Self::PlanChange => "plan_change",
             Self::GuardLock => "guard_lock",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         }
     }
 }
@@ -79,6 +87,10 @@ impl fmt::Display for Resource {
             Self::PlanVersion => "version of a plan",
             Self::PlanChange => "scheduled change",
             Self::GuardLock => "lock",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         })
     }
 }
@@ -157,6 +169,14 @@ pub enum StoreError {
         count: usize,
         max: usize,
     },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
+    },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -196,7 +216,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };
@@ -231,6 +251,7 @@ impl StoreError {
             | Self::Transition { .. }
             | Self::Garden(_)
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

@@ -32,7 +32,11 @@ impl Store {
             | Resource::TopUp
             | Resource::PlanVersion
             | Resource::PlanChange
-            | Resource::GuardLock => return Ok(None),
+            | Resource::GuardLock
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

@@ -39,6 +39,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) json: Json,
+    pub(crate) text: String,
 }
 
 /// A request to be sent.
@@ -49,6 +50,7 @@ pub(crate) struct Ask {
     token: Option<String>,
     headers: Vec<(&'static str, String)>,
     body: Option<Json>,
+    file: Option<(&'static str, String)>,
 }
 
 impl World {
@@ -120,6 +122,7 @@ impl World {
             status: parts.status,
             headers: parts.headers,
             json: serde_json::from_slice(&octets).unwrap_or_default(),
+            text: String::from_utf8_lossy(&octets).into_owned(),
         }
     }
 }
@@ -169,11 +172,12 @@ impl Ask {
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
-        let request = match ask.body {
-            Some(body) => request
+        let request = match (ask.body, ask.file) {
+            (_, Some((kind, text))) => request.header("content-type", kind).body(pieces(text)),
+            (Some(body), None) => request
                 .header("content-type", "application/json")
                 .body(Body::from(body.to_string())),
-            None => request.body(Body::empty()),
+            (None, None) => request.body(Body::empty()),
         };
         request.unwrap()
     }
@@ -185,6 +189,7 @@ impl Ask {
             token: None,
             headers: Vec::new(),
             body: None,
+            file: None,
         }
     }
 
@@ -210,6 +215,14 @@ impl Ask {
         let mark = if self.path.contains('?') { '&' } else { '?' };
         self.path = format!("{}{mark}{query}", self.path);
         self
+    }
+
+    /// A file that comes in small pieces.
+    pub(crate) fn file(path: &str, kind: &'static str, text: &str) -> Self {
+        Self {
+            file: Some((kind, text.to_owned())),
+            ..Self::new(Method::POST, path)
+        }
     }
 
     pub(crate) fn with_body(self, body: Option<Json>) -> Self {
@@ -241,6 +254,14 @@ impl Answer {
         assert_eq!(self.status.as_u16(), status, "{}", self.json);
         self
     }
+}
+
+/// A body of pieces that end anywhere.
+fn pieces(text: String) -> Body {
+    let pieces: Vec<_> = text.into_bytes().chunks(7).map(<[u8]>::to_vec).collect();
+    Body::from_stream(futures_util::stream::iter(
+        pieces.into_iter().map(Ok::<_, std::convert::Infallible>),
+    ))
 }
 
 async fn key(store: &Store, name: &str, role: Option<Role>, scopes: &str) -> String {

@@ -7,6 +7,7 @@
 )]
 
 mod examples;
+mod files;
 mod fixture;
 mod matrix;
 mod mutations;
@@ -17,3 +18,4 @@ mod registry;
 mod rules;
 mod snapshot;
 mod strangers;
+mod work;

@@ -36,6 +36,7 @@ fn every_mutation_has_an_example() {
 
 async fn a_rehearsal_of_any_mutation_changes_nothing(database: Database) {
     let world = World::new(database).await;
+    examples::furnish(&world).await;
     for example in examples::all() {
         let values = example.prepare(&world).await;
         let before = world.database.content(&BESIDE).await;
@@ -55,6 +56,7 @@ async fn a_rehearsal_of_any_mutation_changes_nothing(database: Database) {
 
 async fn any_mutation_is_carried_out_once_with_its_line_and_event(database: Database) {
     let world = World::new(database).await;
+    examples::furnish(&world).await;
     for example in examples::all() {
         let name = example.operation;
         let values = example.prepare(&world).await;

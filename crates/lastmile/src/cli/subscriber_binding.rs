@@ -136,6 +136,10 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::PlanVersion
         | Resource::PlanChange
         | Resource::GuardLock
+        | Resource::Operation
+        | Resource::Job
+        | Resource::Schedule
+        | Resource::Reconciler
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,
