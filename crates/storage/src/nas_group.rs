@@ -42,8 +42,8 @@ pub struct NasGroupSummary {
     pub updated_at: Timestamp,
 }
 
-/// Routers in one group at most.
-pub const MEMBERS_MAX: usize = 10_000;
+/// Routers that are put into a group at once.
+pub const MEMBERS_MAX: usize = 2_000;
 
 const MEMBER: Insert<'static> = Insert {
     table: "nas_group_member",

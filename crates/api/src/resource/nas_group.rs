@@ -50,7 +50,7 @@ pub(crate) struct NasGroupPatchBody {
     name: Option<String>,
     /// Ids or names of all its routers.
     #[serde(deserialize_with = "given")]
-    #[schema(value_type = Vec<String>, required = false, max_items = 10_000)]
+    #[schema(value_type = Vec<String>, required = false, max_items = 2_000)]
     members: Option<Vec<String>>,
 }
 
