@@ -159,11 +159,9 @@ impl GardenPatchBody {
         let patch = GardenPatch {
             name: fields.take("name", self.name, |name: String| name.parse()),
             pool: fields.take_nested("pool", self.pool, |pool: String| pool.parse()),
-            address_list: fields.take_nested(
-                "address_list",
-                self.address_list,
-                |list: String| list.parse(),
-            ),
+            address_list: fields.take_nested("address_list", self.address_list, |list: String| {
+                list.parse()
+            }),
             rate: fields.take_nested("rate", self.rate, RateLimit::try_from),
             redirect: fields.take_nested("redirect", self.redirect, |url: String| url.parse()),
             session_timeout_seconds: fields.take(
@@ -304,10 +302,8 @@ async fn set_default(
     let name: Option<Name> = match &body.garden {
         Some(raw) => {
             let absent = || Problem::field("garden", format!("there is no walled garden '{raw}'"));
-            let name: Name = caller
-                .name_of(Resource::Garden, raw)
-                .await
-                .map_err(|_| absent())?;
+            let name: Option<Name> = caller.find_name(Resource::Garden, raw).await?;
+            let name = name.ok_or_else(absent)?;
             let found = caller.store().garden_find(caller.tenant, &name).await?;
             Some(found.ok_or_else(absent)?.name)
         }
