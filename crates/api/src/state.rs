@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::password::Passwords;
 use services::port::RowReader;
 use storage::clock::Clock;
 use storage::store::Store;
@@ -39,6 +40,7 @@ struct Inner {
     document: String,
     pace: Pace,
     rows: Arc<dyn RowReader>,
+    passwords: Passwords,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -64,6 +66,7 @@ impl Api {
                 document,
                 pace: Pace::new(options.requests_per_second),
                 rows: options.rows,
+                passwords: Passwords::default(),
             }),
         }
     }
@@ -89,6 +92,10 @@ impl Api {
     /// Who knows what attribute rows mean.
     pub(crate) fn rows(&self) -> &dyn RowReader {
         &*self.inner.rows
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
     }
 
     pub(crate) fn pace(&self) -> &Pace {

@@ -18,6 +18,8 @@ pub enum Action {
     SignedIn,
     SignInFailed,
     SignedOut,
+    /// Attempts to sign in are refused for a while.
+    LockedOut,
 }
 
 /// A text that names no action.
@@ -26,7 +28,7 @@ pub enum Action {
 pub struct ActionError;
 
 impl Action {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Created,
         Self::Changed,
         Self::Removed,
@@ -35,6 +37,7 @@ impl Action {
         Self::SignedIn,
         Self::SignInFailed,
         Self::SignedOut,
+        Self::LockedOut,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +50,7 @@ impl Action {
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",
+            Self::LockedOut => "locked_out",
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum AuthKind {}
 pub enum SessionCommandKind {}
 /// A person who works with the program.
 pub enum OperatorKind {}
+/// A person who is signed in with a browser.
+pub enum OperatorSessionKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
 /// A change of a plan that is to be made later.
@@ -64,6 +66,7 @@ pub type PlanChangeId = Id<PlanChangeKind>;
 pub type OperationId = Id<OperationKind>;
 pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
+pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
 
 impl<Kind> Id<Kind> {

@@ -20,6 +20,7 @@ pub mod month;
 pub mod name;
 pub mod nas;
 pub mod operation;
+pub mod operator;
 pub mod permission;
 pub mod plan;
 pub mod rate_limit;

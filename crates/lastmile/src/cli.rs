@@ -19,6 +19,7 @@ use crate::telemetry::{self, Colour};
 use context::Context;
 use error::CliError;
 
+mod audit;
 mod change;
 mod config_check;
 mod context;
@@ -39,6 +40,7 @@ mod migrate;
 mod nas;
 mod nas_group;
 mod operation;
+mod operator;
 mod plan;
 mod realm;
 mod reconciler;
@@ -46,6 +48,7 @@ mod relay;
 mod retention;
 mod rows;
 mod schedule;
+mod secret;
 mod serve;
 mod session;
 mod subscriber;
@@ -131,6 +134,15 @@ enum Command {
     /// The provider: its time zone
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// People who sign in
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// Who did what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Stored secrets, shown for a reason
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -302,6 +314,9 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Garden(command) => garden::run(&mut context, command).await,
         Command::Message(command) => message::run(&mut context, command).await,
         Command::Realm(command) => realm::run(&mut context, command).await,
+        Command::Operator(command) => operator::run(&mut context, command).await,
+        Command::Audit(command) => audit::run(&mut context, command).await,
+        Command::Secret(command) => secret::run(&mut context, command).await,
         Command::Token(command) => token::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,

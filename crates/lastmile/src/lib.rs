@@ -7,6 +7,7 @@ pub mod config;
 mod disk;
 mod dry_run;
 pub mod exit;
+mod first_owner;
 mod import;
 mod inquiry;
 pub mod late_store;

@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
+use crate::first_owner;
 use crate::late_store::LateStore;
 use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
@@ -112,6 +113,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    start_first_owner(app, &store, &mut supervisor);
     start_reconcilers((view, is_worker), &store, &mut supervisor);
     let health = Health::new(
         store.clone(),
@@ -190,6 +192,15 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
         async move { services::operation::worker::run(store.wait().await.clone()).await }
     });
     removed
+}
+
+/// Starts to look after the password of the first owner, as soon as there is a store.
+fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, data_dir) = (store.clone(), app.config.data_dir.clone());
+    supervisor.start_restarting("first owner", move || {
+        let (store, data_dir) = (store.clone(), data_dir.clone());
+        async move { first_owner::keep(&data_dir, store.wait().await).await }
+    });
 }
 
 /// Starts to look how what converges stands, as soon as there is a store.

@@ -154,6 +154,68 @@ impl Deed {
         Self { id: None, ..self }
     }
 
+    pub(crate) fn signed_in(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Uuid, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::SignedIn,
+            ..Self::created((tenant, what), (id, name), &after)
+        }
+    }
+
+    pub(crate) fn signed_out(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Uuid, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::SignedOut,
+            ..Self::created((tenant, what), (id, name), &after)
+        }
+    }
+
+    /// Of somebody who may be nobody that is known.
+    pub(crate) fn sign_in_failed(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Option<Uuid>, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            tenant,
+            action: Action::SignInFailed,
+            what,
+            id,
+            name: name.to_owned(),
+            before: None,
+            after: Some(after),
+        }
+    }
+
+    pub(crate) fn locked_out(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Option<Uuid>, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::LockedOut,
+            ..Self::sign_in_failed((tenant, what), (id, name), after)
+        }
+    }
+
+    /// A secret was shown, for a reason.
+    pub(crate) fn revealed(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Uuid, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::Revealed,
+            ..Self::created((tenant, what), (id, name), &after)
+        }
+    }
+
     /// The name of its event: `plan.created`.
     fn kind(&self) -> String {
         format!("{}.{}", self.what.as_str(), self.action.as_str())

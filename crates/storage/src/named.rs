@@ -21,6 +21,7 @@ impl Store {
             Resource::Plan => ("plan", "name"),
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
+            Resource::Operator => ("operator", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
             | Resource::RowUser
@@ -33,6 +34,7 @@ impl Store {
             | Resource::PlanVersion
             | Resource::PlanChange
             | Resource::GuardLock
+            | Resource::OperatorSession
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule

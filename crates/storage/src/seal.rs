@@ -32,6 +32,14 @@ pub(crate) const SUBSCRIBER_CREDENTIAL: SealedColumn = SealedColumn {
     table: "subscriber",
     column: "credential",
 };
+pub(crate) const OPERATOR_PASSWORD: SealedColumn = SealedColumn {
+    table: "operator",
+    column: "password",
+};
+pub(crate) const TOTP_SECRET: SealedColumn = SealedColumn {
+    table: "operator",
+    column: "totp_secret",
+};
 pub(crate) const ANSWER: SealedColumn = SealedColumn {
     table: "idempotency",
     column: "answer",

@@ -1,9 +1,10 @@
 //! A database with the interface in front of it, and keys to ask it with.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use api::router::router;
-use api::state::ApiOptions;
+use api::state::{ApiOptions, Peer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -50,6 +51,7 @@ pub(crate) struct Ask {
     token: Option<String>,
     headers: Vec<(&'static str, String)>,
     body: Option<Json>,
+    from: Option<IpAddr>,
     file: Option<(&'static str, String)>,
 }
 
@@ -169,6 +171,13 @@ impl Ask {
         if let Some(token) = ask.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
+        if let Some(address) = ask.from {
+            let is_encrypted = false;
+            request = request.extension(Peer {
+                address,
+                is_encrypted,
+            });
+        }
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
@@ -189,7 +198,21 @@ impl Ask {
             token: None,
             headers: Vec::new(),
             body: None,
+            from: None,
             file: None,
+        }
+    }
+
+    /// Comes from this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn patch(path: &str, body: Json) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::new(Method::PATCH, path)
         }
     }
 

@@ -6,6 +6,7 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod audit;
 mod examples;
 mod files;
 mod fixture;
@@ -13,9 +14,14 @@ mod matrix;
 mod mutations;
 mod nas_groups;
 mod operations;
+mod operators;
 mod plans;
 mod registry;
 mod rules;
+mod secrets;
+mod sign_in;
 mod snapshot;
 mod strangers;
+mod tenants;
+mod tokens;
 mod work;

@@ -4,9 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use domain::credential::PasswordError;
+use domain::operator::password::PasswordWeakness;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
+use services::api_key::ApiKeyError;
+use services::operator::OperatorError;
 use services::plan::ScheduleError;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
@@ -99,6 +102,14 @@ pub(crate) enum CliError {
         name: String,
         remedy: &'static str,
     },
+    #[error(transparent)]
+    Operator(OperatorError),
+    #[error("--password")]
+    Weak(#[source] PasswordWeakness),
+    #[error(transparent)]
+    ApiKey(ApiKeyError),
+    #[error("line {line} of the audit log is not as it was written, or is missing")]
+    AuditBroken { line: i64 },
     #[error("{failed} of {all} failed: `lastmile session commands` shows why")]
     CommandsFailed { failed: usize, all: usize },
     #[error("{under_way} of {all} not known after {seconds} s: {hint}")]
@@ -184,6 +195,29 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<OperatorError> for CliError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Store(error) => error.into(),
+            OperatorError::Weak(weakness) => Self::Weak(weakness),
+            error @ (OperatorError::Hashing(_)
+            | OperatorError::Beyond(_)
+            | OperatorError::WrongPassword
+            | OperatorError::WrongCode
+            | OperatorError::SamePassword) => Self::Operator(error),
+        }
+    }
+}
+
+impl From<ApiKeyError> for CliError {
+    fn from(error: ApiKeyError) -> Self {
+        match error {
+            ApiKeyError::Store(error) => error.into(),
+            error @ ApiKeyError::Beyond(_) => Self::ApiKey(error),
+        }
+    }
+}
+
 impl CliError {
     /// The exit code of a process that fails so.
     pub(crate) fn status(&self) -> ExitStatus {
@@ -215,6 +249,7 @@ impl CliError {
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
                 | Self::Password { .. }
+                | Self::Weak(_)
                 | Self::Credentials { .. }
                 | Self::Foreign(ForeignError::BadUrl { .. })
         )

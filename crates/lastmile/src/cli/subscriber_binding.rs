@@ -136,6 +136,8 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::PlanVersion
         | Resource::PlanChange
         | Resource::GuardLock
+        | Resource::Operator
+        | Resource::OperatorSession
         | Resource::Operation
         | Resource::Job
         | Resource::Schedule

@@ -43,6 +43,9 @@ const OPERATION_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
 /// For how long is shown what a node said that is gone.
 const RECONCILER_RETENTION_SECONDS: i64 = 24 * 3_600;
 
+/// Sessions of operators, and attempts to sign in, that are forgotten in one turn.
+const SIGN_INS_MAX: u32 = 10_000;
+
 /// Answers that one transaction forgets.
 const ANSWERS_FORGOTTEN_MAX: u32 = 1_000;
 
@@ -212,6 +215,14 @@ impl House {
             ),
             self.task(
                 (
+                    "sign_ins",
+                    "Forget sessions of operators that are over, and attempts to sign in",
+                    HOUR,
+                ),
+                |house| async move { forgot(house.forget_sign_ins().await) },
+            ),
+            self.task(
+                (
                     "operations",
                     "Forget operations that were over long ago",
                     HOUR,
@@ -250,6 +261,11 @@ impl House {
                 return Ok(total);
             }
         }
+    }
+
+    async fn forget_sign_ins(&self) -> Result<u64, StoreError> {
+        let sessions = self.store.operator_session_forget(SIGN_INS_MAX).await?;
+        Ok(sessions + self.store.operator_attempt_forget(SIGN_INS_MAX).await?)
     }
 
     async fn forget_operations(&self) -> Result<u64, StoreError> {

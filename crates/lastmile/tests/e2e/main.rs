@@ -22,6 +22,7 @@ mod noise;
 mod offline_start;
 mod outage;
 mod peers;
+mod people;
 mod postgres_faults;
 mod reload;
 mod retention;
