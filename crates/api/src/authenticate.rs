@@ -18,6 +18,7 @@ use storage::tenant::TenantReference;
 use uuid::Uuid;
 
 use crate::cookie::{self, Session};
+use crate::event::socket;
 use crate::principal::Principal;
 use crate::problem::Problem;
 use crate::secret_text::SecretText;
@@ -66,7 +67,8 @@ async fn find(api: &Api, parts: &mut Parts) -> Result<(), Problem> {
 
 fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
+        // Where a browser cannot set headers.
+        return Ok(socket::find_token(headers).map(ToOwned::to_owned));
     };
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {

@@ -10,6 +10,7 @@ mod body;
 mod caller;
 mod choice;
 mod cookie;
+mod event;
 mod listing;
 mod openapi;
 mod pace;

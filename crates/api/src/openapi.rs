@@ -5,6 +5,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
 use crate::cookie;
+use crate::event;
 use crate::problem::{CONTENT_TYPE, FieldProblem, Problem};
 use crate::repeat::KEY_LEN_MAX;
 
@@ -56,6 +57,7 @@ pub(crate) fn complete(document: &Document) -> Json {
             }
         }
     }
+    document["webhooks"] = event::document::webhooks();
     document
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bulk;
+pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod garden;
 pub(crate) mod import;
@@ -21,3 +22,4 @@ pub(crate) mod secret;
 pub(crate) mod sign_in;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod webhook;

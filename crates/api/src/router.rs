@@ -75,7 +75,9 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::reconciler::routes())
             .merge(resource::bulk::routes())
             .merge(resource::import::routes())
-            .merge(resource::export::routes()),
+            .merge(resource::export::routes())
+            .merge(resource::event::routes())
+            .merge(resource::webhook::routes()),
     )
 }
 

@@ -20,6 +20,12 @@ pub enum Action {
     SignedOut,
     /// Attempts to sign in are refused for a while.
     LockedOut,
+    /// A new secret took the place of the one before.
+    Rotated,
+    /// It was tried out.
+    Tested,
+    /// What was sent before was sent again.
+    Redelivered,
 }
 
 /// A text that names no action.
@@ -28,7 +34,7 @@ pub enum Action {
 pub struct ActionError;
 
 impl Action {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Created,
         Self::Changed,
         Self::Removed,
@@ -38,6 +44,9 @@ impl Action {
         Self::SignInFailed,
         Self::SignedOut,
         Self::LockedOut,
+        Self::Rotated,
+        Self::Tested,
+        Self::Redelivered,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +60,9 @@ impl Action {
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",
             Self::LockedOut => "locked_out",
+            Self::Rotated => "rotated",
+            Self::Tested => "tested",
+            Self::Redelivered => "redelivered",
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum JobKind {}
 pub enum OperationKind {}
 /// One run of a schedule.
 pub enum ScheduleRunKind {}
+/// Where events are sent.
+pub enum WebhookKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -68,6 +70,7 @@ pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
 pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
+pub type WebhookId = Id<WebhookKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.

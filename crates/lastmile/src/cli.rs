@@ -26,6 +26,7 @@ mod context;
 mod directory;
 mod doctor;
 mod error;
+mod events;
 mod explain;
 mod garden;
 mod guard;
@@ -62,6 +63,7 @@ mod test_auth;
 mod token;
 mod usage;
 mod value;
+mod webhook;
 mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
@@ -175,6 +177,12 @@ enum Command {
     Relay(relay::RelayCommand),
     /// How much a user moved, by hour or day
     Usage(usage::UsageArgs),
+    /// What happened, and what happens now
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Where events are sent
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// What was decided, and why
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -321,6 +329,8 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
+        Command::Events(command) => events::run(&mut context, command).await,
+        Command::Webhook(command) => webhook::run(&mut context, command).await,
         Command::Log(command) => log::run(&mut context, command).await,
         Command::Why(args) => why::run(&mut context, args).await,
         Command::Explain(args) => explain::run(&mut context, args).await,

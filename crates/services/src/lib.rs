@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod bulk;
+pub mod event;
 pub mod nas_secret;
 pub mod operation;
 pub mod operator;
@@ -20,4 +21,5 @@ pub mod session;
 pub mod subscriber_row;
 pub mod subscriber_sheet;
 pub mod watch;
+pub mod webhook;
 pub mod worker;

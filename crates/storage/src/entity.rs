@@ -7,3 +7,4 @@ pub(crate) mod nas_group;
 pub(crate) mod operator;
 pub(crate) mod plan;
 pub(crate) mod subscriber;
+pub(crate) mod webhook;

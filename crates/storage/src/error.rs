@@ -36,9 +36,39 @@ pub enum Resource {
     Job,
     Schedule,
     Reconciler,
+    Webhook,
+    Delivery,
 }
 
 impl Resource {
+    pub const ALL: [Self; 25] = [
+        Self::Nas,
+        Self::Plan,
+        Self::Subscriber,
+        Self::Session,
+        Self::RowUser,
+        Self::RowGroup,
+        Self::Tenant,
+        Self::Garden,
+        Self::NasGroup,
+        Self::Device,
+        Self::Message,
+        Self::Realm,
+        Self::TopUp,
+        Self::ApiKey,
+        Self::PlanVersion,
+        Self::PlanChange,
+        Self::GuardLock,
+        Self::Operator,
+        Self::OperatorSession,
+        Self::Operation,
+        Self::Job,
+        Self::Schedule,
+        Self::Reconciler,
+        Self::Webhook,
+        Self::Delivery,
+    ];
+
     /// The name that programs know it by.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +95,8 @@ impl Resource {
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -95,6 +127,8 @@ impl fmt::Display for Resource {
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         })
     }
 }

@@ -65,4 +65,5 @@ pub mod tenant_policy;
 pub mod top_up;
 pub mod unit;
 pub mod usage;
+pub mod webhook;
 mod write;

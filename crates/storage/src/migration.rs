@@ -36,10 +36,11 @@ mod m0019_row_replace;
 mod m0020_deeds;
 mod m0021_people;
 mod m0023_plan_versions;
+mod m0025_webhooks;
 mod m0026_operations;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 23] = [
+const MIGRATIONS: [Migration; 24] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -62,6 +63,7 @@ const MIGRATIONS: [Migration; 23] = [
     m0020_deeds::MIGRATION,
     m0021_people::MIGRATION,
     m0023_plan_versions::MIGRATION,
+    m0025_webhooks::MIGRATION,
     m0026_operations::MIGRATION,
 ];
 

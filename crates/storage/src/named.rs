@@ -22,6 +22,7 @@ impl Store {
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
             Resource::Operator => ("operator", "name"),
+            Resource::Webhook => ("webhook", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
             | Resource::RowUser
@@ -38,7 +39,8 @@ impl Store {
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule
-            | Resource::Reconciler => return Ok(None),
+            | Resource::Reconciler
+            | Resource::Delivery => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

@@ -233,7 +233,7 @@ async fn nas(caller: Caller, Params(params): Params<ExportParams>) -> Result<Res
         ("nas", NAS, params.format()?),
         move |page| {
             let store = store.clone();
-            async move { store.nas_list(tenant, &page).await }
+            async move { store.nas_list(tenant, &NasFilter::default(), &page).await }
         },
         |row| row.name.clone(),
     )

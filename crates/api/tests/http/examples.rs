@@ -12,6 +12,7 @@ mod people;
 mod plans;
 mod policy;
 mod rows;
+mod webhooks;
 pub(crate) mod work;
 
 /// A request that succeeds.
@@ -67,6 +68,7 @@ pub(crate) fn all() -> Vec<Example> {
         policy::all(),
         rows::all(),
         people::all(),
+        webhooks::all(),
         work::all(),
     ]
     .into_iter()

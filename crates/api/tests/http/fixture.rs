@@ -1,7 +1,7 @@
 //! A database with the interface in front of it, and keys to ask it with.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use api::router::router;
 use api::state::{ApiOptions, Peer};
@@ -12,7 +12,11 @@ use domain::id::TenantId;
 use domain::permission::{Role, Scopes};
 use serde_json::Value as Json;
 use services::api_key;
-use services::port::{RowFinding, RowReader, RowSeverity};
+use services::event::hub::Hub;
+use services::port::{
+    RowFinding, RowReader, RowSeverity, WebhookAnswer, WebhookClient, WebhookRequest,
+};
+use services::webhook::Reach;
 use storage::api_key::NewApiKey;
 use storage::rows::{AttributeRow, GroupRows, UserRows};
 use storage::store::Store;
@@ -30,6 +34,19 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) owner: String,
+    pub(crate) events: Hub,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+/// Takes whatever is sent to any endpoint.
+#[derive(Default)]
+pub(crate) struct Endpoint(pub(crate) Mutex<Vec<WebhookRequest>>);
+
+impl WebhookClient for Endpoint {
+    fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_> {
+        self.0.lock().unwrap().push(request);
+        Box::pin(async { Ok(204) })
+    }
 }
 
 /// Takes attributes by their names: a password is a secret, and an operator that is none is an error.
@@ -59,11 +76,16 @@ impl World {
     pub(crate) async fn new(database: Database) -> Self {
         let store = database.store().await;
         let lent = store.clone();
+        let events = Hub::default();
+        let endpoint = Arc::new(Endpoint::default());
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
             requests_per_second: 10_000,
             rows: Arc::new(PlainRows),
+            events: events.clone(),
+            webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,
+            reach: Reach::Public,
         });
         let owner = key(&store, "owner", Some(Role::Owner), "").await;
         Self {
@@ -71,6 +93,8 @@ impl World {
             store,
             router,
             owner,
+            events,
+            endpoint,
         }
     }
 

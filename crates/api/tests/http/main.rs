@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod events;
 mod examples;
 mod files;
 mod fixture;
@@ -24,4 +25,5 @@ mod snapshot;
 mod strangers;
 mod tenants;
 mod tokens;
+mod webhooks;
 mod work;

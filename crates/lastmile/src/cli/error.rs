@@ -7,10 +7,13 @@ use domain::credential::PasswordError;
 use domain::operator::password::PasswordWeakness;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
+use lab::listeners::ListenError;
 use lab::load::options::LoadError;
 use services::api_key::ApiKeyError;
+use services::event::reader::{ReadError, SubscribeError};
 use services::operator::OperatorError;
 use services::plan::ScheduleError;
+use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
 
@@ -150,6 +153,8 @@ pub(crate) enum CliError {
         #[source]
         source: LineError,
     },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("the load could not be run")]
     Load(#[source] LoadError),
     #[error(
@@ -170,6 +175,19 @@ pub(crate) enum CliError {
     Write(#[from] io::Error),
     #[error("--at")]
     At(#[source] ScheduleError),
+    #[error("--url")]
+    WebhookUrl {
+        #[source]
+        source: UrlRefusal,
+    },
+    #[error("webhook '{name}' did not take it: {problem}")]
+    NotDelivered { name: String, problem: String },
+    #[error("the event of that delivery is not kept any more: look at another one")]
+    EventGone,
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    #[error(transparent)]
+    Listening(#[from] ReadError),
     #[error("a background computation stopped early")]
     Interrupted(#[from] tokio::task::JoinError),
 }
@@ -252,6 +270,7 @@ impl CliError {
                 | Self::Weak(_)
                 | Self::Credentials { .. }
                 | Self::Foreign(ForeignError::BadUrl { .. })
+                | Self::WebhookUrl { .. }
         )
     }
 

@@ -142,6 +142,8 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Job
         | Resource::Schedule
         | Resource::Reconciler
+        | Resource::Webhook
+        | Resource::Delivery
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

@@ -31,6 +31,9 @@ const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 
 /// How long the last decisions about users are kept that the log has forgotten.
 const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
+/// For how long it is shown what was sent to the endpoints of webhooks.
+const DELIVERY_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
+
 /// For how long it is shown what was asked of routers, and what became of it.
 const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
 
@@ -97,6 +100,7 @@ pub(super) fn tasks(house: &House) -> Vec<Task> {
             History::Sessions => ("retention_sessions", "Remove old sessions"),
             History::AuthLog => ("retention_auth_log", "Remove old decisions"),
             History::UsageHourly => ("retention_usage", "Remove old usage by the hour"),
+            History::Events => ("retention_events", "Remove old events"),
         };
         tasks.push(house.task((name, purpose, HOUR), move |house| async move {
             house.sweep(history).await
@@ -191,6 +195,18 @@ impl House {
                     house.check_clock()?;
                     let before = house.now().plus_seconds(-COMMAND_RETENTION_SECONDS);
                     forgot(house.store.session_command_prune(before).await)
+                },
+            ),
+            self.task(
+                (
+                    "webhook_deliveries",
+                    "Forget what was sent to webhooks long ago",
+                    HOUR,
+                ),
+                |house| async move {
+                    house.check_clock()?;
+                    let before = house.now().plus_seconds(-DELIVERY_RETENTION_SECONDS);
+                    forgot(house.store.webhook_delivery_prune(before).await)
                 },
             ),
             self.task(

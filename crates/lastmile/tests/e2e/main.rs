@@ -13,6 +13,7 @@ mod disk_full;
 mod duplicates;
 mod dynamic_authorization;
 mod eap;
+mod events;
 mod guarding;
 mod hashes;
 mod limits;

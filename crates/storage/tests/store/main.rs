@@ -15,6 +15,7 @@ mod auth_log;
 mod change_feed;
 mod devices;
 mod directory;
+mod events;
 mod fixture;
 mod guard;
 mod import;
