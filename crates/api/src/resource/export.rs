@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use storage::audit::AuditFilter;
 use storage::error::StoreError;
+use storage::nas::NasFilter;
 use storage::page::Page;
 use storage::session::SessionFilter;
 use storage::subscriber::SubscriberFilter;
