@@ -84,7 +84,10 @@ impl SeriesParams {
             fields.wrong("until", "the end is not after the beginning");
         } else if most < until.seconds_since(from) {
             let days = most / DAY_SECONDS;
-            fields.wrong("from", format!("of these steps there are {days} days at most"));
+            fields.wrong(
+                "from",
+                format!("of these steps there are {days} days at most"),
+            );
         }
         fields.check()?;
         Ok(Series {
@@ -112,7 +115,9 @@ mod tests {
         };
         let told = params.series(NOW).err();
         let told = told.map(|problem| serde_json::to_value(problem).expect("a problem is JSON"));
-        let field = told.as_ref().and_then(|told| told["errors"][0]["field"].as_str());
+        let field = told
+            .as_ref()
+            .and_then(|told| told["errors"][0]["field"].as_str());
         assert_eq!(field, wrong);
     }
 
@@ -122,15 +127,27 @@ mod tests {
         check(StepParam::Hour, None, None, None);
         check(StepParam::Day, new_year, march, None);
         check(StepParam::Hour, new_year, march, None);
-        check(StepParam::Hour, new_year, Some("2026-12-01T00:00:00Z"), Some("from"));
-        check(StepParam::Day, Some("2024-01-01T00:00:00Z"), march, Some("from"));
+        check(
+            StepParam::Hour,
+            new_year,
+            Some("2026-12-01T00:00:00Z"),
+            Some("from"),
+        );
+        check(
+            StepParam::Day,
+            Some("2024-01-01T00:00:00Z"),
+            march,
+            Some("from"),
+        );
         check(StepParam::Day, march, new_year, Some("until"));
         check(StepParam::Day, Some("soon"), None, Some("from"));
     }
 
     #[test]
     fn a_series_begins_with_a_whole_step() {
-        let series = SeriesParams::default().series(NOW).expect("nothing is wrong");
+        let series = SeriesParams::default()
+            .series(NOW)
+            .expect("nothing is wrong");
         assert_eq!(series.range.from, series.range.from.day_start());
     }
 }

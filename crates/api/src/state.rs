@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::time::Timestamp;
 use services::event::hub::Hub;
 use services::password::Passwords;
-use services::port::{Program, WebhookClient};
+use services::port::{Program, RowReader, WebhookClient};
 use services::webhook::Reach;
 use storage::clock::Clock;
 use storage::store::Store;
@@ -26,6 +26,8 @@ pub struct ApiOptions {
     pub program: Arc<dyn Program>,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
+    /// What attribute rows mean.
+    pub rows: Arc<dyn RowReader>,
     pub events: Hub,
     /// What brings messages to the endpoints of webhooks.
     pub webhooks: Arc<dyn WebhookClient>,
@@ -46,6 +48,7 @@ struct Inner {
     rules: Rules,
     document: String,
     pace: Pace,
+    rows: Arc<dyn RowReader>,
     passwords: Passwords,
     events: Hub,
     webhooks: Arc<dyn WebhookClient>,
@@ -75,6 +78,7 @@ impl Api {
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
+                rows: options.rows,
                 passwords: Passwords::default(),
                 events: options.events,
                 webhooks: options.webhooks,
@@ -104,6 +108,11 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
         &self.inner.document
+    }
+
+    /// Who knows what attribute rows mean.
+    pub(crate) fn rows(&self) -> &dyn RowReader {
+        &*self.inner.rows
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

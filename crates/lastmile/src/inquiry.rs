@@ -191,7 +191,10 @@ impl Desk<'_> {
             ..AuthLogFilter::default()
         };
         let page = Page::first(LOOKED_AT_MAX);
-        let mut rows = self.store.auth_log_list(self.tenant, &filter, &page).await?;
+        let mut rows = self
+            .store
+            .auth_log_list(self.tenant, &filter, &page)
+            .await?;
         let kept = self.store.auth_last_list(self.tenant, names).await?;
         let is_news =
             |row: &AuthLogRow| row.at <= self.at && rows.iter().all(|one| one.id != row.id);
@@ -372,7 +375,10 @@ impl Desk<'_> {
             .collect();
         let of_subscribers = near::subscriber_names(self.user_name, &realms);
         let tried: Vec<String> = of_subscribers.keys().cloned().collect();
-        let subscribers = self.store.subscriber_names_among(self.tenant, &tried).await?;
+        let subscribers = self
+            .store
+            .subscriber_names_among(self.tenant, &tried)
+            .await?;
         let of_rows = near::row_names(self.user_name, &realms);
         let tried: Vec<&str> = of_rows.keys().map(String::as_str).collect();
         let rows = match self.tenant == TenantId::DEFAULT {

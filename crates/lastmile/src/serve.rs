@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::plan_schedule;
 use services::statistics::Statistics;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
@@ -28,6 +29,7 @@ use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::serve::program::RunningProgram;
 use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring::lint::RowLinter;
 use crate::wiring::routers::NodeRouters;
 
 mod events;
@@ -38,8 +40,8 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
-mod reconcilers;
 mod program;
+mod reconcilers;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
@@ -111,6 +113,9 @@ pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     let worker = view
         .filter(|_| is_worker)
         .map(|node| start_worker(app, &store, node, &mut supervisor));
+    if is_worker {
+        start_plan_schedule(&store, &mut supervisor);
+    }
     let removed = match is_worker {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
@@ -276,6 +281,15 @@ fn start_worker(
     counts
 }
 
+/// Starts to make the changes of plans whose time comes, as soon as there is a store.
+fn start_plan_schedule(store: &LateStore, supervisor: &mut Supervisor) {
+    let store = store.clone();
+    supervisor.start_restarting("scheduled plan changes", move || {
+        let store = store.clone();
+        async move { plan_schedule::run(store.wait().await.clone()).await }
+    });
+}
+
 /// Lets go what was under way, so that whoever comes next need not wait for it.
 async fn release_jobs(store: &LateStore) {
     let Some(store) = store.find() else {
@@ -311,6 +325,7 @@ fn router(
         clock: Arc::clone(&app.clock),
         program,
         requests_per_second: REQUESTS_PER_SECOND,
+        rows: Arc::new(RowLinter::new()),
         events: events.hub().clone(),
         webhooks: events.client(),
         reach: app.config.webhook_reach,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::id::{SubscriberId, TenantId};
 use domain::limit::{
-    Limits, LimitUsage, Measure, Meter, Period, PeriodCounted, Resets, Span, TopUpMeasure, Zone,
+    LimitUsage, Limits, Measure, Meter, Period, PeriodCounted, Resets, Span, TopUpMeasure, Zone,
 };
 use domain::name::Username;
 use domain::time::Timestamp;

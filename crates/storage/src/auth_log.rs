@@ -203,7 +203,10 @@ async fn insert_counted(write: &Write, entries: &[&AuthLogEntry]) -> Result<(), 
     let rows = entries.iter().copied().map(entry_values);
     let new = ENTRIES.run_for_new(write.connection(), rows).await?;
     let mut counts = Counts::default();
-    for entry in entries.iter().filter(|entry| new.contains(&entry.id.as_uuid())) {
+    for entry in entries
+        .iter()
+        .filter(|entry| new.contains(&entry.id.as_uuid()))
+    {
         counts.add(entry);
     }
     counts.store(write.connection()).await

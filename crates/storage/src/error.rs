@@ -29,6 +29,9 @@ pub enum Resource {
     ApiKey,
     Customer,
     CustomerNote,
+    PlanVersion,
+    PlanChange,
+    GuardLock,
     Operator,
     OperatorSession,
     Operation,
@@ -42,7 +45,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Nas,
         Self::Plan,
         Self::Subscriber,
@@ -57,6 +60,9 @@ impl Resource {
         Self::Realm,
         Self::TopUp,
         Self::ApiKey,
+        Self::PlanVersion,
+        Self::PlanChange,
+        Self::GuardLock,
         Self::Operator,
         Self::OperatorSession,
         Self::Operation,
@@ -88,6 +94,9 @@ impl Resource {
             Self::ApiKey => "api_key",
             Self::Customer => "customer",
             Self::CustomerNote => "customer_note",
+            Self::PlanVersion => "plan_version",
+            Self::PlanChange => "plan_change",
+            Self::GuardLock => "guard_lock",
             Self::Operator => "operator",
             Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
@@ -121,6 +130,9 @@ impl fmt::Display for Resource {
             Self::ApiKey => "API key",
             Self::Customer => "customer",
             Self::CustomerNote => "note",
+            Self::PlanVersion => "version of a plan",
+            Self::PlanChange => "scheduled change",
+            Self::GuardLock => "lock",
             Self::Operator => "operator",
             Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",

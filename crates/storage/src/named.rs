@@ -58,6 +58,9 @@ impl Store {
             | Resource::Realm
             | Resource::TopUp
             | Resource::CustomerNote
+            | Resource::PlanVersion
+            | Resource::PlanChange
+            | Resource::GuardLock
             | Resource::OperatorSession
             | Resource::Operation
             | Resource::Job

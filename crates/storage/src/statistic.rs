@@ -47,10 +47,7 @@ impl Step {
 
 impl Range {
     fn values(self) -> [Value; 2] {
-        [
-            self.from.as_micros().into(),
-            self.until.as_micros().into(),
-        ]
+        [self.from.as_micros().into(), self.until.as_micros().into()]
     }
 }
 

@@ -101,7 +101,10 @@ async fn list(
     let mut page = Page::first(params.limit()?);
     page.after = params.after::<AuthLogPlace>()?;
     let filter = asked.filter(&caller).await?;
-    let found = caller.store().auth_log_page(caller.tenant, &filter, &page).await?;
+    let found = caller
+        .store()
+        .auth_log_page(caller.tenant, &filter, &page)
+        .await?;
     let listing = Listing {
         items: found.rows.into_iter().map(AuthDecisionView::from).collect(),
         next_page_token: found.next.as_ref().map(crate::listing::token),

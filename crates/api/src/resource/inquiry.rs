@@ -204,8 +204,15 @@ async fn explain(
     if ATTRIBUTES_MAX < body.attributes.len() {
         fields.wrong("attributes", format!("{ATTRIBUTES_MAX} are the most"));
     }
-    if body.password.as_ref().is_some_and(|text| PASSWORD_LEN_MAX < text.len()) {
-        fields.wrong("password", format!("it has {PASSWORD_LEN_MAX} octets at most"));
+    if body
+        .password
+        .as_ref()
+        .is_some_and(|text| PASSWORD_LEN_MAX < text.len())
+    {
+        fields.wrong(
+            "password",
+            format!("it has {PASSWORD_LEN_MAX} octets at most"),
+        );
     }
     let at = find_time(&mut fields, body.at.as_deref());
     fields.check()?;

@@ -191,12 +191,16 @@ async fn list(
     let order = asked.sort.order();
     let limit = params.limit()?;
     let mut page = Page::first(limit + 1);
-    page.after = params.after::<(i64, Uuid)>()?.map(|(measure, id)| SessionPlace {
-        measure,
-        id: SessionId::from_uuid(id),
-    });
+    page.after = params
+        .after::<(i64, Uuid)>()?
+        .map(|(measure, id)| SessionPlace {
+            measure,
+            id: SessionId::from_uuid(id),
+        });
     let store = caller.store();
-    let rows = store.session_page(caller.tenant, &filter, order, &page).await?;
+    let rows = store
+        .session_page(caller.tenant, &filter, order, &page)
+        .await?;
     let rows = Listing::cut(rows, limit, |row: &SessionRow| {
         let place = order.place(row);
         (place.measure, place.id.as_uuid())
@@ -283,7 +287,10 @@ impl ListFilter {
             ("stopped_at.gte", self.stopped_from.is_some()),
             ("stopped_at.lt", self.stopped_until.is_some()),
         ];
-        for (field, _) in for_closed.iter().filter(|(_, is_set)| *is_set && !is_closed) {
+        for (field, _) in for_closed
+            .iter()
+            .filter(|(_, is_set)| *is_set && !is_closed)
+        {
             fields.wrong(field, closed);
         }
     }
@@ -440,7 +447,12 @@ mod tests {
     fn a_device_is_looked_for_in_every_notation() {
         let mac: Mac = "02-00-5e-00-00-0a".parse().expect("it is a MAC address");
         let found = notations(mac);
-        for text in ["02:00:5e:00:00:0a", "02-00-5E-00-00-0A", "0200.5e00.000a", "02005E00000A"] {
+        for text in [
+            "02:00:5e:00:00:0a",
+            "02-00-5E-00-00-0A",
+            "0200.5e00.000a",
+            "02005E00000A",
+        ] {
             assert!(found.iter().any(|one| one == text), "{text}");
         }
     }

@@ -129,11 +129,16 @@ async fn set_default_garden(
         None => None,
     };
     let store = caller.store();
-    let set = store.garden_set_default(caller.tenant, garden.as_ref()).await;
+    let set = store
+        .garden_set_default(caller.tenant, garden.as_ref())
+        .await;
     set.map_err(|error| Problem::from(error).named_by("garden"))?;
     let settings = view(&caller).await?;
     let default_garden = match garden {
-        Some(name) => store.garden_find(caller.tenant, &name).await?.map(|garden| garden.name),
+        Some(name) => store
+            .garden_find(caller.tenant, &name)
+            .await?
+            .map(|garden| garden.name),
         None => None,
     };
     Ok(Json(SettingsView {
@@ -145,7 +150,10 @@ async fn set_default_garden(
 async fn view(caller: &Caller) -> Result<SettingsView, Problem> {
     let policy = caller.store().tenant_policy(caller.tenant).await?;
     let default = policy.garden;
-    let garden = policy.gardens.iter().find(|garden| Some(garden.id) == default);
+    let garden = policy
+        .gardens
+        .iter()
+        .find(|garden| Some(garden.id) == default);
     Ok(SettingsView {
         time_zone: policy.time_zone.to_string(),
         language: policy.language.as_str().to_owned(),

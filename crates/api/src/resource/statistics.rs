@@ -301,7 +301,9 @@ async fn traffic_shares(
         ByParam::Nas => TrafficBy::Nas,
     };
     let store = caller.store();
-    let shares = store.traffic_shares(caller.tenant, by, range, limit).await?;
+    let shares = store
+        .traffic_shares(caller.tenant, by, range, limit)
+        .await?;
     let view = |share: storage::statistic::traffic::TrafficShare| TrafficShareView {
         id: share.id,
         name: share.name,
@@ -464,7 +466,11 @@ async fn subscriber_states(caller: Caller) -> Result<Json<SubscriberStatesView>,
         count: count.count,
     };
     Ok(Json(SubscriberStatesView {
-        at: counts.iter().map(|count| count.at).max().map(|at| at.to_string()),
+        at: counts
+            .iter()
+            .map(|count| count.at)
+            .max()
+            .map(|at| at.to_string()),
         total: counts.iter().map(|count| count.count).sum(),
         states: counts.iter().map(view).collect(),
     }))
@@ -484,12 +490,17 @@ async fn expiring(
     let limit = limit(params.limit, SHARES_MAX)?;
     let days = params.days.unwrap_or(EXPIRING_DAYS_DEFAULT);
     if days == 0 || EXPIRING_DAYS_MAX < days {
-        return Err(Problem::field("days", format!("these are 1 to {EXPIRING_DAYS_MAX}")));
+        return Err(Problem::field(
+            "days",
+            format!("these are 1 to {EXPIRING_DAYS_MAX}"),
+        ));
     }
     let from = api.now();
     let until = from.plus_seconds(i64::from(days) * DAY_SECONDS);
     let range = Range { from, until };
-    let found = caller.store().subscriber_expiring(caller.tenant, range, limit);
+    let found = caller
+        .store()
+        .subscriber_expiring(caller.tenant, range, limit);
     let (count, subscribers) = found.await?;
     let view = |one: storage::statistic::expiring::Expiring| ExpiringSubscriberView {
         id: one.id.as_uuid(),

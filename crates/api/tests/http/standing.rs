@@ -42,7 +42,8 @@ async fn used(database: Database) -> World {
     for (seconds, megabytes) in [(0, 0), (600, 5), (3_700, 7)] {
         let of = (1, "of-session");
         let event = SessionEvent::Interim;
-        let AccountingRecord::Session(mut said) = record(nas, of, event, (seconds, megabytes)) else {
+        let AccountingRecord::Session(mut said) = record(nas, of, event, (seconds, megabytes))
+        else {
             panic!("a session was reported");
         };
         said.subscriber = Some(subscriber);
@@ -71,22 +72,38 @@ async fn usage_says_what_was_used_and_what_is_left(database: Database) {
     );
     assert_eq!(hours["total"]["download_bytes"], 14_000_000);
     let days = get(&world, "subscribers/of-session/usage").await;
-    assert_eq!(days["buckets"], json!([bucket("2027-01-15T00:00:00Z", 7_000_000, 3_700)]));
+    assert_eq!(
+        days["buckets"],
+        json!([bucket("2027-01-15T00:00:00Z", 7_000_000, 3_700)])
+    );
     assert_eq!(days["time_zone"], "UTC");
     let quota = &days["quotas"][0];
-    assert_eq!((&quota["measure"], &quota["period"]), (&json!("traffic"), &json!("month")));
+    assert_eq!(
+        (&quota["measure"], &quota["period"]),
+        (&json!("traffic"), &json!("month"))
+    );
     assert_eq!(quota["used"], 21_000_000);
     assert_eq!(quota["left"], 10_000_000_000_u64 - 21_000_000);
     assert_eq!(quota["resets_at"], "2027-02-01T00:00:00Z");
     let zone = "Asia/Tokyo".parse().unwrap();
-    world.store.tenant_set_zone(TenantId::DEFAULT, &zone).await.unwrap();
+    world
+        .store
+        .tenant_set_zone(TenantId::DEFAULT, &zone)
+        .await
+        .unwrap();
     let days = get(&world, "subscribers/of-session/usage?zone=tenant").await;
     assert_eq!(days["time_zone"], "Asia/Tokyo");
-    assert_eq!(days["buckets"], json!([bucket("2027-01-14T15:00:00Z", 7_000_000, 3_700)]));
+    assert_eq!(
+        days["buckets"],
+        json!([bucket("2027-01-14T15:00:00Z", 7_000_000, 3_700)])
+    );
     let wrong = "/api/v1/subscribers/of-session/usage?from=2027-01-16T00:00:00Z";
     let told = world.send(Ask::get(wrong)).await.expect(422);
     assert_eq!(told.json["errors"][0]["field"], "until");
-    world.send(Ask::get("/api/v1/subscribers/nobody/usage")).await.expect(404);
+    world
+        .send(Ask::get("/api/v1/subscribers/nobody/usage"))
+        .await
+        .expect(404);
 }
 
 async fn the_log_is_filtered_and_paged(database: Database) {
@@ -153,7 +170,10 @@ async fn dashboards_say_how_much_there_is(database: Database) {
     }
     for at in ["", "&nas=of-session"] {
         let logins = get(&world, &format!("statistics/authentications?step=hour{at}")).await;
-        assert_eq!((&logins["accepted"], &logins["rejected"]), (&json!(1), &json!(0)));
+        assert_eq!(
+            (&logins["accepted"], &logins["rejected"]),
+            (&json!(1), &json!(0))
+        );
         assert_eq!(logins["steps"][0]["outcome"], "accepted");
     }
     let top = get(&world, "statistics/top-users").await;
@@ -164,8 +184,14 @@ async fn dashboards_say_how_much_there_is(database: Database) {
     assert_eq!(top["users"], json!([user]));
     assert_eq!(top["until"], "2027-01-16T00:00:00Z");
     let states = get(&world, "statistics/subscribers").await;
-    assert_eq!((&states["total"], &states["at"]), (&json!(1), &json!("2027-01-15T09:06:40Z")));
-    assert_eq!(get(&world, "statistics/expiring").await, json!({ "count": 0, "subscribers": [] }));
+    assert_eq!(
+        (&states["total"], &states["at"]),
+        (&json!(1), &json!("2027-01-15T09:06:40Z"))
+    );
+    assert_eq!(
+        get(&world, "statistics/expiring").await,
+        json!({ "count": 0, "subscribers": [] })
+    );
     for wrong in [
         "traffic?plan=of-session&nas=of-session",
         "traffic?from=2020-01-01T00:00:00Z",
@@ -184,25 +210,42 @@ async fn dashboards_say_how_much_there_is(database: Database) {
 async fn the_program_explains_for_the_tenant_that_asks(database: Database) {
     let world = World::new(database).await;
     let why = get(&world, "why?user=ana&at=2027-01-14T08:00:00Z").await;
-    assert_eq!((&why["known"], &why["at"]), (&json!("subscriber"), &json!("2027-01-14T08:00:00Z")));
+    assert_eq!(
+        (&why["known"], &why["at"]),
+        (&json!("subscriber"), &json!("2027-01-14T08:00:00Z"))
+    );
     assert_eq!(why["causes"][0]["weight"], "refuses");
     let stranger = world.stranger().await;
-    let theirs = world.send(Ask::get("/api/v1/why?user=ana").by(&stranger)).await;
+    let theirs = world
+        .send(Ask::get("/api/v1/why?user=ana").by(&stranger))
+        .await;
     assert_eq!(theirs.expect(200).json["known"], "nobody");
-    let busy = world.send(Ask::get("/api/v1/why?user=busy")).await.expect(503);
+    let busy = world
+        .send(Ask::get("/api/v1/why?user=busy"))
+        .await
+        .expect(503);
     assert_eq!(busy.json["code"], "busy");
     world.send(Ask::get("/api/v1/why")).await.expect(400);
     world.send(Ask::get("/api/v1/why?user=")).await.expect(422);
     let explain = |body: Json| Ask::post("/api/v1/explain", body);
-    let body = json!({ "user_name": "ana", "nas": "pop-1", "password": "x", "attributes": ["a=b"] });
+    let body =
+        json!({ "user_name": "ana", "nas": "pop-1", "password": "x", "attributes": ["a=b"] });
     let told = world.send(explain(body)).await.expect(200).json;
-    assert_eq!((&told["outcome"], &told["password"]), (&json!("accepted"), &json!("compared")));
+    assert_eq!(
+        (&told["outcome"], &told["password"]),
+        (&json!("accepted"), &json!("compared"))
+    );
     assert_eq!(told["trace"], json!(["a=b"]));
-    let unknown = world.send(explain(json!({ "user_name": "ana", "nas": "192.0.2.9" }))).await;
+    let unknown = world
+        .send(explain(json!({ "user_name": "ana", "nas": "192.0.2.9" })))
+        .await;
     assert_eq!(unknown.expect(422).json["errors"][0]["field"], "nas");
     let many = vec!["a=b"; 65];
     let body = json!({ "user_name": "ana", "nas": "pop-1", "attributes": many });
-    assert_eq!(world.send(explain(body)).await.expect(422).json["errors"][0]["field"], "attributes");
+    assert_eq!(
+        world.send(explain(body)).await.expect(422).json["errors"][0]["field"],
+        "attributes"
+    );
 }
 
 async fn locks_are_shown_and_cleared(database: Database) {
@@ -229,9 +272,24 @@ async fn settings_are_shown_and_set(database: Database) {
         Ask::put(&format!("/api/v1/settings/{path}")).with_body(Some(body))
     };
     let rows = [
-        ("time-zone", json!({ "time_zone": "Africa/Nairobi" }), "time_zone", json!("Africa/Nairobi")),
-        ("language", json!({ "language": "sw" }), "language", json!("sw")),
-        ("default-garden", json!({ "garden": null }), "default_garden", json!(null)),
+        (
+            "time-zone",
+            json!({ "time_zone": "Africa/Nairobi" }),
+            "time_zone",
+            json!("Africa/Nairobi"),
+        ),
+        (
+            "language",
+            json!({ "language": "sw" }),
+            "language",
+            json!("sw"),
+        ),
+        (
+            "default-garden",
+            json!({ "garden": null }),
+            "default_garden",
+            json!(null),
+        ),
     ];
     for (path, body, field, expected) in rows {
         let set = world.send(put(path, body)).await.expect(200).json;
@@ -252,13 +310,19 @@ async fn settings_are_shown_and_set(database: Database) {
 async fn the_installation_is_shown_to_its_provider_alone(database: Database) {
     let world = World::new(database).await;
     let health = get(&world, "health").await;
-    assert_eq!((&health["ready"], &health["disk_problem"]), (&json!(false), &json!("full")));
+    assert_eq!(
+        (&health["ready"], &health["disk_problem"]),
+        (&json!(false), &json!("full"))
+    );
     assert_eq!(health["node"]["access_accepts"], 3);
     let values = get(&world, "configuration").await;
     assert_eq!(values["items"][0]["key"], "http.listen");
     online(&world.store).await;
     let extent = get(&world, "directory").await;
-    assert_eq!((&extent["subscribers"], &extent["nas"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&extent["subscribers"], &extent["nas"]),
+        (&json!(1), &json!(1))
+    );
     let reload = || Ask::new("POST".parse().unwrap(), "/api/v1/directory:reload");
     assert_eq!(world.send(reload()).await.expect(202).json, extent);
     let stranger = world.stranger().await;

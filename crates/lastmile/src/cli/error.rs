@@ -12,6 +12,7 @@ use lab::load::options::LoadError;
 use services::api_key::ApiKeyError;
 use services::event::reader::{ReadError, SubscribeError};
 use services::operator::OperatorError;
+use services::plan::ScheduleError;
 use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
@@ -175,6 +176,8 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
+    #[error("--at")]
+    At(#[source] ScheduleError),
     #[error("--url")]
     WebhookUrl {
         #[source]
@@ -273,6 +276,7 @@ impl CliError {
             self,
             Self::Usage { .. }
                 | Self::Attribute { .. }
+                | Self::At(_)
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
                 | Self::List(_)

@@ -31,7 +31,12 @@ impl Interface<'_> {
         command.args(["-sS", "--max-time", "30", "-X", method]);
         command.args(["-H", &format!("Authorization: Bearer {}", self.token)]);
         if let Some(body) = body {
-            command.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
+            command.args([
+                "-H",
+                "Content-Type: application/json",
+                "-d",
+                &body.to_string(),
+            ]);
         }
         let output = command.arg(format!("http://{http}/api/v1/{path}")).output();
         let output = output.expect("curl is there");
@@ -91,7 +96,9 @@ fn report(server: &Server, status: &str, seconds: &str, octets: &str) {
 fn what_happens_at_routers_is_seen_and_explained(kind: DatabaseKind) {
     let site = Site::furnished(kind);
     let server = site.program.serve();
-    let made = site.program.json(&["token", "create", "console", "--role", "owner"]);
+    let made = site
+        .program
+        .json(&["token", "create", "console", "--role", "owner"]);
     let interface = Interface {
         server: &server,
         token: made["token"].as_str().expect("it is shown once").to_owned(),
@@ -104,7 +111,10 @@ fn what_happens_at_routers_is_seen_and_explained(kind: DatabaseKind) {
     let log = interface.until("auth-log", |log| count(log) == 2);
     assert_eq!(log["items"][0]["reason"], "disabled", "{log}");
     let logins = interface.get("statistics/authentications?step=hour");
-    assert_eq!((&logins["accepted"], &logins["rejected"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&logins["accepted"], &logins["rejected"]),
+        (&json!(1), &json!(1))
+    );
     let online = interface.get("sessions?plan=home&mac=020000000001");
     assert_eq!(online["items"][0]["session_id"], "81a00001", "{online}");
     let id = online["items"][0]["id"].as_str().expect("an id");
@@ -117,7 +127,10 @@ fn what_happens_at_routers_is_seen_and_explained(kind: DatabaseKind) {
         assert_eq!(traffic["total"]["upload_bytes"], 5_000_000, "{traffic}");
     }
     let health = interface.get("health");
-    assert_eq!((&health["ready"], &health["node"]["sessions"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&health["ready"], &health["node"]["sessions"]),
+        (&json!(true), &json!(1))
+    );
 
     let at = "2027-06-01T12:00:00Z";
     let why = interface.get(&format!("why?user=fay&at={at}"));
@@ -129,7 +142,9 @@ fn what_happens_at_routers_is_seen_and_explained(kind: DatabaseKind) {
     });
     let mut explained = interface.ask("POST", "explain", Some(&body));
     let station = "Calling-Station-Id=02-00-00-00-00-01";
-    let words = ["explain", "--user", "ana", "--nas", "pop", "--at", at, "--attr", station];
+    let words = [
+        "explain", "--user", "ana", "--nas", "pop", "--at", at, "--attr", station,
+    ];
     let mut expected = site.program.json(&words);
     for one in [&mut explained, &mut expected] {
         // What is drawn anew each time.

@@ -424,7 +424,11 @@ async fn apply_sessions(
         .map(|one| one.place.user_name.as_deref());
     let user_names: Vec<Option<String>> = user_names.map(find_stored_text).collect();
     let query = query.bind(store.has_session_readers());
-    let query = bind_traffic(query.bind(terms).bind(user_names), batch, &additions.traffic);
+    let query = bind_traffic(
+        query.bind(terms).bind(user_names),
+        batch,
+        &additions.traffic,
+    );
     let is_unknown = query.fetch_one(&mut **transaction).await?.try_get(0)?;
     if is_unknown && !changes.amended.is_empty() {
         amend(transaction, &changes).await?;

@@ -48,8 +48,20 @@ impl Traffic {
         amount: UsageAmount,
     ) {
         let (tenant, hour) = (record.tenant, record.at.hour_start());
-        self.sum(tenant, TrafficSubject::Tenant, tenant.as_uuid(), hour, amount);
-        self.sum(tenant, TrafficSubject::Nas, record.nas.as_uuid(), hour, amount);
+        self.sum(
+            tenant,
+            TrafficSubject::Tenant,
+            tenant.as_uuid(),
+            hour,
+            amount,
+        );
+        self.sum(
+            tenant,
+            TrafficSubject::Nas,
+            record.nas.as_uuid(),
+            hour,
+            amount,
+        );
         match (plan, record.subscriber) {
             (Some(plan), _) => self.sum(tenant, TrafficSubject::Plan, plan.as_uuid(), hour, amount),
             (None, Some(subscriber)) => {

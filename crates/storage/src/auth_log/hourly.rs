@@ -51,12 +51,18 @@ impl Counts {
 
     pub(super) async fn store<C: ConnectionTrait>(self, connection: &C) -> Result<(), DbErr> {
         let sum = Dialect::of(connection).sum_assignment(TABLE, "count");
-        let on_conflict = format!(
-            "ON CONFLICT (tenant, subject, object, starts_at, reason) DO UPDATE SET {sum}"
-        );
+        let on_conflict =
+            format!("ON CONFLICT (tenant, subject, object, starts_at, reason) DO UPDATE SET {sum}");
         let insert = Insert {
             table: TABLE,
-            columns: &["tenant", "subject", "object", "starts_at", "reason", "count"],
+            columns: &[
+                "tenant",
+                "subject",
+                "object",
+                "starts_at",
+                "reason",
+                "count",
+            ],
             on_conflict: &on_conflict,
         };
         let rows = self.0.into_iter().map(|(key, count)| {

@@ -318,11 +318,20 @@ impl Conditions {
         if let Some(reason) = &self.reason {
             // What else a reason says stands behind its code.
             let begins = format!("substr(l.reason, 1, {}) IN (?, ?)", reason.len() + 1);
-            query.and(&begins, [stored_text(reason).into(), format!("{} ", stored_text(reason)).into()]);
+            query.and(
+                &begins,
+                [
+                    stored_text(reason).into(),
+                    format!("{} ", stored_text(reason)).into(),
+                ],
+            );
         }
         if !self.calling_stations.is_empty() {
             let stations = self.calling_stations.iter();
-            query.and_any("l.calling_station", stations.map(|text| stored_text(text).into()));
+            query.and_any(
+                "l.calling_station",
+                stations.map(|text| stored_text(text).into()),
+            );
         }
         if let Some(since) = self.since {
             query.and("l.at >= ?", [since.as_micros().into()]);

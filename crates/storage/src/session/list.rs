@@ -388,8 +388,9 @@ fn and_silent(query: &mut Query, state: SessionState, tenant: TenantId, now: Tim
         SessionState::Open => {
             let now: Value = now.as_micros().into();
             let interim = InterimInterval::DEFAULT.as_seconds();
-            let patience =
-                |interval: &str| format!("{SILENCE_INTERVALS} * {interval} + {SILENCE_MARGIN_SECONDS}");
+            let patience = |interval: &str| {
+                format!("{SILENCE_INTERVALS} * {interval} + {SILENCE_MARGIN_SECONDS}")
+            };
             // Most have been heard of so lately that their plans need not be looked at.
             let least = format!(
                 "(SELECT CASE WHEN MIN(p.interim_seconds) < {interim} THEN MIN(p.interim_seconds) \

@@ -7,10 +7,10 @@ use domain::time::Timestamp;
 
 use super::list::{SessionOrder, SessionPlace, Wanted};
 use super::*;
-use crate::page::Page;
-use crate::query::Query;
 use crate::key_ring::KeyRing;
 use crate::migration::migrate;
+use crate::page::Page;
+use crate::query::Query;
 use crate::session_match::NAMED_BY_ACCOUNT;
 use crate::store::StoreOptions;
 
@@ -143,10 +143,22 @@ async fn a_sparse_filter_has_an_index() {
     };
     let rows = [
         (SessionState::Open, &plan, "session_open_by_plan"),
-        (SessionState::Open, &device, "session_open_by_calling_station"),
+        (
+            SessionState::Open,
+            &device,
+            "session_open_by_calling_station",
+        ),
         (SessionState::Open, &address, "session_open_by_framed_ipv4"),
-        (SessionState::Closed, &device, "session_closed_by_calling_station"),
-        (SessionState::Closed, &address, "session_closed_by_framed_ipv4"),
+        (
+            SessionState::Closed,
+            &device,
+            "session_closed_by_calling_station",
+        ),
+        (
+            SessionState::Closed,
+            &address,
+            "session_closed_by_framed_ipv4",
+        ),
         (SessionState::Closed, &stale, "session_closed_stale"),
     ];
     for (state, filter, index) in rows {
@@ -182,7 +194,10 @@ async fn open_silent_sessions_are_told_by_their_times_first() {
     });
     let steps = place.plan(query).await;
     check(&steps, "session_open_by_tenant", "SCAN s");
-    assert!(steps.iter().any(|step| step == "SCALAR SUBQUERY 1"), "{steps:?}");
+    assert!(
+        steps.iter().any(|step| step == "SCALAR SUBQUERY 1"),
+        "{steps:?}"
+    );
 }
 
 #[tokio::test]

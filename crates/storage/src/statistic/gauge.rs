@@ -307,19 +307,21 @@ async fn store(write: &Write, samples: Samples) -> Result<(), DbErr> {
     };
     let at = write.at().as_micros();
     let hour = at.div_euclid(HOUR_MICROS) * HOUR_MICROS;
-    let rows = samples.into_iter().map(|((tenant, subject, object), count)| {
-        let count = stored_count(count);
-        [
-            tenant.into(),
-            subject.into(),
-            object.into(),
-            hour.into(),
-            1_i64.into(),
-            count.into(),
-            count.into(),
-            count.into(),
-            at.into(),
-        ]
-    });
+    let rows = samples
+        .into_iter()
+        .map(|((tenant, subject, object), count)| {
+            let count = stored_count(count);
+            [
+                tenant.into(),
+                subject.into(),
+                object.into(),
+                hour.into(),
+                1_i64.into(),
+                count.into(),
+                count.into(),
+                count.into(),
+                at.into(),
+            ]
+        });
     insert.run(write.connection(), rows).await
 }

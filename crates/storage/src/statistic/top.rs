@@ -54,7 +54,10 @@ pub struct TopUser {
 
 /// The users who moved most, of those that were offered.
 #[derive(Debug, Default)]
-struct Top(BinaryHeap<Reverse<(u64, Reverse<String>)>>, BTreeMap<String, UsageAmount>);
+struct Top(
+    BinaryHeap<Reverse<(u64, Reverse<String>)>>,
+    BTreeMap<String, UsageAmount>,
+);
 
 impl Store {
     /// Those who moved most on the days of a range: of a user who was among the first of one of

@@ -491,7 +491,10 @@ async fn decisions_are_counted_by_the_hour_and_once(database: Database) {
     let unknown = Some("unknown_user".to_owned());
     let all = [(None, 1), (unknown.clone(), 8), (None, 1)];
     assert_eq!(counts(None, Step::Hour).await, all);
-    assert_eq!(counts(None, Step::Day).await, [(None, 2), (unknown.clone(), 8)]);
+    assert_eq!(
+        counts(None, Step::Day).await,
+        [(None, 2), (unknown.clone(), 8)]
+    );
     assert_eq!(counts(Some(other), Step::Hour).await, [(unknown, 1)]);
 }
 
@@ -504,7 +507,12 @@ async fn decisions_are_found_by_reason_device_and_id(database: Database) {
         entry(2, "eva", nas, AuthOutcome::Rejected(limit)),
         AuthLogEntry {
             calling_station: Some("02-00-5E-00-00-01".into()),
-            ..entry(3, "eva", nas, AuthOutcome::Rejected(RejectReason::UnknownUser))
+            ..entry(
+                3,
+                "eva",
+                nas,
+                AuthOutcome::Rejected(RejectReason::UnknownUser),
+            )
         },
     ];
     append(&store, &entries).await;
@@ -525,14 +533,20 @@ async fn decisions_are_found_by_reason_device_and_id(database: Database) {
     ];
     for (filter, expected) in rows {
         let found = list(&store, &filter).await;
-        let found: Vec<_> = found.iter().map(|row| row.at.seconds_since(START)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|row| row.at.seconds_since(START))
+            .collect();
         assert_eq!(found, expected, "{filter:?}");
     }
     let found = store.auth_log_find(TENANT, entries[1].id).await.unwrap();
     let reason = found.and_then(|row| row.reason);
     assert_eq!(reason.as_ref().map(Logged::code), Some("session_limit"));
     let other = TenantId::from_bytes([9; 16]);
-    assert_eq!(store.auth_log_find(other, entries[1].id).await.unwrap(), None);
+    assert_eq!(
+        store.auth_log_find(other, entries[1].id).await.unwrap(),
+        None
+    );
 }
 
 /// However sparse what is wanted is, a page looks at a part of the log, and the next one goes on.

@@ -28,6 +28,7 @@ mod operations;
 mod partitions;
 mod people;
 mod recovery;
+mod registry_deeds;
 mod resources;
 mod retention;
 mod round_trips;

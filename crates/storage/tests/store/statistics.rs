@@ -113,12 +113,18 @@ impl Place {
         let found = self.store.traffic_list(TENANT, of, Step::Hour, range).await;
         let megabytes = |bytes: u64| bytes / 1_000_000;
         let found = found.unwrap().into_iter();
-        found.map(|one| megabytes(one.amount.upload_bytes)).collect()
+        found
+            .map(|one| megabytes(one.amount.upload_bytes))
+            .collect()
     }
 
     async fn listed(&self, filter: &SessionFilter) -> Vec<u8> {
         let page = Page::first(100);
-        let rows = self.store.session_list(TENANT, filter, &page).await.unwrap();
+        let rows = self
+            .store
+            .session_list(TENANT, filter, &page)
+            .await
+            .unwrap();
         rows.iter().map(number).collect()
     }
 }
@@ -181,7 +187,9 @@ async fn traffic_is_counted_once_however_often_it_comes(database: Database) {
         place.record((0, 1), SessionEvent::Interim, (600, 5)),
     ];
     for _ in 0..2 {
-        let stored = place.store.accounting_commit_numbered(origin, &records, &[]);
+        let stored = place
+            .store
+            .accounting_commit_numbered(origin, &records, &[]);
         stored.await.unwrap();
     }
     assert_eq!(place.hours(TrafficOf::Tenant).await, [5]);
@@ -206,7 +214,9 @@ async fn open_sessions_follow_the_plans_of_their_subscribers(database: Database)
         plan: Some(office),
         ..SubscriberPatch::default()
     };
-    let moved = place.store.subscriber_update(TENANT, &username("ana"), patch);
+    let moved = place
+        .store
+        .subscriber_update(TENANT, &username("ana"), patch);
     moved.await.unwrap();
     assert_eq!(place.listed(&on(home)).await, [0_u8; 0]);
     assert_eq!(place.listed(&on(office)).await, [2, 1]);
@@ -251,7 +261,10 @@ async fn sessions_are_found_by_device_address_plan_and_time(database: Database) 
     };
     let rows = [
         (device(&["02-00-5E-00-00-03", "020000000000"]), vec![3]),
-        (device(&["02-00-5E-00-00-01", "02-00-5E-00-00-04"]), vec![4, 1]),
+        (
+            device(&["02-00-5E-00-00-01", "02-00-5E-00-00-04"]),
+            vec![4, 1],
+        ),
         (device(&["02-00-5e-00-00-01"]), vec![]),
         (address(2), vec![2]),
         (address(4), vec![4]),
@@ -315,7 +328,12 @@ async fn sessions_are_sorted_by_speed_and_volume_page_by_page(database: Database
     use SessionEvent::{Interim, Start};
     let place = Place::new(&database).await;
     // Of 1 nothing is known yet, 2 and 4 are as fast, and 3 is slower and has moved more.
-    for (number, volumes) in [(1, None), (2, Some((1, 7))), (3, Some((20, 23))), (4, Some((2, 8)))] {
+    for (number, volumes) in [
+        (1, None),
+        (2, Some((1, 7))),
+        (3, Some((20, 23))),
+        (4, Some((2, 8))),
+    ] {
         let mut life = vec![place.record((0, number), Start, (0, 0))];
         if let Some((first, second)) = volumes {
             life.push(place.record((0, number), Interim, (100, first)));
@@ -365,8 +383,14 @@ async fn samples_tell_how_much_there_was(database: Database) {
     place.hear(&[place.record((1, 2), Start, (0, 0))]).await;
     store.gauge_sample().await.unwrap();
     assert_eq!(store.session_count(TENANT).await.unwrap(), 2);
-    let shares = store.session_shares(TENANT, SessionsBy::Plan, 10).await.unwrap();
-    let open: Vec<_> = shares.iter().map(|one| (one.name.as_deref(), one.open)).collect();
+    let shares = store
+        .session_shares(TENANT, SessionsBy::Plan, 10)
+        .await
+        .unwrap();
+    let open: Vec<_> = shares
+        .iter()
+        .map(|one| (one.name.as_deref(), one.open))
+        .collect();
     assert_eq!(open.len(), 2);
     assert!(open.contains(&(Some("Home"), 1)) && open.contains(&(Some("Office"), 1)));
     place.hear(&[place.record((1, 2), Stop, (1_500, 1))]).await;
@@ -375,7 +399,9 @@ async fn samples_tell_how_much_there_was(database: Database) {
     let counts = async |of| {
         let found = store.session_counts(TENANT, of, Step::Hour, today()).await;
         let found = found.unwrap().into_iter();
-        found.map(|step| (step.average, step.peak)).collect::<Vec<_>>()
+        found
+            .map(|step| (step.average, step.peak))
+            .collect::<Vec<_>>()
     };
     assert_eq!(counts(SessionsOf::Tenant).await, [(1, 2)]);
     assert_eq!(counts(SessionsOf::Nas(place.nas[0])).await, [(1, 1)]);
@@ -392,7 +418,11 @@ async fn samples_tell_how_much_there_was(database: Database) {
             | AccessState::SuspendedHard
             | AccessState::Disabled => 0,
         };
-        assert_eq!((count.count, count.at), (expected, START.plus_seconds(1_500)), "{count:?}");
+        assert_eq!(
+            (count.count, count.at),
+            (expected, START.plus_seconds(1_500)),
+            "{count:?}"
+        );
     }
 }
 
@@ -412,10 +442,15 @@ async fn those_who_moved_most_are_found(database: Database) {
     let top = async |days: i64, limit| {
         let from = START.day_start();
         let until = from.plus_seconds(days * DAY);
-        let found = store.usage_top(TENANT, Range { from, until }, limit).await.unwrap();
+        let found = store
+            .usage_top(TENANT, Range { from, until }, limit)
+            .await
+            .unwrap();
         let megabytes = |amount: UsageAmount| amount.upload_bytes / 1_000_000;
         let found = found.into_iter();
-        found.map(|one| (one.username, megabytes(one.amount))).collect::<Vec<_>>()
+        found
+            .map(|one| (one.username, megabytes(one.amount)))
+            .collect::<Vec<_>>()
     };
     assert_eq!(top(1, 10).await, []);
     for _ in 0..2 {
@@ -423,7 +458,9 @@ async fn those_who_moved_most_are_found(database: Database) {
         store.usage_top_find(START.plus_seconds(DAY)).await.unwrap();
     }
     let named = |list: &[(&str, u64)]| -> Vec<(String, u64)> {
-        list.iter().map(|(name, sum)| ((*name).to_owned(), *sum)).collect()
+        list.iter()
+            .map(|(name, sum)| ((*name).to_owned(), *sum))
+            .collect()
     };
     assert_eq!(top(1, 10).await, named(&[("eva", 7), ("ana", 5)]));
     assert_eq!(top(1, 1).await, named(&[("eva", 7)]));
@@ -442,7 +479,9 @@ async fn one_of_many_has_its_turn(database: Database) {
 
 async fn what_is_old_goes(database: Database) {
     let place = Place::new(&database).await;
-    place.hear(&[place.record((0, 1), SessionEvent::Interim, (60, 5))]).await;
+    place
+        .hear(&[place.record((0, 1), SessionEvent::Interim, (60, 5))])
+        .await;
     place.store.gauge_sample().await.unwrap();
     place.store.usage_top_find(START).await.unwrap();
     let tables = ["traffic_hourly", "gauge_hourly", "usage_top"];
@@ -455,7 +494,11 @@ async fn what_is_old_goes(database: Database) {
         rows
     };
     let before = rows().await;
-    let removed = place.store.statistic_prune(START.day_start()).await.unwrap();
+    let removed = place
+        .store
+        .statistic_prune(START.day_start())
+        .await
+        .unwrap();
     assert_eq!((removed, rows().await), (0, before));
     let later = START.plus_seconds(3_600);
     let removed = place.store.statistic_prune(later).await.unwrap();
@@ -467,7 +510,9 @@ async fn accounts_that_end_soon_are_listed_in_their_order(database: Database) {
     for (user, seconds) in [("ana", 2_000), ("eva", 1_000)] {
         let mut patch = SubscriberPatch::default();
         patch.expires_at = Some(Some(START.plus_seconds(seconds)));
-        let changed = place.store.subscriber_update(TENANT, &username(user), patch);
+        let changed = place
+            .store
+            .subscriber_update(TENANT, &username(user), patch);
         changed.await.unwrap();
     }
     let within = async |from: i64, until: i64, limit| {
@@ -477,7 +522,10 @@ async fn accounts_that_end_soon_are_listed_in_their_order(database: Database) {
         };
         let found = place.store.subscriber_expiring(TENANT, range, limit).await;
         let (count, listed) = found.unwrap();
-        let names = listed.into_iter().map(|one| one.username).collect::<Vec<_>>();
+        let names = listed
+            .into_iter()
+            .map(|one| one.username)
+            .collect::<Vec<_>>();
         (count, names.join(" "))
     };
     assert_eq!(within(0, 3_000, 10).await, (2, "eva ana".to_owned()));

@@ -286,7 +286,9 @@ async fn list_commands(
     let mut page = Page::first(limit + 1);
     page.after = params.after::<Uuid>()?.map(SessionCommandId::from_uuid);
     let store = caller.store();
-    let rows = store.session_command_list(caller.tenant, &filter, &page).await?;
+    let rows = store
+        .session_command_list(caller.tenant, &filter, &page)
+        .await?;
     let views = rows.into_iter().map(SessionCommandView::from).collect();
     let listing = Listing::cut(views, limit, |view: &SessionCommandView| view.id);
     Ok(listing.shown(params))
@@ -305,7 +307,10 @@ async fn show_command(
     Path(command): Path<Uuid>,
 ) -> Result<Json<SessionCommandView>, Problem> {
     let id = SessionCommandId::from_uuid(command);
-    let found = caller.store().session_command_find(caller.tenant, id).await?;
+    let found = caller
+        .store()
+        .session_command_find(caller.tenant, id)
+        .await?;
     let found = found.ok_or_else(|| Problem::not_found("session command"))?;
     Ok(Json(found.into()))
 }
@@ -355,7 +360,11 @@ async fn asked_one(
     let command = commands.into_iter().next();
     // It may have ended since it was looked for.
     let command = command.ok_or_else(|| Problem::not_found("open session"))?;
-    Ok((StatusCode::ACCEPTED, Json(SessionCommandView::from(command))).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(SessionCommandView::from(command)),
+    )
+        .into_response())
 }
 
 fn asked(caller: &Caller, sessions: &[Session], ids: &[SessionCommandId]) -> Response {
@@ -411,7 +420,10 @@ impl RateBody {
             ("download_bps", self.download_bps),
         ] {
             if !(1..=RATE_MAX).contains(&rate) {
-                fields.wrong(&format!("{prefix}{field}"), format!("it is 1 to {RATE_MAX}"));
+                fields.wrong(
+                    &format!("{prefix}{field}"),
+                    format!("it is 1 to {RATE_MAX}"),
+                );
             }
         }
         fields.check()?;

@@ -1,9 +1,7 @@
 //! Sessions, locks, and how it all stands.
 
 use domain::access::{Method, RejectReason, Trace};
-use domain::accounting::{
-    AccountingRecord, SessionEvent, SessionKey, SessionPlace, SessionRecord,
-};
+use domain::accounting::{AccountingRecord, SessionEvent, SessionKey, SessionPlace, SessionRecord};
 use domain::auth_log::shorthand::TraceText;
 use domain::auth_log::{AuthLogEntry, AuthOutcome};
 use domain::credential::Credential;
@@ -64,7 +62,9 @@ pub(crate) fn all() -> Vec<Example> {
     let rate = || json!({ "upload_bps": 5_000_000, "download_bps": 10_000_000 });
     vec![
         example("session_kick").at("session", "of-kick"),
-        example("session_set_rate").at("session", "of-rate").body(rate()),
+        example("session_set_rate")
+            .at("session", "of-rate")
+            .body(rate()),
         example("session_kick_many").body(json!({ "user": "of-many" })),
         example("session_set_rate_many")
             .body(json!({ "sessions": { "user": "of-many-rate" }, "rate": rate() })),

@@ -21,10 +21,7 @@ const ADD: &str = "INSERT INTO traffic_hourly (tenant, subject, object, starts_a
 
 const SELECT_PLAN: &str = "SELECT plan FROM subscriber WHERE id = ?";
 
-pub(super) fn add(
-    transaction: &Transaction<'_>,
-    mut traffic: Traffic,
-) -> Result<(), StoreError> {
+pub(super) fn add(transaction: &Transaction<'_>, mut traffic: Traffic) -> Result<(), StoreError> {
     let plans = load_plans(transaction, &traffic)?;
     traffic.take_plans(&plans);
     let mut add = transaction.prepare_cached(ADD)?;
