@@ -17,8 +17,8 @@ use serde::Serialize;
 mod source;
 mod value;
 
-pub use source::Environment;
 use source::{Candidate, Layers};
+pub use source::{Environment, RemoteVariables};
 pub use value::ValueError;
 use value::parse_one;
 

@@ -25,10 +25,16 @@ use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::nas_group::{self, GroupCommand};
+use super::remote::Reach;
+use super::told::Noun;
 use super::value::{self, HiddenArg, NAS_SECRET_OCTETS_MIN};
 use crate::output::Record;
 
 const TENANT: TenantId = TenantId::DEFAULT;
+pub(super) const NOUN: Noun = Noun {
+    what: Resource::Nas,
+    remedy: "`lastmile nas list` shows them",
+};
 const KNOCKS_MAX: u32 = 1_000;
 const GENERATED_SECRET_CHARS: usize = 24;
 /// Without characters that are mistaken for each other when they are typed from a screen.
@@ -407,6 +413,20 @@ async fn knocking(context: &mut Context, size: ListSize) -> Result<(), CliError>
     Ok(())
 }
 
+impl NasCommand {
+    pub(crate) const fn reach(&self) -> Reach {
+        match self {
+            Self::Group(_) => Reach::Anywhere,
+            Self::Add(_)
+            | Self::List(_)
+            | Self::Show { .. }
+            | Self::Set(_)
+            | Self::Remove { .. }
+            | Self::Knocking(_) => Reach::Database,
+        }
+    }
+}
+
 impl SecretArgs {
     fn resolve(&self) -> Result<Option<Zeroizing<String>>, CliError> {
         match (&self.secret, &self.secret_file) {
@@ -466,12 +486,8 @@ fn record_of(name: &str, address: IpNet, settings: &NasSettings) -> NasRecord {
     }
 }
 
-pub(super) fn not_found(name: &Name) -> CliError {
-    CliError::NotFound {
-        what: Resource::Nas,
-        name: name.to_string(),
-        remedy: "`lastmile nas list` shows them",
-    }
+fn not_found(name: &Name) -> CliError {
+    NOUN.not_found(name)
 }
 
 fn parse_source_arg(raw: &str) -> Result<IpNet, SourceError> {

@@ -6,5 +6,7 @@ mod errors;
 mod formats;
 mod import;
 mod place;
+mod remote;
+mod scripted;
 mod secrets;
 mod server;
