@@ -32,16 +32,18 @@ DENY_WARNINGS = $(if $(filter $(RUST_VERSION).%,$(shell cargo --version)),-- -D 
 # Debian packages and what each is wanted for; see scripts/need.sh.
 # radclient, tshark and pyrad are the peers that tests talk to; initdb starts a PostgreSQL for them;
 # FreeRADIUS says what rows mean, and MariaDB is what it is often left with; hostapd and
-# wpa_supplicant are a router and its device in a network of their own, and eapol_test is both at once.
+# wpa_supplicant are a router and its device in a network of their own, and eapol_test is both at once;
+# curl is a client of the web listener, and pebble an authority that signs certificates for it.
 BUILD_PACKAGES := build-essential=cc
 TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
 	freeradius-postgresql=/usr/lib/freeradius/rlm_sql_postgresql.so \
 	freeradius-mysql=/usr/lib/freeradius/rlm_sql_mysql.so mariadb-server=/usr/sbin/mariadbd \
 	freeradius-utils=radclient tshark=tshark \
 	postgresql='/usr/lib/postgresql/*/bin/initdb' python3-venv=python3:ensurepip sqlite3=sqlite3 \
-	eapoltest=eapol_test hostapd=/usr/sbin/hostapd wpasupplicant=/usr/sbin/wpa_supplicant iproute2=ip
+	eapoltest=eapol_test hostapd=/usr/sbin/hostapd wpasupplicant=/usr/sbin/wpa_supplicant iproute2=ip \
+	curl=curl pebble=pebble
 
-.PHONY: help run test oracle fuzz-api openapi bench bench-import bench-growth lint fuzz fmt build install clean
+.PHONY: help run test oracle fuzz-api openapi bench bench-api bench-import bench-growth lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
@@ -64,6 +66,9 @@ bench: need-bench build ## Measure beside FreeRADIUS: throughput, latency, proce
 
 bench-import: need-test build ## Time the import of a FreeRADIUS with IMPORT_USERS users
 	scripts/bench/import.sh $(TARGET)/release/lastmile $(IMPORT_USERS)
+
+bench-api: need-bench build ## Measure what requests to the interface cost routers
+	scripts/bench/api.sh $(TARGET)/release/lastmile
 
 bench-growth: need-bench build ## Measure how it grows: a million subscribers, a year of sessions
 	BENCH_GROWTH=1 scripts/bench.sh $(TARGET)/release/lastmile

@@ -8,4 +8,4 @@ cd "$(dirname "$0")/../.."
 scripts/need.sh freeradius=/usr/sbin/freeradius \
     freeradius-postgresql='/usr/lib/freeradius/rlm_sql_postgresql.so' \
     freeradius-utils=radclient postgresql='/usr/lib/postgresql/*/bin/initdb' \
-    python3=python3:sqlite3 util-linux=taskset util-linux=setpriv
+    nghttp2-client=h2load python3=python3:sqlite3 util-linux=taskset util-linux=setpriv

@@ -26,12 +26,19 @@ pub(crate) struct Caller {
     /// Nothing is to be changed, only shown.
     pub(crate) is_rehearsal: bool,
     store: Store,
+    lasting: Store,
 }
 
 impl Caller {
     /// The store on behalf of the caller. Changes are undone when it is a rehearsal.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The store on behalf of the caller, for what stays also when it is a rehearsal: the record of
+    /// a rehearsal that takes its time.
+    pub(crate) fn lasting_store(&self) -> &Store {
+        &self.lasting
     }
 
     /// The name of the thing that a path names by its id or its name.
@@ -70,8 +77,9 @@ impl FromRequestParts<Api> for Caller {
             store: if is_rehearsal {
                 store.rehearsal()
             } else {
-                store
+                store.clone()
             },
+            lasting: store,
             principal,
             is_rehearsal,
         })

@@ -55,6 +55,11 @@ impl Problem {
         }
     }
 
+    /// What happened and what helps.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
     }
@@ -146,6 +151,7 @@ impl From<StoreError> for Problem {
                 format!("{told}: {source}"),
             ),
             StoreError::Garden(source) => Self::field("garden", source.to_string()),
+            StoreError::WrongState { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
             StoreError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many", told),
             StoreError::Unavailable(_) => {
                 tracing::warn!("A request needed the database, which cannot be reached");

@@ -54,7 +54,15 @@ pub fn router(options: ApiOptions) -> Router {
 fn operations() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::Base::openapi()).nest(
         "/api/v1",
-        OpenApiRouter::new().merge(resource::nas_group::routes()),
+        OpenApiRouter::new()
+            .merge(resource::nas_group::routes())
+            .merge(resource::operation::routes())
+            .merge(resource::job::routes())
+            .merge(resource::schedule::routes())
+            .merge(resource::reconciler::routes())
+            .merge(resource::bulk::routes())
+            .merge(resource::import::routes())
+            .merge(resource::export::routes()),
     )
 }
 

@@ -30,6 +30,36 @@ pub enum HashScheme {
     Nt,
 }
 
+/// What User-Password can carry (RFC 2865 §5.2).
+const PASSWORD_OCTETS_MAX: usize = 128;
+
+/// Why a password cannot be one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    #[error("the password is empty: write 1 to {PASSWORD_OCTETS_MAX} octets")]
+    Empty,
+    #[error(
+        "a password of {octets} octets is too long: RADIUS carries {PASSWORD_OCTETS_MAX} at most"
+    )]
+    TooLong { octets: usize },
+    #[error("the password has a NUL, which PAP cannot carry: remove it")]
+    Nul,
+}
+
+/// Checks a cleartext password.
+pub fn password(text: &str) -> Result<Credential, PasswordError> {
+    if text.is_empty() {
+        return Err(PasswordError::Empty);
+    }
+    if PASSWORD_OCTETS_MAX < text.len() {
+        return Err(PasswordError::TooLong { octets: text.len() });
+    }
+    if text.contains('\0') {
+        return Err(PasswordError::Nul);
+    }
+    Ok(Credential::Cleartext(Secret::from(text)))
+}
+
 impl HashScheme {
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -197,5 +227,16 @@ mod tests {
         let hash = "{nt}8846F7EAEE8FB117AD06BDD830B7586C".parse::<PasswordHash>();
         let octets = hash.ok().and_then(|hash| hash.nt_octets());
         assert_eq!(octets.map(|octets| octets[0]), Some(0x88));
+    }
+
+    #[test]
+    fn passwords_fit_into_user_password() {
+        assert_eq!(password(""), Err(PasswordError::Empty));
+        assert_eq!(
+            password(&"x".repeat(129)),
+            Err(PasswordError::TooLong { octets: 129 })
+        );
+        assert_eq!(password("a\0"), Err(PasswordError::Nul));
+        assert!(password("pass word é").is_ok());
     }
 }

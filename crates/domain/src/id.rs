@@ -42,6 +42,10 @@ pub enum OperatorKind {}
 pub enum ApiKeyKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
+/// Long work that somebody asked for and can watch.
+pub enum OperationKind {}
+/// One run of a schedule.
+pub enum ScheduleRunKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -54,6 +58,8 @@ pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
+pub type OperationId = Id<OperationKind>;
+pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
 

@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use binding::Bindings;
 use state::StateError;
 
+pub mod address;
 pub mod binding;
 pub mod state;
 
@@ -176,47 +177,5 @@ impl FromStr for SubscriberStatus {
 impl fmt::Display for SubscriberStatus {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.as_str())
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{address} cannot be a subscriber's address: routers read 0.0.0.0, 127.0.0.0/8, 224.0.0.0/3 as 'choose one yourself'"
-)]
-pub struct StaticAddressError {
-    address: Ipv4Addr,
-}
-
-/// Accepts an address that a router will assign as it stands (RFC 2865 §5.8 and RouterOS reserve
-/// the rest).
-pub fn check_static_ipv4(address: Ipv4Addr) -> Result<Ipv4Addr, StaticAddressError> {
-    let first = address.octets()[0];
-    if first == 0 || first == 127 || 224 <= first {
-        return Err(StaticAddressError { address });
-    }
-    Ok(address)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(address: [u8; 4], expected: bool) {
-        assert_eq!(
-            check_static_ipv4(address.into()).is_ok(),
-            expected,
-            "{address:?}"
-        );
-    }
-
-    #[test]
-    fn static_address_must_be_assignable() {
-        check([10, 0, 0, 7], true);
-        check([100, 64, 0, 1], true);
-        check([0, 0, 0, 0], false);
-        check([127, 0, 0, 1], false);
-        check([224, 0, 0, 1], false);
-        check([255, 255, 255, 254], false);
     }
 }

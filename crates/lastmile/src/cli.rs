@@ -32,6 +32,7 @@ mod garden;
 mod guard;
 mod import;
 mod import_freeradius;
+mod job;
 mod lab;
 mod log;
 mod loopback;
@@ -39,12 +40,15 @@ mod message;
 mod migrate;
 mod nas;
 mod nas_group;
+mod operation;
 mod plan;
 mod realm;
+mod reconciler;
 mod relay;
 mod remote;
 mod retention;
 mod rows;
+mod schedule;
 mod serve;
 mod session;
 mod subscriber;
@@ -179,6 +183,18 @@ enum Command {
     /// How long history is kept, and how much there is
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
+    /// What the program does again and again
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
+    /// What converges, and how it stands
+    #[command(subcommand)]
+    Reconciler(reconciler::ReconcilerCommand),
+    /// Long work: how far it is, and what became of it
+    #[command(subcommand)]
+    Operation(operation::OperationCommand),
+    /// Work beside the transactions that wanted it
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// Log in through the real socket and show the answer
     TestAuth(test_auth::TestAuthArgs),
     /// Check ports, database, clock, permissions and secrets
@@ -333,6 +349,10 @@ async fn run(
         Command::Guard(command) => guard::run(&mut context, command).await,
         Command::Relay(command) => relay::run(&mut context, &command),
         Command::Retention(command) => retention::run(&mut context, command).await,
+        Command::Schedule(command) => schedule::run(&mut context, command).await,
+        Command::Reconciler(command) => reconciler::run(&mut context, command).await,
+        Command::Operation(command) => operation::run(&mut context, command).await,
+        Command::Job(command) => job::run(&mut context, command).await,
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,
         Command::Doctor(args) => doctor::run(&mut context, args).await,
         Command::Lab(command) => lab::run(&mut context, command).await,

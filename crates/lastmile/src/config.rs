@@ -14,9 +14,11 @@ use ipnet::IpNet;
 use rows::row::Mode;
 use serde::Serialize;
 
+mod http;
 mod source;
 mod value;
 
+pub use http::{AcmeConfig, CertificateFiles, Challenge, HttpConfig, HttpRefusal, Protection};
 use source::{Candidate, Layers};
 pub use source::{Environment, RemoteVariables};
 pub use value::ValueError;
@@ -36,8 +38,8 @@ pub struct Config {
     /// How the rows of FreeRADIUS' tables are obeyed; absent when nothing was set, and then the
     /// installation says so.
     pub rows: Option<Mode>,
-    /// Where health, readiness and metrics are served; port 0 lets the system choose.
-    pub http_listen: SocketAddr,
+    /// The web side.
+    pub http: HttpConfig,
     /// What this process does.
     pub roles: BTreeSet<Role>,
     /// Who is kept from guessing passwords, and for how long.
@@ -216,7 +218,7 @@ pub enum ConfigError {
 }
 
 /// Every key with its default; an empty default is computed.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 35] = [
     ("data_dir", "./data"),
     ("database.url", "sqlite:"),
     ("radius.auth", "0.0.0.0:1812"),
@@ -232,6 +234,23 @@ const KEYS: [(&str, &str); 21] = [
     ("aaa.guard.nas_failures", "0"),
     ("aaa.guard.lock_seconds_max", "300"),
     ("http.listen", "127.0.0.1:8080"),
+    ("http.tls", "auto"),
+    ("http.plain", "false"),
+    ("http.names", ""),
+    ("http.certificate", ""),
+    ("http.key", ""),
+    ("http.acme.domains", ""),
+    ("http.acme.contact", ""),
+    (
+        "http.acme.directory",
+        "https://acme-v02.api.letsencrypt.org/directory",
+    ),
+    ("http.acme.ca_file", ""),
+    ("http.acme.challenge", "tls-alpn-01"),
+    ("http.redirect_listen", "off"),
+    ("http.connections_max", "4096"),
+    ("http.connections_per_address_max", "256"),
+    ("http.trusted_proxies", ""),
     ("roles", "aaa,api,worker"),
     ("retention.sessions_days", "0"),
     ("retention.auth_log_days", "90"),
@@ -355,7 +374,7 @@ impl Reader {
                 reject_delay: self.parse("radius.reject_delay_ms", value::parse_reject_delay)?,
             },
             rows: self.find("aaa.rows", value::parse_mode)?,
-            http_listen: self.parse("http.listen", parse_one::<SocketAddr>)?,
+            http: http::read(&self)?,
             roles: self.parse("roles", value::parse_roles)?,
             guard: GuardOptions {
                 user_failures: self.parse("aaa.guard.user_failures", value::parse_failures)?,
@@ -420,12 +439,17 @@ impl Reader {
         key: &str,
         parse: impl Fn(&str) -> Result<T, ValueError>,
     ) -> Result<T, ConfigError> {
+        parse(&self.chosen(key).text).map_err(|source| self.refusal(key, source))
+    }
+
+    /// What is wrong with the value of a key.
+    fn refusal(&self, key: &str, source: impl Into<ValueError>) -> ConfigError {
         let chosen = self.chosen(key);
-        parse(&chosen.text).map_err(|source| ConfigError::BadValue {
+        ConfigError::BadValue {
             key: chosen.key,
             origin: chosen.origin.clone(),
-            source,
-        })
+            source: source.into(),
+        }
     }
 }
 

@@ -10,9 +10,10 @@ use domain::name::Name;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::fingerprint::Fingerprint;
 use crate::client::remote::RemoteOptions;
 use crate::client::token::Token;
-use crate::client::trust::{Fingerprint, Trust};
+use crate::client::trust::Trust;
 use crate::private_file;
 
 /// Below the directory of the user's configuration.

@@ -1,6 +1,7 @@
 //! The program: configuration, command line, output, telemetry, and the server around the parts.
 
 pub mod app;
+mod certificate;
 pub mod cli;
 mod client;
 pub mod config;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aaa::node::Node;
 use api::state::ApiOptions;
@@ -14,14 +14,13 @@ use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
 use storage::spool::SpoolError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
 use crate::late_store::LateStore;
-use crate::serve::health::Health;
+use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
@@ -34,6 +33,7 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
+mod reconcilers;
 
 /// How long the web listener is waited for before the program says that it is ready.
 const HTTP_PATIENCE: Duration = Duration::from_secs(2);
@@ -107,17 +107,17 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    start_reconcilers((view, is_worker), &store, &mut supervisor);
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
-        supervisor.restarts(),
+        ProcessView::new(app, &supervisor),
         view,
         removed,
         worker,
     );
-    let api = router(app, &store);
-    let http_address = start_http(app, (health, api), &mut supervisor).await;
-    say_ready(app, &place, view, http_address);
+    let http = start_http(app, (&health, router(app, &store)), &mut supervisor).await;
+    say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
     }
@@ -157,13 +157,15 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     outcome
 }
 
-/// Starts to keep house, as soon as there is a store, and gives what it counts.
+/// Starts what is done again and again, and long work, as soon as there is a store; gives what
+/// housekeeping counts.
 fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
     let removed = Arc::new(Removed::default());
-    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    let (late, clock) = (store.clone(), Arc::clone(&app.clock));
     let (retention, counts) = (app.config.retention, Arc::clone(&removed));
-    supervisor.start_restarting("housekeeping", move || {
-        let (store, clock) = (store.clone(), Arc::clone(&clock));
+    let began = (Instant::now(), (app.clock)());
+    supervisor.start_restarting("schedules", move || {
+        let (store, clock) = (late.clone(), Arc::clone(&clock));
         let removed = Arc::clone(&counts);
         async move {
             let house = housekeeping::House {
@@ -171,11 +173,42 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
                 clock,
                 retention,
                 removed,
+                began,
             };
-            housekeeping::run(house).await
+            let tasks = housekeeping::tasks(&house);
+            services::schedule::run(house.store, tasks).await;
         }
     });
+    let late = store.clone();
+    supervisor.start_restarting("operations", move || {
+        let store = late.clone();
+        async move { services::operation::worker::run(store.wait().await.clone()).await }
+    });
     removed
+}
+
+/// Starts to look how what converges stands, as soon as there is a store.
+fn start_reconcilers(
+    (node, is_worker): (Option<&Node>, bool),
+    store: &LateStore,
+    supervisor: &mut Supervisor,
+) {
+    let node = node.map(|node| Arc::clone(&node.metrics));
+    let late = store.clone();
+    supervisor.start_restarting("reconcilers", move || {
+        let (store, node) = (late.clone(), node.clone());
+        async move {
+            let store = store.wait().await.clone();
+            let mut all = match &node {
+                Some(metrics) => reconcilers::of_node(metrics, &store),
+                None => Vec::new(),
+            };
+            if is_worker {
+                all.extend(reconcilers::of_worker(&store));
+            }
+            services::reconcile::run(store, all).await;
+        }
+    });
 }
 
 /// Starts to carry out session commands, as soon as there is a store, and gives what it counts.
@@ -216,6 +249,12 @@ async fn release_jobs(store: &LateStore) {
             "What was under way at routers is taken up again in a minute"
         ),
     }
+    if let Err(problem) = store.schedule_release().await {
+        warn!(
+            error = &problem as &dyn std::error::Error,
+            "Schedules that were running are taken up again in a minute"
+        );
+    }
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
@@ -234,14 +273,10 @@ fn router(app: &App, store: &LateStore) -> Router {
 /// Starts the web listener and waits a moment for its address. AAA goes on without it.
 async fn start_http(
     app: &App,
-    (health, api): (Health, Router),
+    (health, api): (&Health, Router),
     supervisor: &mut Supervisor,
 ) -> Option<SocketAddr> {
-    let (report, mut listening) = watch::channel(None);
-    let address = app.config.http_listen;
-    supervisor.start_restarting("http", move || {
-        http::run(address, health.clone(), api.clone(), report.clone())
-    });
+    let mut listening = http::start(app, (health, api), supervisor);
     let bound = listening.wait_for(Option::is_some);
     match tokio::time::timeout(HTTP_PATIENCE, bound).await {
         Ok(Ok(address)) => *address,
@@ -249,7 +284,12 @@ async fn start_http(
     }
 }
 
-fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAddr>) {
+fn say_ready(
+    app: &App,
+    place: &str,
+    node: Option<&Node>,
+    (protocol, http): (&str, Option<SocketAddr>),
+) {
     let auth = node.map(|node| list(&node.auth)).unwrap_or_default();
     let acct = node.map(|node| list(&node.acct)).unwrap_or_default();
     let http = http.map(|address| address.to_string()).unwrap_or_default();
@@ -263,7 +303,7 @@ fn say_ready(app: &App, place: &str, node: Option<&Node>, http: Option<SocketAdd
         radius.workers = app.config.radius.workers,
         database = place,
         version = env!("CARGO_PKG_VERSION"),
-        "Ready: RADIUS authentication on {auth}, accounting on {acct}, HTTP on {http}"
+        "Ready: RADIUS authentication on {auth}, accounting on {acct}, {protocol} on {http}"
     );
 }
 

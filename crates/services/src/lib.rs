@@ -4,7 +4,13 @@
 //! through the ports. Nothing here knows a socket or a table.
 
 pub mod api_key;
+pub mod bulk;
+pub mod operation;
 pub mod port;
+pub mod reconcile;
+pub mod schedule;
 pub mod session;
+pub mod subscriber_row;
+pub mod subscriber_sheet;
 pub mod watch;
 pub mod worker;

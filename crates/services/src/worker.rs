@@ -14,6 +14,7 @@ use domain::session_command::verdict::{CommandState, Verdict};
 use domain::session_command::{RouterAnswer, RouterReply};
 use storage::clock::Clock;
 use storage::error::StoreError;
+use storage::job::JobKind;
 use storage::session_command::{JobRoom, Look, Step, Task};
 use storage::store::Store;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -126,7 +127,7 @@ impl<R: Routers> Worker<R> {
             () = self.store.job_added() => self.take(under_way).await,
             _ = ticks.extend.tick() => match under_way.asks.is_empty() {
                 true => Ok(()),
-                false => self.store.job_extend().await,
+                false => self.store.job_extend(JobKind::SessionCommand).await,
             },
             _ = ticks.look_at_all.tick() => self.look(Look::All).await,
             _ = ticks.look.tick() => {

@@ -138,6 +138,16 @@ impl Store {
         })
     }
 
+    /// Tenants that have an audit log.
+    pub async fn audit_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let sql = "SELECT tenant FROM tenant_log ORDER BY tenant";
+        let rows = self
+            .reader()
+            .query_all_raw(self.dialect().statement(sql, []));
+        let read = |row: &QueryResult| row.try_get_by_index(0).map(TenantId::from_uuid);
+        Ok(rows.await?.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
     /// The number and the hash of the last line that is committed.
     async fn audit_end(&self, tenant: TenantId) -> Result<(i64, Vec<u8>), StoreError> {
         let sql = "SELECT audit_seq, audit_hash FROM tenant_log WHERE tenant = $1";

@@ -57,6 +57,14 @@ impl Dialect {
         )
     }
 
+    /// What a query ends with whose row is kept from other writers; SQLite has only one.
+    pub(crate) const fn row_lock(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
     /// An id written into the text of a statement.
     pub(crate) fn id_literal(self, id: Uuid) -> String {
         match self {

@@ -27,6 +27,10 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Operation,
+    Job,
+    Schedule,
+    Reconciler,
 }
 
 impl Resource {
@@ -47,6 +51,10 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         }
     }
 }
@@ -68,6 +76,10 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Operation => "operation",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
+            Self::Reconciler => "reconciler",
         })
     }
 }
@@ -141,6 +153,14 @@ pub enum StoreError {
         count: usize,
         max: usize,
     },
+    /// It is not in a state in which this can be done.
+    #[error("{what} '{name}' is {state}: {remedy}")]
+    WrongState {
+        what: Resource,
+        name: String,
+        state: &'static str,
+        remedy: &'static str,
+    },
     /// The database cannot be reached now; the same call may succeed later.
     #[error("the database cannot be reached")]
     Unavailable(#[source] DatabaseError),
@@ -180,7 +200,7 @@ enum Said {
 impl StoreError {
     /// Whether another attempt at the same transaction may succeed at once: it lost a race that
     /// PostgreSQL resolves by aborting one side (SQLSTATE 40001 and 40P01).
-    pub(crate) fn is_lost_race(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Refused(error) = self else {
             return false;
         };
@@ -214,6 +234,7 @@ impl StoreError {
             | Self::Transition { .. }
             | Self::Garden(_)
             | Self::TooMany { .. }
+            | Self::WrongState { .. }
             | Self::Corrupt { .. }
             | Self::Sealed { .. } => false,
         }

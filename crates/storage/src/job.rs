@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use domain::id::{JobId, TenantId};
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, Value};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::bulk::{Insert, execute_in, execute_with};
@@ -16,6 +17,10 @@ use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::write::Write;
+
+mod list;
+
+pub use list::{JobFilter, JobState, JobSummary};
 
 /// For how long a job is whose that took it, unless it is extended.
 pub(crate) const LEASE_SECONDS: i64 = 60;
@@ -55,9 +60,11 @@ const DUE: &str = "SELECT j.id FROM job j WHERE j.kind = $1 AND j.lane = $2 \
     ORDER BY j.due_at, j.id LIMIT $4";
 
 /// What a job is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JobKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
     SessionCommand,
+    Operation,
 }
 
 /// A job that is to be done as soon as may be.
@@ -81,9 +88,13 @@ pub struct JobRoom {
 }
 
 impl JobKind {
-    const fn as_str(self) -> &'static str {
+    pub const ALL: [Self; 2] = [Self::SessionCommand, Self::Operation];
+
+    /// The name that is stored and shown.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::SessionCommand => "session_command",
+            Self::Operation => "operation",
         }
     }
 }
@@ -101,12 +112,16 @@ impl Store {
         Ok(result.rows_affected())
     }
 
-    /// Keeps what this store has taken for another while.
-    pub async fn job_extend(&self) -> Result<(), StoreError> {
+    /// Keeps what this store has taken of one kind for another while.
+    pub async fn job_extend(&self, kind: JobKind) -> Result<(), StoreError> {
         let write = self.write().await?;
-        let update = "UPDATE job SET due_at = $1 WHERE lease_owner = $2";
+        let update = "UPDATE job SET due_at = $1 WHERE lease_owner = $2 AND kind = $3";
         let until = write.at().plus_seconds(LEASE_SECONDS);
-        let values: [Value; 2] = [until.as_micros().into(), self.node().into()];
+        let values: [Value; 3] = [
+            until.as_micros().into(),
+            self.node().into(),
+            kind.as_str().into(),
+        ];
         let statement = write.dialect().statement(update, values);
         write.connection().execute_raw(statement).await?;
         write.commit().await

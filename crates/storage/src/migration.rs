@@ -34,9 +34,10 @@ mod m0017_session_commands;
 mod m0018_terms;
 mod m0019_row_replace;
 mod m0020_deeds;
+mod m0026_operations;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 20] = [
+const MIGRATIONS: [Migration; 21] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -57,6 +58,7 @@ const MIGRATIONS: [Migration; 20] = [
     m0018_terms::MIGRATION,
     m0019_row_replace::MIGRATION,
     m0020_deeds::MIGRATION,
+    m0026_operations::MIGRATION,
 ];
 
 /// Names our lock among the advisory locks of a PostgreSQL database.

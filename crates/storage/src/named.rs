@@ -29,7 +29,11 @@ impl Store {
             | Resource::Device
             | Resource::Message
             | Resource::Realm
-            | Resource::TopUp => return Ok(None),
+            | Resource::TopUp
+            | Resource::Operation
+            | Resource::Job
+            | Resource::Schedule
+            | Resource::Reconciler => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

@@ -36,6 +36,10 @@ pub(crate) const ANSWER: SealedColumn = SealedColumn {
     table: "idempotency",
     column: "answer",
 };
+pub(crate) const OPERATION_PART: SealedColumn = SealedColumn {
+    table: "operation_part",
+    column: "sealed",
+};
 pub(crate) const KEY_CHECK: SealedColumn = SealedColumn {
     table: "key_check",
     column: "sealed",

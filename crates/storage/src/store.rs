@@ -23,7 +23,7 @@ use crate::key_ring::{KeyRing, KeyRingError};
 use crate::location::Location;
 use crate::migration;
 use crate::seal::KEY_CHECK;
-use crate::write::{self, Ending};
+use crate::write::{self, Ending, Whole};
 
 /// What every key seals once, so that a wrong ring is found before anything else is read.
 const KEY_CHECK_PLAIN: &[u8] = b"lastmile";
@@ -53,12 +53,15 @@ pub struct StoreOptions {
     pub keys: KeyRing,
 }
 
-/// An open database; cheap to clone. Every method is one transaction.
+/// An open database; cheap to clone. Every method is one transaction, or a part of a
+/// [`crate::unit::Unit`].
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
     ending: Ending,
     act: Option<Arc<Act>>,
+    /// The transaction that everything it writes is a part of.
+    whole: Option<Arc<Whole>>,
 }
 
 struct Inner {
@@ -70,6 +73,7 @@ struct Inner {
     ids: IdSource,
     wake: Arc<Notify>,
     job_wake: Notify,
+    operation_wake: Notify,
     turn: Arc<Mutex<()>>,
     /// Names this node among those that share the database.
     node: Uuid,
@@ -178,21 +182,22 @@ impl Store {
                 ids,
                 wake: Arc::new(Notify::new()),
                 job_wake: Notify::new(),
+                operation_wake: Notify::new(),
                 turn: Arc::default(),
                 node: node.as_uuid(),
                 has_session_readers: AtomicBool::new(false),
             }),
             ending: Ending::Committed,
             act: None,
+            whole: None,
         })
     }
 
     /// The same store for a rehearsal: what it writes is checked and answered as ever, and undone.
     pub fn rehearsal(&self) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             ending: Ending::Undone,
-            act: self.act.clone(),
+            ..self.clone()
         }
     }
 
@@ -200,6 +205,14 @@ impl Store {
     pub fn acting(&self, act: Act) -> Self {
         Self {
             act: Some(Arc::new(act)),
+            ..self.clone()
+        }
+    }
+
+    /// The same store within a transaction.
+    pub(crate) fn within(&self, whole: Arc<Whole>) -> Self {
+        Self {
+            whole: Some(whole),
             ..self.clone()
         }
     }
@@ -256,6 +269,11 @@ impl Store {
         self.act.clone()
     }
 
+    /// What its write transactions are parts of.
+    pub(crate) fn whole(&self) -> Option<Arc<Whole>> {
+        self.whole.clone()
+    }
+
     /// What becomes of its write transactions.
     pub(crate) const fn ending(&self) -> Ending {
         self.ending
@@ -290,6 +308,11 @@ impl Store {
     /// Woken when this process has added jobs.
     pub(crate) fn job_wake(&self) -> &Notify {
         &self.inner.job_wake
+    }
+
+    /// Woken when this process has queued operations.
+    pub(crate) fn operation_wake(&self) -> &Notify {
+        &self.inner.operation_wake
     }
 
     /// Woken after every commit of this process that has changes.

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::column::{fitting_text, loaded_count};
 use crate::error::StoreError;
+use crate::page::Page;
+use crate::query::Query;
 use crate::store::Store;
 
 const BUCKETS_MAX: u32 = 10_000;
@@ -46,7 +48,53 @@ struct Range<'a> {
     limit: u32,
 }
 
+/// What a user moved in an hour, as files have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserHour {
+    pub username: String,
+    pub starts_at: Timestamp,
+    pub upload_bytes: u64,
+    pub download_bytes: u64,
+    pub session_seconds: u64,
+}
+
 impl Store {
+    /// The hours of all users that begin in a span, by user and hour, behind `page.after`.
+    pub async fn usage_hours(
+        &self,
+        tenant: TenantId,
+        span: &std::ops::Range<Timestamp>,
+        page: &Page<(String, Timestamp)>,
+    ) -> Result<Vec<UserHour>, StoreError> {
+        let select = "SELECT username, starts_at, upload_bytes, download_bytes, session_seconds \
+            FROM usage_hourly";
+        let mut query = Query::new(self.dialect(), select);
+        query.and("tenant = ?", [tenant.as_uuid().into()]);
+        if let Some((username, hour)) = &page.after {
+            query.and(
+                "(username, starts_at) > (?, ?)",
+                [username.as_str().into(), hour.as_micros().into()],
+            );
+        }
+        query.and("? <= starts_at", [span.start.as_micros().into()]);
+        query.and("starts_at < ?", [span.end.as_micros().into()]);
+        query.end(&format!(
+            "ORDER BY username, starts_at LIMIT {}",
+            page.limit()
+        ));
+        let rows = query.all(self.reader()).await?;
+        let read = |row: &QueryResult| -> Result<UserHour, DbErr> {
+            Ok(UserHour {
+                username: row.try_get_by_index(0)?,
+                starts_at: Timestamp::from_micros(row.try_get_by_index(1)?),
+                upload_bytes: loaded_count(row.try_get_by_index(2)?),
+                download_bytes: loaded_count(row.try_get_by_index(3)?),
+                session_seconds: loaded_count(row.try_get_by_index(4)?),
+            })
+        };
+        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
     /// A user's buckets that begin in `from..to`, newest first, at most 10,000.
     pub async fn usage_list(
         &self,

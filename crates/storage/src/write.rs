@@ -11,13 +11,13 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::timeout;
 
 use crate::act::Act;
 use crate::bulk::Insert;
 use crate::connection::WRITER_TIMEOUT;
-use crate::deed::{self, Deed};
+use crate::deed::{self, Deed, NewEvent};
 use crate::dialect::Dialect;
 use crate::error::{Resource, StoreError};
 use crate::idempotency;
@@ -39,13 +39,19 @@ pub(crate) struct Write {
     turn: Option<OwnedMutexGuard<()>>,
     changes: Vec<(TenantId, Change)>,
     deeds: Vec<Deed>,
+    events: Vec<(TenantId, NewEvent)>,
     act: Option<Arc<Act>>,
     /// The first row that is locked is the one that whoever asks has seen.
     is_revision_checked: AtomicBool,
     at: Timestamp,
     wake: Arc<Notify>,
     ending: Ending,
+    /// What this is a part of, which ends it.
+    whole: Option<Arc<Whole>>,
 }
+
+/// A transaction that others are parts of, until it has ended.
+pub(crate) type Whole = Mutex<Option<Write>>;
 
 /// What becomes of a write transaction that went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +74,9 @@ pub(crate) async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTra
 impl Store {
     /// Begins a write transaction.
     pub(crate) async fn write(&self) -> Result<Write, StoreError> {
+        if let Some(whole) = self.whole() {
+            return self.part_of(whole).await;
+        }
         let turn = match self.dialect() {
             Dialect::Sqlite => Some(self.turn_to_write().await?),
             Dialect::Postgres => None,
@@ -77,11 +86,36 @@ impl Store {
             transaction: begin(self.writer()).await?,
             changes: Vec::new(),
             deeds: Vec::new(),
+            events: Vec::new(),
             act: self.act(),
             is_revision_checked: AtomicBool::new(false),
             at: self.now(),
             wake: self.wake(),
             ending: self.ending(),
+            whole: None,
+        })
+    }
+
+    /// Begins a part of a transaction, which can be undone by itself.
+    async fn part_of(&self, whole: Arc<Whole>) -> Result<Write, StoreError> {
+        let open = whole.lock().await;
+        let Some(write) = open.as_ref() else {
+            return Err(DbErr::Custom("the transaction has ended".to_owned()).into());
+        };
+        let transaction = write.transaction.begin().await?;
+        drop(open);
+        Ok(Write {
+            turn: None,
+            transaction,
+            changes: Vec::new(),
+            deeds: Vec::new(),
+            events: Vec::new(),
+            act: self.act(),
+            is_revision_checked: AtomicBool::new(false),
+            at: self.now(),
+            wake: self.wake(),
+            ending: self.ending(),
+            whole: Some(whole),
         })
     }
 
@@ -103,6 +137,11 @@ impl Write {
     /// Adds a line to the audit log and an event, in this transaction.
     pub(crate) fn record(&mut self, deed: Deed) {
         self.deeds.push(deed);
+    }
+
+    /// Adds an event that no deed brings with it, in this transaction.
+    pub(crate) fn tell(&mut self, tenant: TenantId, event: NewEvent) {
+        self.events.push((tenant, event));
     }
 
     /// Refuses when whoever asks has seen the row as it was before its last change. Only the first row
@@ -128,7 +167,21 @@ impl Write {
 
     /// Writes the noted changes and deeds and makes everything durable, or undoes it in a rehearsal.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        let has_changes = !self.changes.is_empty() || !self.deeds.is_empty();
+        let Some(whole) = self.whole.clone() else {
+            return self.end().await;
+        };
+        self.transaction.commit().await?;
+        if let Some(write) = whole.lock().await.as_mut() {
+            write.changes.extend(self.changes);
+            write.deeds.extend(self.deeds);
+            write.events.extend(self.events);
+        }
+        Ok(())
+    }
+
+    async fn end(self) -> Result<(), StoreError> {
+        let has_changes =
+            !self.changes.is_empty() || !self.deeds.is_empty() || !self.events.is_empty();
         let rows = self.changes.iter().map(|(tenant, change)| {
             let (kind, key) = change.to_parts();
             [
@@ -151,6 +204,14 @@ impl Write {
         }
         // Last, because numbers are locked from here to the commit.
         deed::write_all(&self.transaction, &self.deeds, (actor, request), self.at).await?;
+        let mut events = self.events;
+        // In one order, so that no two transactions wait for each other.
+        events.sort_by_key(|(tenant, _)| *tenant);
+        for some in events.chunk_by(|(one, _), (other, _)| one == other) {
+            let (tenant, _) = some[0];
+            let some: Vec<NewEvent> = some.iter().map(|(_, event)| event.clone()).collect();
+            deed::write_events(&self.transaction, tenant, &some, self.at).await?;
+        }
         match self.ending {
             Ending::Undone => self.transaction.rollback().await?,
             Ending::Committed => {

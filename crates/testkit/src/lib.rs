@@ -8,6 +8,7 @@ mod holder;
 pub mod mariadb;
 pub mod namespace;
 pub mod oracle;
+pub mod pebble;
 pub mod peer;
 pub mod port;
 pub mod postgres;

@@ -13,10 +13,13 @@ use serde_json::Value as Json;
 use services::api_key;
 use storage::api_key::NewApiKey;
 use storage::store::Store;
-use testkit::database::Database;
+use testkit::database::{Database, DatabaseKind};
 use tower::ServiceExt as _;
 
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// The other provider.
+const STRANGER: TenantId = TenantId::from_bytes([7; 16]);
 
 /// A database, the interface, and a key of an owner.
 pub(crate) struct World {
@@ -31,15 +34,18 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) json: Json,
+    pub(crate) text: String,
 }
 
 /// A request to be sent.
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     method: Method,
     path: String,
     token: Option<String>,
     headers: Vec<(&'static str, String)>,
     body: Option<Json>,
+    file: Option<(&'static str, String)>,
 }
 
 impl World {
@@ -75,6 +81,20 @@ impl World {
         key(&self.store, &format!("role-{role}"), Some(role), "").await
     }
 
+    /// Another provider in the same installation, and a key of its owner.
+    pub(crate) async fn stranger(&self) -> String {
+        let id = STRANGER.as_uuid();
+        let id = match self.database.kind() {
+            DatabaseKind::Sqlite => format!("X'{}'", id.simple()),
+            DatabaseKind::Postgres => format!("'{id}'"),
+        };
+        let sql = format!(
+            "INSERT INTO tenant (id, name, name_key, created_at) VALUES ({id}, 'other', 'other', 0)"
+        );
+        self.database.execute(&sql).await;
+        key_in(STRANGER, &self.store, "stranger", Some(Role::Owner), "").await
+    }
+
     /// The status of an answer, whose body may have no end.
     pub(crate) async fn status_as_is(&self, ask: Ask) -> u16 {
         let response = self.router.clone().oneshot(ask.request()).await.unwrap();
@@ -96,6 +116,7 @@ impl World {
             status: parts.status,
             headers: parts.headers,
             json: serde_json::from_slice(&octets).unwrap_or_default(),
+            text: String::from_utf8_lossy(&octets).into_owned(),
         }
     }
 }
@@ -110,11 +131,12 @@ impl Ask {
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
-        let request = match ask.body {
-            Some(body) => request
+        let request = match (ask.body, ask.file) {
+            (_, Some((kind, text))) => request.header("content-type", kind).body(pieces(text)),
+            (Some(body), None) => request
                 .header("content-type", "application/json")
                 .body(Body::from(body.to_string())),
-            None => request.body(Body::empty()),
+            (None, None) => request.body(Body::empty()),
         };
         request.unwrap()
     }
@@ -126,6 +148,7 @@ impl Ask {
             token: None,
             headers: Vec::new(),
             body: None,
+            file: None,
         }
     }
 
@@ -136,6 +159,27 @@ impl Ask {
     pub(crate) fn post(path: &str, body: Json) -> Self {
         Self {
             body: Some(body),
+            ..Self::new(Method::POST, path)
+        }
+    }
+
+    pub(crate) fn with_path(self, path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_query(mut self, query: &str) -> Self {
+        let mark = if self.path.contains('?') { '&' } else { '?' };
+        self.path = format!("{}{mark}{query}", self.path);
+        self
+    }
+
+    /// A file that comes in small pieces.
+    pub(crate) fn file(path: &str, kind: &'static str, text: &str) -> Self {
+        Self {
+            file: Some((kind, text.to_owned())),
             ..Self::new(Method::POST, path)
         }
     }
@@ -171,12 +215,30 @@ impl Answer {
     }
 }
 
+/// A body of pieces that end anywhere.
+fn pieces(text: String) -> Body {
+    let pieces: Vec<_> = text.into_bytes().chunks(7).map(<[u8]>::to_vec).collect();
+    Body::from_stream(futures_util::stream::iter(
+        pieces.into_iter().map(Ok::<_, std::convert::Infallible>),
+    ))
+}
+
 async fn key(store: &Store, name: &str, role: Option<Role>, scopes: &str) -> String {
+    key_in(TenantId::DEFAULT, store, name, role, scopes).await
+}
+
+async fn key_in(
+    tenant: TenantId,
+    store: &Store,
+    name: &str,
+    role: Option<Role>,
+    scopes: &str,
+) -> String {
     let fresh = api_key::make();
     let scopes: Scopes = scopes.parse().unwrap();
     store
         .api_key_insert(NewApiKey {
-            tenant: TenantId::DEFAULT,
+            tenant,
             name: name.parse().unwrap(),
             hash: fresh.hash,
             hint: fresh.hint,

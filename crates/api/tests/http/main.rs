@@ -7,6 +7,7 @@
 )]
 
 mod examples;
+mod files;
 mod fixture;
 mod matrix;
 mod mutations;
@@ -14,3 +15,5 @@ mod nas_groups;
 mod operations;
 mod rules;
 mod snapshot;
+mod strangers;
+mod work;

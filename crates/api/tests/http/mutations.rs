@@ -1,11 +1,10 @@
 //! What holds for every mutation: a rehearsal changes nothing, it is carried out once, and there is a
 //! line in the audit log and an event for it.
 
-use serde_json::Value as Json;
 use testkit::database::Database;
 
-use crate::examples::{self, Example};
-use crate::fixture::{Answer, Ask, World};
+use crate::examples;
+use crate::fixture::World;
 use crate::operations;
 
 testkit::test_on_both_databases!(
@@ -37,10 +36,13 @@ fn every_mutation_has_an_example() {
 
 async fn a_rehearsal_of_any_mutation_changes_nothing(database: Database) {
     let world = World::new(database).await;
+    examples::furnish(&world).await;
     for example in examples::all() {
-        let values = prepare(&world, &example).await;
+        let values = example.prepare(&world).await;
         let before = world.database.content(&BESIDE).await;
-        let answer = send(&world, &example, &values, "?dry_run=true", None).await;
+        let answer = world
+            .send(example.ask(&values).with_query("dry_run=true"))
+            .await;
         assert!(
             answer.status.is_success(),
             "{}: {}",
@@ -54,16 +56,21 @@ async fn a_rehearsal_of_any_mutation_changes_nothing(database: Database) {
 
 async fn any_mutation_is_carried_out_once_with_its_line_and_event(database: Database) {
     let world = World::new(database).await;
+    examples::furnish(&world).await;
     for example in examples::all() {
         let name = example.operation;
-        let values = prepare(&world, &example).await;
+        let values = example.prepare(&world).await;
         let before = counts(&world).await;
-        let first = send(&world, &example, &values, "", Some(name)).await;
+        let first = world
+            .send(example.ask(&values).with("idempotency-key", name))
+            .await;
         assert!(first.status.is_success(), "{name}: {}", first.json);
         let done = counts(&world).await;
         assert!(before.0 < done.0, "{name} has no line in the audit log");
         assert!(before.1 < done.1, "{name} has no event");
-        let again = send(&world, &example, &values, "", Some(name)).await;
+        let again = world
+            .send(example.ask(&values).with("idempotency-key", name))
+            .await;
         assert_eq!(again.headers["idempotent-replayed"], "true", "{name}");
         assert_eq!(
             (again.status, again.json),
@@ -78,66 +85,6 @@ async fn any_mutation_is_carried_out_once_with_its_line_and_event(database: Data
         .await
         .unwrap();
     assert_eq!(verified.broken_at, None);
-}
-
-/// Sends what has to be there before, and gives what its answers are called.
-async fn prepare(world: &World, example: &Example) -> Vec<(String, Json)> {
-    let mut values: Vec<(String, Json)> = Vec::new();
-    for (name, step) in &example.before {
-        let path = filled(&step.path, &values);
-        let ask = Ask::new(step.method.parse().unwrap(), &path).with_body(step.body.clone());
-        let answer = world.send(ask).await;
-        assert!(
-            answer.status.is_success(),
-            "{} before {}: {}",
-            step.path,
-            example.operation,
-            answer.json
-        );
-        values.push(((*name).to_owned(), answer.json));
-    }
-    values
-}
-
-async fn send(
-    world: &World,
-    example: &Example,
-    values: &[(String, Json)],
-    query: &str,
-    key: Option<&str>,
-) -> Answer {
-    let operation = operations::all()
-        .into_iter()
-        .find(|known| known.id == example.operation);
-    let operation = operation.unwrap_or_else(|| panic!("{} is no operation", example.operation));
-    let path = operation.path_with(|name| {
-        let found = example.path.iter().find(|(known, _)| *known == name);
-        let (_, value) = found.unwrap_or_else(|| panic!("{} in {}", name, example.operation));
-        filled(value, values)
-    });
-    let body = example.body.clone().map(|body| {
-        let text = filled(&body.to_string(), values);
-        serde_json::from_str(&text).unwrap()
-    });
-    let mut ask = Ask::new(operation.method, &format!("{path}{query}")).with_body(body);
-    if let Some(key) = key {
-        ask = ask.with("idempotency-key", key);
-    }
-    world.send(ask).await
-}
-
-/// `<name.member>` stands for a member of the answer that is called so.
-fn filled(text: &str, values: &[(String, Json)]) -> String {
-    let mut text = text.to_owned();
-    for (name, answer) in values {
-        for (member, value) in answer.as_object().into_iter().flatten() {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), ToOwned::to_owned);
-            text = text.replace(&format!("<{name}.{member}>"), &value);
-        }
-    }
-    text
 }
 
 /// Lines of the audit log, and events.

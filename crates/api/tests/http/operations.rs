@@ -31,6 +31,13 @@ pub(crate) fn all() -> Vec<Operation> {
     operations
 }
 
+/// The operation of this name.
+#[track_caller]
+pub(crate) fn named(id: &str) -> Operation {
+    let found = all().into_iter().find(|operation| operation.id == id);
+    found.unwrap_or_else(|| panic!("{id} is no operation"))
+}
+
 /// The scopes that an operation names; the document says `security: []` for none at all.
 fn scopes(security: &Json) -> Option<Vec<String>> {
     let first = security
@@ -52,6 +59,12 @@ fn scopes(security: &Json) -> Option<Vec<String>> {
 impl Operation {
     pub(crate) fn is_mutation(&self) -> bool {
         !matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// The names of its parameters, in order.
+    pub(crate) fn parameters(&self) -> Vec<&str> {
+        let parts = self.path.split_inclusive(['{', '}']);
+        parts.filter_map(|part| part.strip_suffix('}')).collect()
     }
 
     /// The path with every parameter named by `value`.

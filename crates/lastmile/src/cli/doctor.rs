@@ -9,6 +9,7 @@ use crate::output::{Extent, Record};
 mod machine;
 mod ports;
 mod registry;
+mod web;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -77,6 +78,7 @@ pub(crate) async fn run(context: &mut Context, _args: DoctorArgs) -> Result<(), 
     machine::check(app, &mut checks);
     let registry = registry::check(app, &mut checks).await;
     ports::check(app, &registry, &mut checks).await;
+    web::check(app, &mut checks).await;
     tell(context, &checks)?;
     let failed = checks
         .iter()

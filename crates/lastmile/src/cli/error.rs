@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use domain::credential::PasswordError;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
 use lab::load::options::LoadError;
@@ -12,7 +13,7 @@ use storage::foreign::ForeignError;
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
 use super::remote::ServerUrlError;
-use super::value::{PasswordError, ReadSecretError, ServerError};
+use super::value::{ReadSecretError, ServerError};
 use crate::app::StartError;
 use crate::client::error::ClientError;
 use crate::client::token::TokenError;

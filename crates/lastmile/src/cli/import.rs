@@ -1,90 +1,17 @@
-//! Subscribers from a CSV file: every line is checked before the first one is stored.
+//! Subscribers from a file: every line is checked before the first one is stored.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 
-use csv::ByteRecord;
-use domain::credential::{Credential, PasswordHash};
 use domain::id::{PlanId, TenantId};
-use domain::name::{Name, Username};
-use domain::session_policy::SessionTerms;
-use domain::subscriber::state::StateError;
-use domain::subscriber::{StaticAddresses, SubscriberStatus};
-use domain::time::Timestamp;
-use storage::error::UniqueField;
+use domain::operation::RowProblem;
+use services::subscriber_row::{Column, SubscriberRow};
+use services::subscriber_sheet::{self, ColumnMap, SheetError, SheetFormat};
 use storage::subscriber::NewSubscriber;
 
-use super::value;
-
-const ROWS_MAX: usize = 1_000_000;
-const FILE_OCTETS_MAX: u64 = 256 << 20;
-const BUFFER_OCTETS: usize = 1 << 16;
 /// Complaints kept; a file that is wrong in every line is wrong in the same way.
 pub(crate) const COMPLAINTS_MAX: usize = 100;
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Column {
-    Username,
-    Password,
-    PasswordHash,
-    Plan,
-    StaticIpv4,
-    Ipv6Prefix,
-    Ipv6Delegated,
-    StartsAt,
-    ExpiresAt,
-    Status,
-}
-
-impl Column {
-    const ALL: [Self; 10] = [
-        Self::Username,
-        Self::Password,
-        Self::PasswordHash,
-        Self::Plan,
-        Self::StaticIpv4,
-        Self::Ipv6Prefix,
-        Self::Ipv6Delegated,
-        Self::StartsAt,
-        Self::ExpiresAt,
-        Self::Status,
-    ];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Username => "username",
-            Self::Password => "password",
-            Self::PasswordHash => "password_hash",
-            Self::Plan => "plan",
-            Self::StaticIpv4 => "static_ipv4",
-            Self::Ipv6Prefix => "ipv6_prefix",
-            Self::Ipv6Delegated => "ipv6_delegated",
-            Self::StartsAt => "starts_at",
-            Self::ExpiresAt => "expires_at",
-            Self::Status => "status",
-        }
-    }
-
-    fn find(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|column| column.as_str().eq_ignore_ascii_case(name))
-    }
-}
-
-/// The column whose values must be unique.
-pub(crate) const fn column_name(field: UniqueField) -> &'static str {
-    match field {
-        UniqueField::Username => Column::Username.as_str(),
-        UniqueField::Ipv4 => Column::StaticIpv4.as_str(),
-        UniqueField::Ipv6Prefix => Column::Ipv6Prefix.as_str(),
-        UniqueField::Ipv6Delegated => Column::Ipv6Delegated.as_str(),
-        // Routers and plans have these.
-        UniqueField::Name | UniqueField::Source => field.as_str(),
-    }
-}
 
 /// The plans that lines may name, by folded name.
 pub(crate) type Plans = HashMap<String, PlanId>;
@@ -107,24 +34,8 @@ pub(crate) struct Complaint {
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportFailure {
-    #[error("line 1 is not a header: it must name the columns, for example username,password,plan")]
-    NoHeader,
-    #[error(
-        "line 1: unknown column '{name}': known are username, password, password_hash, plan, static_ipv4, ipv6_prefix, ipv6_delegated, starts_at, expires_at, status"
-    )]
-    UnknownColumn { name: String },
-    #[error("line 1: the column '{name}' is there twice")]
-    ColumnTwice { name: &'static str },
-    #[error("line 1: the column '{name}' is missing")]
-    ColumnMissing { name: &'static str },
-    #[error("more than {ROWS_MAX} lines: split the file")]
-    TooManyRows,
-    #[error("the file is larger than {} MiB: split it", FILE_OCTETS_MAX >> 20)]
-    TooLarge,
-    #[error("the file could not be read")]
-    Unreadable(#[source] csv::Error),
-    #[error("the file could not be read")]
-    NoFile(#[source] std::io::Error),
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
     #[error("wrong lines: {}; nothing was imported", .complaints.len() + .omitted)]
     Lines {
         complaints: Vec<Complaint>,
@@ -139,88 +50,27 @@ pub(crate) fn read(
     plans: &Plans,
     progress: impl Fn(usize),
 ) -> Result<Sheet, ImportFailure> {
-    let mut file = BufReader::with_capacity(BUFFER_OCTETS, file.take(FILE_OCTETS_MAX + 1));
-    let delimiter = delimiter(&mut file)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(file);
-    let mut record = ByteRecord::new();
-    let has_header = reader
-        .read_byte_record(&mut record)
-        .map_err(ImportFailure::Unreadable)?;
-    if !has_header {
-        return Err(ImportFailure::NoHeader);
-    }
-    let mut reading = Reading::new(tenant, plans, header(&record)?);
-    while reader
-        .read_byte_record(&mut record)
-        .map_err(ImportFailure::Unreadable)?
-    {
-        if reading.sheet.rows.len() == ROWS_MAX {
-            return Err(ImportFailure::TooManyRows);
+    let mut file = subscriber_sheet::Sheet::open(file, SheetFormat::Csv, ColumnMap::default())?;
+    file.check_complete()?;
+    let mut reading = Reading::new(tenant, plans);
+    while let Some(found) = file.next_row()? {
+        let row = found.row.and_then(|row| reading.parse(found.line, &row));
+        match row {
+            Ok(row) => {
+                reading.sheet.rows.push(row);
+                reading.sheet.lines.push(found.line);
+            }
+            Err(problem) => reading.complain(found.line, problem),
         }
-        let line = record.position().map_or(0, csv::Position::line);
-        reading.push(line, &record);
         progress(reading.sheet.rows.len());
     }
-    if FILE_OCTETS_MAX < reader.position().byte() {
-        return Err(ImportFailure::TooLarge);
-    }
     reading.finish()
-}
-
-/// Spreadsheets of half the world write semicolons.
-fn delimiter(file: &mut impl BufRead) -> Result<u8, ImportFailure> {
-    let beginning = file.fill_buf().map_err(ImportFailure::NoFile)?;
-    let header = beginning
-        .split(|octet| *octet == b'\n')
-        .next()
-        .unwrap_or_default();
-    let is_semicolons = header.contains(&b';') && !header.contains(&b',');
-    Ok(if is_semicolons { b';' } else { b',' })
-}
-
-fn header(record: &ByteRecord) -> Result<Vec<Column>, ImportFailure> {
-    let names: Vec<String> = record
-        .iter()
-        .map(|name| String::from_utf8_lossy(name).trim().to_owned())
-        .collect();
-    // A file without header begins with a subscriber, whose password must not be repeated.
-    if names.iter().all(|name| Column::find(name).is_none()) {
-        return Err(ImportFailure::NoHeader);
-    }
-    let mut columns = Vec::with_capacity(names.len());
-    for name in names {
-        let Some(column) = Column::find(&name) else {
-            return Err(ImportFailure::UnknownColumn { name });
-        };
-        if columns.contains(&column) {
-            return Err(ImportFailure::ColumnTwice {
-                name: column.as_str(),
-            });
-        }
-        columns.push(column);
-    }
-    let missing = [Column::Username, Column::Plan]
-        .into_iter()
-        .find(|column| !columns.contains(column));
-    let has_credential =
-        columns.contains(&Column::Password) || columns.contains(&Column::PasswordHash);
-    match missing.or_else(|| (!has_credential).then_some(Column::Password)) {
-        Some(column) => Err(ImportFailure::ColumnMissing {
-            name: column.as_str(),
-        }),
-        None => Ok(columns),
-    }
 }
 
 /// The state of reading: what was good, what was wrong, what was seen.
 struct Reading<'p> {
     tenant: TenantId,
     plans: &'p Plans,
-    columns: Vec<Column>,
     sheet: Sheet,
     complaints: Vec<Complaint>,
     omitted: usize,
@@ -228,23 +78,11 @@ struct Reading<'p> {
     seen: HashMap<(Column, String), u64>,
 }
 
-/// The fields of one line, as text.
-struct Fields<'r> {
-    texts: HashMap<Column, &'r str>,
-}
-
-/// A complaint about one field of a line.
-struct Wrong {
-    column: Column,
-    reason: String,
-}
-
 impl<'p> Reading<'p> {
-    fn new(tenant: TenantId, plans: &'p Plans, columns: Vec<Column>) -> Self {
+    fn new(tenant: TenantId, plans: &'p Plans) -> Self {
         Self {
             tenant,
             plans,
-            columns,
             sheet: Sheet {
                 rows: Vec::new(),
                 lines: Vec::new(),
@@ -255,46 +93,24 @@ impl<'p> Reading<'p> {
         }
     }
 
-    fn push(&mut self, line: u64, record: &ByteRecord) {
-        if record.len() != self.columns.len() {
-            let text = format!(
-                "{} fields, and the header names {}: quote fields that contain a comma",
-                record.len(),
-                self.columns.len()
-            );
-            return self.complain(line, text);
-        }
-        match self.parse(line, record) {
-            Ok(row) => {
-                self.sheet.rows.push(row);
-                self.sheet.lines.push(line);
-            }
-            Err(wrong) => {
-                let text = format!("{}: {}", wrong.column.as_str(), wrong.reason);
-                self.complain(line, text);
-            }
-        }
-    }
-
-    fn complain(&mut self, line: u64, text: String) {
-        if self.complaints.len() < COMPLAINTS_MAX {
-            self.complaints.push(Complaint { line, text });
-        } else {
+    fn complain(&mut self, line: u64, problem: RowProblem) {
+        if COMPLAINTS_MAX <= self.complaints.len() {
             self.omitted += 1;
+            return;
         }
+        let text = match problem.field {
+            Some(field) => format!("{field}: {}", problem.detail),
+            None => problem.detail,
+        };
+        self.complaints.push(Complaint { line, text });
     }
 
-    fn parse(&mut self, line: u64, record: &ByteRecord) -> Result<NewSubscriber, Wrong> {
-        let fields = Fields::new(&self.columns, record)?;
-        let username = fields.required(Column::Username, str::parse::<Username>)?;
+    fn parse(&mut self, line: u64, row: &SubscriberRow) -> Result<NewSubscriber, RowProblem> {
+        let username = row.username()?;
         self.once(line, Column::Username, username.as_str())?;
-        let plan = self.plan(&fields)?;
-        let credential = fields.credential()?;
-        let addresses = StaticAddresses {
-            ipv4: fields.optional(Column::StaticIpv4, value::parse_static_ipv4)?,
-            ipv6_prefix: fields.optional(Column::Ipv6Prefix, value::parse_ipv6_prefix)?,
-            ipv6_delegated: fields.optional(Column::Ipv6Delegated, value::parse_ipv6_prefix)?,
-        };
+        let plan = self.plan(row)?;
+        let new = row.new_subscriber(self.tenant, plan)?;
+        let addresses = &new.addresses;
         if let Some(address) = addresses.ipv4 {
             self.once(line, Column::StaticIpv4, &address.to_string())?;
         }
@@ -304,39 +120,27 @@ impl<'p> Reading<'p> {
         if let Some(prefix) = addresses.ipv6_delegated {
             self.once(line, Column::Ipv6Delegated, &prefix.to_string())?;
         }
-        Ok(NewSubscriber {
-            tenant: self.tenant,
-            username,
-            credential,
-            plan,
-            status: fields
-                .optional(Column::Status, parse_status)?
-                .unwrap_or(SubscriberStatus::Active),
-            starts_at: fields.optional(Column::StartsAt, str::parse::<Timestamp>)?,
-            expires_at: fields.optional(Column::ExpiresAt, str::parse::<Timestamp>)?,
-            addresses,
-            sessions: SessionTerms::default(),
+        Ok(new)
+    }
+
+    fn plan(&self, row: &SubscriberRow) -> Result<PlanId, RowProblem> {
+        let name = row.required_plan()?;
+        self.plans.get(name.key()).copied().ok_or_else(|| {
+            Column::Plan.wrong(format_args!(
+                "there is no plan '{name}': `lastmile plan list` shows them"
+            ))
         })
     }
 
-    fn plan(&self, fields: &Fields<'_>) -> Result<PlanId, Wrong> {
-        let name = fields.required(Column::Plan, str::parse::<Name>)?;
-        self.plans.get(name.key()).copied().ok_or_else(|| Wrong {
-            column: Column::Plan,
-            reason: format!("there is no plan '{name}': `lastmile plan list` shows them"),
-        })
-    }
-
-    fn once(&mut self, line: u64, column: Column, text: &str) -> Result<(), Wrong> {
+    fn once(&mut self, line: u64, column: Column, text: &str) -> Result<(), RowProblem> {
         match self.seen.entry((column, text.to_owned())) {
             Entry::Vacant(place) => {
                 place.insert(line);
                 Ok(())
             }
-            Entry::Occupied(first) => Err(Wrong {
-                column,
-                reason: format!("'{text}' is also in line {}", first.get()),
-            }),
+            Entry::Occupied(first) => {
+                Err(column.wrong(format_args!("'{text}' is also in line {}", first.get())))
+            }
         }
     }
 
@@ -350,67 +154,6 @@ impl<'p> Reading<'p> {
             })
         }
     }
-}
-
-impl<'r> Fields<'r> {
-    fn new(columns: &[Column], record: &'r ByteRecord) -> Result<Self, Wrong> {
-        let mut texts = HashMap::with_capacity(columns.len());
-        for (column, octets) in columns.iter().zip(record) {
-            let text = std::str::from_utf8(octets).map_err(|_| Wrong {
-                column: *column,
-                reason: "it is not UTF-8: save the file as UTF-8".to_owned(),
-            })?;
-            texts.insert(*column, text);
-        }
-        Ok(Self { texts })
-    }
-
-    fn text(&self, column: Column) -> &'r str {
-        self.texts.get(&column).copied().unwrap_or_default()
-    }
-
-    fn required<T, E: std::fmt::Display>(
-        &self,
-        column: Column,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Result<T, Wrong> {
-        parse(self.text(column).trim()).map_err(|error| Wrong {
-            column,
-            reason: error.to_string(),
-        })
-    }
-
-    fn optional<T, E: std::fmt::Display>(
-        &self,
-        column: Column,
-        parse: impl Fn(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Wrong> {
-        if self.text(column).trim().is_empty() {
-            return Ok(None);
-        }
-        self.required(column, parse).map(Some)
-    }
-
-    /// The password as it stands, spaces included, or the hash.
-    fn credential(&self) -> Result<Credential, Wrong> {
-        let hash = self.optional(Column::PasswordHash, str::parse::<PasswordHash>)?;
-        let password = self.text(Column::Password);
-        match hash {
-            Some(_) if !password.is_empty() => Err(Wrong {
-                column: Column::PasswordHash,
-                reason: "the line has a password too: leave one of them empty".to_owned(),
-            }),
-            Some(hash) => Ok(Credential::Hashed(hash)),
-            None => value::password(password).map_err(|error| Wrong {
-                column: Column::Password,
-                reason: error.to_string(),
-            }),
-        }
-    }
-}
-
-fn parse_status(raw: &str) -> Result<SubscriberStatus, StateError> {
-    raw.parse()
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use reqwest::Url;
 
 use super::error::CliError;
 use super::value::{self, HiddenArg, ServerError};
+use crate::certificate::fingerprint::Fingerprint;
 use crate::client::remote::RemoteOptions;
 use crate::client::token::Token;
-use crate::client::trust::{Fingerprint, Trust};
+use crate::client::trust::Trust;
 use crate::config::{Environment, RemoteVariables};
 use crate::contexts::{self, ContextsFile};
 

@@ -2,14 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use domain::credential::Credential;
+use domain::credential::{self, Credential};
 use domain::id::{PlanId, TenantId, TopUpId};
 use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
 use domain::plan::access::GraceDays;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::state::{AccessState, Cause, StateChange};
-use domain::subscriber::{StaticAddresses, SubscriberStatus};
+use domain::subscriber::{StaticAddresses, SubscriberStatus, address};
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use serde::Serialize;
@@ -167,13 +167,13 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "NAME")]
     plan: Name,
     /// An IPv4 address of their own
-    #[arg(long, value_name = "ADDRESS", value_parser = value::parse_static_ipv4)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse_static_ipv4)]
     ipv4: Option<Ipv4Addr>,
     /// An IPv6 prefix for the link
-    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    #[arg(long, value_name = "PREFIX", value_parser = address::parse_ipv6_prefix)]
     ipv6_prefix: Option<Ipv6Net>,
     /// An IPv6 prefix to delegate to their router
-    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    #[arg(long, value_name = "PREFIX", value_parser = address::parse_ipv6_prefix)]
     ipv6_delegated: Option<Ipv6Net>,
     /// When access begins: a date (UTC) or a date and time with zone [default: now]
     #[arg(long, value_name = "TIME")]
@@ -228,19 +228,19 @@ pub(crate) struct SetArgs {
     #[arg(long, value_name = "NAME")]
     plan: Option<Name>,
     /// An IPv4 address of their own
-    #[arg(long, value_name = "ADDRESS", value_parser = value::parse_static_ipv4)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address::parse_static_ipv4)]
     ipv4: Option<Ipv4Addr>,
     /// An address from the pool again
     #[arg(long, conflicts_with = "ipv4")]
     clear_ipv4: bool,
     /// An IPv6 prefix for the link
-    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    #[arg(long, value_name = "PREFIX", value_parser = address::parse_ipv6_prefix)]
     ipv6_prefix: Option<Ipv6Net>,
     /// No IPv6 prefix for the link
     #[arg(long, conflicts_with = "ipv6_prefix")]
     clear_ipv6_prefix: bool,
     /// An IPv6 prefix to delegate to their router
-    #[arg(long, value_name = "PREFIX", value_parser = value::parse_ipv6_prefix)]
+    #[arg(long, value_name = "PREFIX", value_parser = address::parse_ipv6_prefix)]
     ipv6_delegated: Option<Ipv6Net>,
     /// No delegated IPv6 prefix
     #[arg(long, conflicts_with = "ipv6_delegated")]
@@ -560,8 +560,8 @@ impl CredentialArgs {
         let Some(password) = &self.password else {
             return Ok(None);
         };
-        let text = password.resolve(OPTION)?;
-        value::password(&text)
+        let password = password.resolve(OPTION)?;
+        credential::password(&password)
             .map(Some)
             .map_err(|source| CliError::Password {
                 option: OPTION,

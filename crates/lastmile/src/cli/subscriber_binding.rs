@@ -133,6 +133,10 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
+        | Resource::Operation
+        | Resource::Job
+        | Resource::Schedule
+        | Resource::Reconciler
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

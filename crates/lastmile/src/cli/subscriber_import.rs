@@ -10,6 +10,7 @@ use domain::id::TenantId;
 use domain::name::{Name, Username};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use services::subscriber_row::Column;
 use storage::page::Page;
 use storage::store::Store;
 use storage::subscriber_import::ImportError;
@@ -115,7 +116,7 @@ async fn write(context: &Context, store: &Store, sheet: Sheet) -> Result<(), Cli
             line: lines[*index],
             text: format!(
                 "{} of '{}': {reason}",
-                import::column_name(field),
+                Column::of(field).map_or(field.as_str(), Column::as_str),
                 names[*index]
             ),
         })
@@ -189,6 +190,11 @@ impl Bar {
         if rows.is_multiple_of(PROGRESS_STEP) {
             self.0.set_position(u64::try_from(rows).unwrap_or(u64::MAX));
         }
+    }
+
+    /// Shows how many are done, whatever the number.
+    pub(crate) fn set(&self, done: u64) {
+        self.0.set_position(done);
     }
 
     pub(crate) fn finish(&self) {

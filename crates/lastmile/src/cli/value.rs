@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 
-use domain::credential::{Credential, PasswordHash};
+use domain::credential::PasswordHash;
 use domain::plan::{InterimInterval, SessionLimit, TermError, TimeoutSeconds};
 use domain::secret::Secret;
-use domain::subscriber::{StaticAddressError, check_static_ipv4};
-use ipnet::Ipv6Net;
 use zeroize::Zeroizing;
 
 use super::error::CliError;
@@ -19,8 +17,6 @@ use super::terminal;
 /// Octets that a shared secret should have at least (RFC 2865 §3).
 pub(crate) const NAS_SECRET_OCTETS_MIN: usize = 16;
 const NAS_SECRET_OCTETS_MAX: usize = 128;
-/// What User-Password can carry (RFC 2865 §5.2).
-const PASSWORD_OCTETS_MAX: usize = 128;
 const IDENTIFIER_OCTETS_MAX: usize = 253;
 const SECRET_FILE_OCTETS_MAX: u64 = 4_096;
 
@@ -60,19 +56,6 @@ pub(crate) enum ReadSecretError {
         #[source]
         source: io::Error,
     },
-}
-
-/// Why a password cannot be one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PasswordError {
-    #[error("the password is empty: write 1 to {PASSWORD_OCTETS_MAX} octets")]
-    Empty,
-    #[error(
-        "a password of {octets} octets is too long: RADIUS carries {PASSWORD_OCTETS_MAX} at most"
-    )]
-    TooLong { octets: usize },
-    #[error("the password has a NUL, which PAP cannot carry: remove it")]
-    Nul,
 }
 
 impl HiddenArg {
@@ -132,20 +115,6 @@ pub(crate) fn secret_file(
 fn cut_line_end(text: &mut String) {
     let kept = text.trim_end_matches(['\r', '\n']).len();
     text.truncate(kept);
-}
-
-/// Checks a cleartext password.
-pub(crate) fn password(text: &str) -> Result<Credential, PasswordError> {
-    if text.is_empty() {
-        return Err(PasswordError::Empty);
-    }
-    if PASSWORD_OCTETS_MAX < text.len() {
-        return Err(PasswordError::TooLong { octets: text.len() });
-    }
-    if text.contains('\0') {
-        return Err(PasswordError::Nul);
-    }
-    Ok(Credential::Cleartext(Secret::from(text)))
 }
 
 /// A password hash on the command line; it is as good as the password, so it is hidden too.
@@ -234,39 +203,6 @@ pub(crate) fn parse_session_limit(raw: &str) -> Result<SessionLimit, SessionLimi
     Ok(SessionLimit::new(sessions)?)
 }
 
-/// Why an address cannot be a subscriber's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SubscriberAddressError {
-    #[error("'{raw}' is not an IPv4 address: write four numbers (100.64.0.7)")]
-    Ipv4 { raw: String },
-    #[error(transparent)]
-    Reserved(#[from] StaticAddressError),
-    #[error("'{raw}' is not an IPv6 prefix: write the prefix and its length (2001:db8:7::/64)")]
-    Ipv6 { raw: String },
-    #[error("'{raw}' has bits set behind its length: the prefix is {prefix}")]
-    HostBits { raw: String, prefix: Ipv6Net },
-}
-
-pub(crate) fn parse_static_ipv4(raw: &str) -> Result<Ipv4Addr, SubscriberAddressError> {
-    let address = raw.parse().map_err(|_| SubscriberAddressError::Ipv4 {
-        raw: raw.to_owned(),
-    })?;
-    Ok(check_static_ipv4(address)?)
-}
-
-pub(crate) fn parse_ipv6_prefix(raw: &str) -> Result<Ipv6Net, SubscriberAddressError> {
-    let net: Ipv6Net = raw.parse().map_err(|_| SubscriberAddressError::Ipv6 {
-        raw: raw.to_owned(),
-    })?;
-    if net.trunc() != net || net.prefix_len() == 0 {
-        return Err(SubscriberAddressError::HostBits {
-            raw: raw.to_owned(),
-            prefix: net.trunc(),
-        });
-    }
-    Ok(net)
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{raw}' is not an address with a port: write 127.0.0.1:1812 or [::1]:1812")]
 pub(crate) struct ServerError {
@@ -332,30 +268,8 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_must_end_where_they_say() {
-        assert!(parse_ipv6_prefix("2001:db8::/56").is_ok());
-        let error = parse_ipv6_prefix("2001:db8::1/56").expect_err("bits are set");
-        assert_eq!(
-            error.to_string(),
-            "'2001:db8::1/56' has bits set behind its length: the prefix is 2001:db8::/56"
-        );
-        assert!(parse_ipv6_prefix("2001:db8::").is_err());
-    }
-
-    #[test]
     fn hidden_values_stay_hidden() {
         let Ok(hidden) = "kookaburra".parse::<HiddenArg>();
         assert_eq!(format!("{hidden:?}"), "(hidden)");
-    }
-
-    #[test]
-    fn passwords_fit_into_user_password() {
-        assert_eq!(password(""), Err(PasswordError::Empty));
-        assert_eq!(
-            password(&"x".repeat(129)),
-            Err(PasswordError::TooLong { octets: 129 })
-        );
-        assert_eq!(password("a\0"), Err(PasswordError::Nul));
-        assert!(password("pass word é").is_ok());
     }
 }

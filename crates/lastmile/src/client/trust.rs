@@ -1,20 +1,14 @@
 //! Which certificates of servers are believed.
 
-use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
-use sha2::{Digest as _, Sha256};
+use rustls::{ClientConfig, Error, RootCertStore};
+
+use crate::certificate::fingerprint::Fingerprint;
+use crate::certificate::{pinned, provider};
 
 /// The most that is read of a file of authorities.
 const FILE_OCTETS_MAX: u64 = 4 << 20;
@@ -29,17 +23,6 @@ pub(crate) enum Trust {
     /// This one and no other.
     Pinned(Fingerprint),
 }
-
-/// SHA-256 of a whole certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Fingerprint([u8; 32]);
-
-/// A text that is no fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a fingerprint is the SHA-256 of the certificate in 64 hexadecimal digits, with or without colons, as the server logs it"
-)]
-pub(crate) struct FingerprintError;
 
 /// Why it cannot be decided whom to believe.
 #[derive(Debug, thiserror::Error)]
@@ -63,46 +46,26 @@ pub(crate) enum TrustError {
 impl Trust {
     /// How to reach a server under these rules.
     pub(super) fn config(&self) -> Result<ClientConfig, TrustError> {
-        let provider = provider();
-        let verifier: Arc<dyn ServerCertVerifier> = match self {
-            Self::System => web_of(system_roots()?, &provider)?,
-            Self::Authorities(path) => web_of(roots_of(path)?, &provider)?,
-            Self::Pinned(fingerprint) => Arc::new(Pinned {
-                fingerprint: *fingerprint,
-                provider: Arc::clone(&provider),
-            }),
-        };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(TrustError::Tls)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        Ok(config)
+        match self {
+            Self::System => believing(system_roots()?),
+            Self::Authorities(path) => believing(roots_of(path)?),
+            Self::Pinned(fingerprint) => {
+                pinned::client(vec![*fingerprint]).map_err(TrustError::Tls)
+            }
+        }
     }
 }
 
 /// For a connection that is not encrypted: nobody is believed.
 pub(super) fn nobody() -> Result<ClientConfig, TrustError> {
+    believing(RootCertStore::empty())
+}
+
+fn believing(roots: RootCertStore) -> Result<ClientConfig, TrustError> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(TrustError::Tls)?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    Ok(config)
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
-fn web_of(
-    roots: RootCertStore,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, TrustError> {
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map_err(|error| TrustError::Tls(Error::General(error.to_string())))
+        .map_err(TrustError::Tls)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn system_roots() -> Result<RootCertStore, TrustError> {
@@ -135,110 +98,9 @@ fn roots_of(path: &Path) -> Result<RootCertStore, TrustError> {
     Ok(roots)
 }
 
-impl FromStr for Fingerprint {
-    type Err = FingerprintError;
-
-    fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        let digits: Vec<u8> = raw.bytes().filter(|octet| *octet != b':').collect();
-        let mut octets = [0; 32];
-        if digits.len() != 2 * octets.len() {
-            return Err(FingerprintError);
-        }
-        for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| FingerprintError)?;
-            *octet = u8::from_str_radix(pair, 16).map_err(|_| FingerprintError)?;
-        }
-        Ok(Self(octets))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, octet) in self.0.iter().enumerate() {
-            let colon = if index == 0 { "" } else { ":" };
-            write!(formatter, "{colon}{octet:02X}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Believes one certificate, whoever vouches for it and whatever names it bears.
-#[derive(Debug)]
-struct Pinned {
-    fingerprint: Fingerprint,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint(Sha256::digest(end_entity.as_ref()).into());
-        if shown == self.fingerprint {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(Error::InvalidCertificate(
-            CertificateError::ApplicationVerificationFailure,
-        ))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fingerprints_are_read_with_colons_and_without() {
-        let text = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
-        let read: Fingerprint = text.parse().unwrap();
-        assert_eq!(read.to_string(), text);
-        let bare = text.replace(':', "").to_lowercase();
-        assert_eq!(bare.parse(), Ok(read));
-        for wrong in [
-            "",
-            "00:11",
-            &text[3..],
-            &text.replace('F', "G"),
-            &"é".repeat(32),
-        ] {
-            assert_eq!(
-                wrong.parse::<Fingerprint>(),
-                Err(FingerprintError),
-                "{wrong}"
-            );
-        }
-    }
 
     #[test]
     fn a_file_of_authorities_has_to_have_one() {

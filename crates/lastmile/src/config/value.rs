@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use rows::row::Mode;
 use tracing_subscriber::filter::Targets;
 
+use super::http::HttpRefusal;
 use super::{LogFormat, Role};
 
 const ADDRESSES_MAX: usize = 16;
@@ -115,6 +116,9 @@ pub enum ValueError {
         "this is not a database URL: write sqlite:, sqlite:PATH or postgres://user:password@host/database"
     )]
     DatabaseUrl,
+    /// Not a setting of the web listener.
+    #[error(transparent)]
+    Http(#[from] HttpRefusal),
     /// No directory at all.
     #[error("the directory is empty: write a path")]
     EmptyPath,
@@ -284,7 +288,7 @@ pub(super) fn workers_default() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(WORKERS_MAX))
 }
 
-fn parse_number(raw: &str, min: u64, max: u64) -> Result<u64, ValueError> {
+pub(super) fn parse_number(raw: &str, min: u64, max: u64) -> Result<u64, ValueError> {
     raw.trim()
         .parse::<u64>()
         .ok()
@@ -296,7 +300,7 @@ fn parse_number(raw: &str, min: u64, max: u64) -> Result<u64, ValueError> {
         })
 }
 
-fn words(raw: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(raw: &str) -> impl Iterator<Item = &str> {
     raw.split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())

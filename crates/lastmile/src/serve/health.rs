@@ -12,10 +12,11 @@ use serde::Serialize;
 use services::worker::counts::WorkerCounts;
 
 use super::housekeeping::Removed;
-use super::http::Traffic;
+use super::http::Web;
+use crate::app::App;
 use crate::disk::Disk;
 use crate::late_store::LateStore;
-use crate::supervisor::Restarts;
+use crate::supervisor::{Restarts, Supervisor};
 
 /// A database that takes longer is as good as absent.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -34,10 +35,10 @@ pub(super) struct Health {
 }
 
 /// The program around the node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct ProcessView {
     pub(super) restarts: Restarts,
-    pub(super) traffic: Arc<Traffic>,
+    pub(super) web: Web,
 }
 
 /// The running node, seen from outside.
@@ -66,6 +67,9 @@ pub(super) struct Readiness {
     /// Why it goes nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accounting_problem: Option<String>,
+    /// `ok`, or what clients of the web listener complain about. Routers are answered all the same,
+    /// so it does not count.
+    pub(super) web: String,
     /// Whether this process answers routers.
     pub(super) aaa: bool,
 }
@@ -102,7 +106,7 @@ impl Health {
     pub(super) fn new(
         store: LateStore,
         disk: Disk,
-        restarts: Restarts,
+        process: ProcessView,
         node: Option<&Node>,
         removed: Option<Arc<Removed>>,
         worker: Option<Arc<WorkerCounts>>,
@@ -110,10 +114,7 @@ impl Health {
         Self {
             store,
             disk,
-            process: ProcessView {
-                restarts,
-                traffic: Arc::default(),
-            },
+            process,
             node: node.map(|node| NodeView {
                 directory: Arc::clone(&node.directory),
                 sessions: Arc::clone(&node.sessions),
@@ -146,6 +147,7 @@ impl Health {
             directory,
             accounting: node.map(|node| node.accounting(self.store.find().is_some())),
             accounting_problem: refusal,
+            web: told(self.process.web.trouble()),
             aaa: node.is_some(),
         }
     }
@@ -159,6 +161,15 @@ impl Health {
             Ok(Ok(())) => self.node.as_ref()?.spool.database.find(),
             Ok(Err(problem)) => Some(problem.to_string()),
             Err(_) => Some("does not answer".to_owned()),
+        }
+    }
+}
+
+impl ProcessView {
+    pub(super) fn new(app: &App, supervisor: &Supervisor) -> Self {
+        Self {
+            restarts: supervisor.restarts(),
+            web: Web::new(app),
         }
     }
 }

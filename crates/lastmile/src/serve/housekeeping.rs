@@ -1,21 +1,27 @@
-//! Removes what nobody needs any more, and makes room for what comes.
+//! Removes what nobody needs any more, and makes room for what comes: the schedules of the program.
 
 use std::error::Error;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use domain::schedule::MissedPolicy;
 use domain::time::Timestamp;
+use services::schedule::{Outcome, Task};
 use storage::clock::Clock;
 use storage::error::StoreError;
 use storage::retention::History;
+use storage::schedule::NewSchedule;
 use storage::store::Store;
-use tracing::{debug, info, warn};
+use tracing::info;
 
 use crate::config::RetentionConfig;
+use crate::exit::ErrorChain;
 use crate::retention::Sweep;
 
-const EVERY: Duration = Duration::from_secs(3_600);
+const HOUR: u32 = 3_600;
+const DAY: u32 = 24 * HOUR;
 
 /// A node that was away for longer loads everything anew.
 const CHANGE_RETENTION_SECONDS: i64 = 24 * 3_600;
@@ -27,6 +33,18 @@ const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
 /// For how long it is shown what was asked of routers, and what became of it.
 const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
+
+/// For how long an operation whose rows stopped coming is waited for.
+const INTAKE_PATIENCE_SECONDS: i64 = 3_600;
+
+/// For how long operations are shown that are over.
+const OPERATION_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
+
+/// For how long is shown what a node said that is gone.
+const RECONCILER_RETENTION_SECONDS: i64 = 24 * 3_600;
+
+/// Answers that one transaction forgets.
+const ANSWERS_FORGOTTEN_MAX: u32 = 1_000;
 
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
@@ -41,6 +59,8 @@ pub(super) struct House {
     pub(super) clock: Clock,
     pub(super) retention: RetentionConfig,
     pub(super) removed: Arc<Removed>,
+    /// When this program began, by the two clocks that it has.
+    pub(super) began: (Instant, Timestamp),
 }
 
 /// What retention removed since the start.
@@ -50,26 +70,36 @@ pub(super) struct Removed {
     failures: AtomicU64,
 }
 
-/// Cleans up now and every hour.
-pub(super) async fn run(house: House) {
-    let (start, started_at) = (Instant::now(), (house.clock)());
-    let mut interval = tokio::time::interval(EVERY);
-    loop {
-        interval.tick().await;
-        house.forget_changes().await;
-        house.prepare_partitions().await;
-        if !is_plausible(started_at, start.elapsed(), (house.clock)()) {
-            warn!(
-                "The clock of the system was moved by more than a day, so no old history is removed: set it right and restart the program"
-            );
-            continue;
-        }
-        house.forget_commands().await;
-        for history in History::ALL {
-            house.sweep(history).await;
-        }
-        house.forget_last().await;
+/// All that is done again and again.
+pub(super) fn tasks(house: &House) -> Vec<Task> {
+    let mut tasks = house.forgetting();
+    tasks.push(house.task(
+        (
+            "partitions",
+            "Make room for the history of the next months",
+            HOUR,
+        ),
+        |house| async move { house.prepare_partitions().await },
+    ));
+    tasks.push(house.task(
+        (
+            "audit_check",
+            "Check that no line of the audit log was altered",
+            DAY,
+        ),
+        |house| async move { house.check_audit().await },
+    ));
+    for history in History::ALL {
+        let (name, purpose) = match history {
+            History::Sessions => ("retention_sessions", "Remove old sessions"),
+            History::AuthLog => ("retention_auth_log", "Remove old decisions"),
+            History::UsageHourly => ("retention_usage", "Remove old usage by the hour"),
+        };
+        tasks.push(house.task((name, purpose, HOUR), move |house| async move {
+            house.sweep(history).await
+        }));
     }
+    tasks
 }
 
 /// Whether the wall clock went on about as long as time did.
@@ -78,93 +108,214 @@ fn is_plausible(started_at: Timestamp, elapsed: Duration, now: Timestamp) -> boo
     now.seconds_since(expected).unsigned_abs() <= CLOCK_DRIFT_SECONDS_MAX
 }
 
+/// What a run came to that forgot rows.
+fn forgot(outcome: Result<u64, StoreError>) -> Outcome {
+    match outcome {
+        Ok(count) => Ok(format!("forgot {count}")),
+        Err(problem) => Err(told(&problem)),
+    }
+}
+
+fn told(problem: &(dyn Error + 'static)) -> String {
+    ErrorChain(problem).to_string()
+}
+
 impl House {
-    async fn forget_changes(&self) {
-        let before = (self.clock)().plus_seconds(-CHANGE_RETENTION_SECONDS);
-        match self.store.change_prune(before).await {
-            Ok(count) => debug!(count, "Pruned the change feed"),
-            Err(problem) => warn!(
-                error = &problem as &dyn Error,
-                "The change feed could not be pruned"
+    /// Something that is done again and again; what was missed is made up for at once.
+    fn task<W, T>(
+        &self,
+        (name, purpose, every_seconds): (&'static str, &'static str, u32),
+        work: W,
+    ) -> Task
+    where
+        W: Fn(Self) -> T + Send + Sync + 'static,
+        T: Future<Output = Outcome> + Send + 'static,
+    {
+        let house = self.clone();
+        let schedule = NewSchedule {
+            name,
+            purpose,
+            every_seconds,
+            missed: MissedPolicy::RunOnce,
+        };
+        Task::new(schedule, move || work(house.clone()))
+    }
+
+    /// What only forgets rows that nobody looks at any more.
+    fn forgetting(&self) -> Vec<Task> {
+        vec![
+            self.task(
+                (
+                    "change_feed",
+                    "Forget changes that every node has seen",
+                    HOUR,
+                ),
+                |house| async move {
+                    let before = house.now().plus_seconds(-CHANGE_RETENTION_SECONDS);
+                    forgot(house.store.change_prune(before).await)
+                },
             ),
-        }
-        let before = (self.clock)().plus_seconds(-MARK_RETENTION_SECONDS);
-        match self.store.accounting_mark_prune(before).await {
-            Ok(count) => debug!(count, "Pruned the marks of accounting"),
-            Err(problem) => warn!(
-                error = &problem as &dyn Error,
-                "The marks of accounting could not be pruned"
+            self.task(
+                (
+                    "accounting_marks",
+                    "Forget how far old accounting was stored",
+                    HOUR,
+                ),
+                |house| async move {
+                    let before = house.now().plus_seconds(-MARK_RETENTION_SECONDS);
+                    forgot(house.store.accounting_mark_prune(before).await)
+                },
             ),
-        }
-        match self.store.guard_prune((self.clock)()).await {
-            Ok(count) => debug!(count, "Pruned locks that have ended"),
-            Err(problem) => warn!(
-                error = &problem as &dyn Error,
-                "Locks that have ended could not be pruned"
+            self.task(
+                ("guard_locks", "Forget locks that have ended", HOUR),
+                |house| async move { forgot(house.store.guard_prune(house.now()).await) },
             ),
-        }
-        match self.store.session_ending_prune().await {
-            Ok(count) => debug!(count, "Pruned the list of sessions that have to end"),
-            Err(problem) => warn!(
-                error = &problem as &dyn Error,
-                "The list of sessions that have to end could not be pruned"
+            self.task(
+                (
+                    "session_endings",
+                    "Forget which ended sessions had to end",
+                    HOUR,
+                ),
+                |house| async move { forgot(house.store.session_ending_prune().await) },
+            ),
+            self.task(
+                (
+                    "session_commands",
+                    "Forget what was asked of routers long ago",
+                    HOUR,
+                ),
+                |house| async move {
+                    house.check_clock()?;
+                    let before = house.now().plus_seconds(-COMMAND_RETENTION_SECONDS);
+                    forgot(house.store.session_command_prune(before).await)
+                },
+            ),
+            self.task(
+                (
+                    "last_decisions",
+                    "Forget the last decisions about users long gone",
+                    HOUR,
+                ),
+                |house| async move {
+                    house.check_clock()?;
+                    let before = house.now().plus_seconds(-LAST_RETENTION_SECONDS);
+                    forgot(house.store.auth_last_prune(before).await)
+                },
+            ),
+            self.task(
+                (
+                    "idempotency",
+                    "Forget answers that are not given again",
+                    HOUR,
+                ),
+                |house| async move { forgot(house.forget_answers().await) },
+            ),
+            self.task(
+                (
+                    "operations",
+                    "Forget operations that were over long ago",
+                    HOUR,
+                ),
+                |house| async move {
+                    house.check_clock()?;
+                    forgot(house.forget_operations().await)
+                },
+            ),
+        ]
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Refuses to remove old history by a clock that nobody can believe.
+    fn check_clock(&self) -> Result<(), String> {
+        let (start, started_at) = self.began;
+        match is_plausible(started_at, start.elapsed(), self.now()) {
+            true => Ok(()),
+            false => Err(
+                "the clock of the system was moved by more than a day, so no old history \
+                is removed: set it right and restart the program"
+                    .to_owned(),
             ),
         }
     }
 
-    async fn forget_last(&self) {
-        let before = (self.clock)().plus_seconds(-LAST_RETENTION_SECONDS);
-        match self.store.auth_last_prune(before).await {
-            Ok(count) => debug!(count, "Pruned the last decisions of users"),
-            Err(problem) => warn!(
-                error = &problem as &dyn Error,
-                "The last decisions of users could not be pruned"
-            ),
-        }
-    }
-
-    async fn forget_commands(&self) {
-        let before = (self.clock)().plus_seconds(-COMMAND_RETENTION_SECONDS);
-        match self.store.session_command_prune(before).await {
-            Ok(count) => debug!(count, "Pruned what was asked of routers"),
-            Err(problem) => warn!(
-                error = &problem as &dyn Error,
-                "What was asked of routers long ago could not be pruned"
-            ),
-        }
-    }
-
-    async fn prepare_partitions(&self) {
-        match self.store.partition_prepare().await {
-            Ok(report) if report.made.is_empty() => {
-                debug!(
-                    report.is_postponed,
-                    partitions.left = report.left.join(","),
-                    "Made no partitions"
-                );
+    async fn forget_answers(&self) -> Result<u64, StoreError> {
+        let mut total = 0;
+        loop {
+            let count = self.store.idempotency_forget(ANSWERS_FORGOTTEN_MAX).await?;
+            total += count;
+            if count < u64::from(ANSWERS_FORGOTTEN_MAX) {
+                return Ok(total);
             }
-            Ok(report) => info!(
-                partitions = report.made.join(","),
-                partitions.left = report.left.join(","),
-                rows.moved = report.moved,
-                "Made {} partitions and moved {} rows there",
-                report.made.len(),
-                report.moved
-            ),
+        }
+    }
+
+    async fn forget_operations(&self) -> Result<u64, StoreError> {
+        let ago = |seconds: i64| self.now().plus_seconds(-seconds);
+        let given_up = self
+            .store
+            .operation_give_up(ago(INTAKE_PATIENCE_SECONDS))
+            .await?;
+        let forgotten = self
+            .store
+            .operation_prune(ago(OPERATION_RETENTION_SECONDS))
+            .await?;
+        let silent = self
+            .store
+            .reconciler_prune(ago(RECONCILER_RETENTION_SECONDS))
+            .await?;
+        Ok(given_up + forgotten + silent)
+    }
+
+    async fn check_audit(&self) -> Outcome {
+        let mut lines = 0;
+        let tenants = self.store.audit_tenants().await;
+        for tenant in tenants.map_err(|problem| told(&problem))? {
+            let verified = self.store.audit_verify(tenant).await;
+            let verified = verified.map_err(|problem| told(&problem))?;
+            if let Some(line) = verified.broken_at {
+                return Err(format!(
+                    "the audit log of tenant {tenant} is not as it was written from line {line} on: \
+                     somebody altered or removed it"
+                ));
+            }
+            lines += verified.lines;
+        }
+        Ok(format!("checked {lines} lines"))
+    }
+
+    async fn prepare_partitions(&self) -> Outcome {
+        match self.store.partition_prepare().await {
+            Ok(report) if report.made.is_empty() => Ok("made none".to_owned()),
+            Ok(report) => {
+                info!(
+                    partitions = report.made.join(","),
+                    partitions.left = report.left.join(","),
+                    rows.moved = report.moved,
+                    "Made {} partitions and moved {} rows there",
+                    report.made.len(),
+                    report.moved
+                );
+                Ok(format!(
+                    "made {} and moved {} rows there",
+                    report.made.len(),
+                    report.moved
+                ))
+            }
             Err(problem) => {
                 self.removed.failures.fetch_add(1, Relaxed);
-                warn!(
-                    error = &problem as &dyn Error,
-                    "Partitions could not be made; tried again in an hour"
-                );
+                Err(told(&problem))
             }
         }
     }
 
     /// Removes what is older than it is kept, as far as one turn goes.
-    async fn sweep(&self, history: History) {
-        let Some(before) = self.retention.before(history, (self.clock)()) else {
-            return;
+    async fn sweep(&self, history: History) -> Outcome {
+        self.check_clock()?;
+        let Some(before) = self.retention.before(history, self.now()) else {
+            return Ok("kept for ever".to_owned());
         };
         let table = history.table();
         let mut sweep = Sweep::default();
@@ -184,18 +335,13 @@ impl House {
         for name in &sweep.postponed {
             info!("The partition {name} is in use; it is dropped later");
         }
-        if let Err(problem) = outcome {
-            self.fail(table, &problem);
+        match outcome {
+            Ok(()) => Ok(format!("removed {} rows from before {before}", sweep.rows)),
+            Err(problem) => {
+                self.removed.failures.fetch_add(1, Relaxed);
+                Err(told(&problem))
+            }
         }
-    }
-
-    fn fail(&self, table: &'static str, problem: &StoreError) {
-        self.removed.failures.fetch_add(1, Relaxed);
-        warn!(
-            table,
-            error = problem as &dyn Error,
-            "Old rows of {table} could not be removed; tried again in an hour"
-        );
     }
 }
 

@@ -1,167 +1,221 @@
-//! The web listener: health, readiness and metrics.
+//! The web listener: what is served, where, and behind which certificate.
 
-use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
-use api::state::Peer;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use domain::time::Timestamp;
+use storage::clock::Clock;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tracing::{error, info};
+use tracing::{error, warn};
 
+use self::certificates::Keeper;
+use self::listener::Site;
+use self::seats::Seats;
+use self::shown::Shown;
+use self::tls::Tls;
+use self::trouble::Trouble;
 use super::health::{Health, Status};
 use super::metrics;
+use crate::app::App;
+use crate::config::{HttpConfig, Protection};
+use crate::supervisor::Supervisor;
 
-/// How often an address in use is tried again.
-const BIND_RETRY: Duration = Duration::from_secs(5);
+mod acme;
+mod certificates;
+mod client;
+mod descriptors;
+mod headers;
+mod listener;
+mod patience;
+mod redirect;
+mod seats;
+mod shown;
+mod tls;
+mod trouble;
 
-/// Connections at a time; one more is closed at once.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections of those who are only led to HTTPS.
+const REDIRECTED_MAX: usize = 128;
+const REDIRECTED_PER_ADDRESS_MAX: usize = 16;
 
-/// How long a client may take for the head of a request, and be silent between two.
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long a connection lives, and how long its last answer may take after that.
-const CONNECTION_LIFE: Duration = Duration::from_secs(300);
-const LAST_ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// The most that the head of a request may take.
-const HEAD_BYTES_MAX: usize = 16 << 10;
-
-/// Wait before the next connection is taken after the system refused one.
-const ACCEPT_RETRY: Duration = Duration::from_secs(1);
-
-/// What became of connections.
-#[derive(Debug, Default)]
-pub(super) struct Traffic {
-    refused: AtomicU64,
+/// The web side as others see it.
+#[derive(Clone)]
+pub(super) struct Web {
+    config: Arc<HttpConfig>,
+    clock: Clock,
+    shown: Arc<Shown>,
+    seats: Arc<Seats>,
+    redirected: Arc<Seats>,
+    failed_handshakes: Arc<AtomicU64>,
+    listening: Arc<Trouble>,
+    redirecting: Arc<Trouble>,
 }
 
-impl Traffic {
+impl Web {
+    pub(super) fn new(app: &App) -> Self {
+        let config = Arc::new(app.config.http.clone());
+        let seats = |in_all, of_one| {
+            let shared = config.trusted_proxies.clone();
+            Arc::new(Seats::new(in_all, of_one, shared))
+        };
+        let connections = descriptors::connections(config.connections_max);
+        Self {
+            seats: seats(connections, config.connections_per_address_max),
+            redirected: seats(REDIRECTED_MAX, REDIRECTED_PER_ADDRESS_MAX),
+            config,
+            clock: Arc::clone(&app.clock),
+            shown: Arc::default(),
+            failed_handshakes: Arc::default(),
+            listening: Arc::default(),
+            redirecting: Arc::default(),
+        }
+    }
+
     /// Connections that were closed at once because there were too many.
     pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Relaxed)
+        self.seats.refused() + self.redirected.refused()
+    }
+
+    /// Connections that are open.
+    pub(super) fn connections(&self) -> usize {
+        self.seats.taken() + self.redirected.taken()
+    }
+
+    /// Handshakes that came to nothing.
+    pub(super) fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.load(Relaxed)
+    }
+
+    /// When the certificate that is shown ends; nothing without TLS.
+    pub(super) fn certificate_end(&self) -> Option<Timestamp> {
+        self.shown.not_after()
+    }
+
+    /// What does not work.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let listening = self.listening.find().or_else(|| self.redirecting.find());
+        listening.or_else(|| self.shown.trouble((self.clock)()))
+    }
+
+    /// What is spoken at `http.listen`.
+    pub(super) fn protocol(&self) -> &'static str {
+        match self.config.protection {
+            Protection::Plain => "HTTP",
+            Protection::SelfSigned | Protection::Files(_) | Protection::Acme(_) => "HTTPS",
+        }
     }
 }
 
-/// Serves HTTP for ever. An address that cannot be had is tried again: routers are answered in the
-/// meantime.
-pub(super) async fn run(
-    address: SocketAddr,
-    health: Health,
-    api: Router,
-    report: watch::Sender<Option<SocketAddr>>,
-) {
-    let listener = bind(address).await;
-    match listener.local_addr() {
-        Ok(bound) => report.send_replace(Some(bound)),
-        Err(_) => report.send_replace(Some(address)),
+/// Starts everything of the web side, and gives where it listens as soon as it does. AAA goes on
+/// without it.
+pub(super) fn start(
+    app: &App,
+    (health, api): (&Health, Router),
+    supervisor: &mut Supervisor,
+) -> watch::Receiver<Option<SocketAddr>> {
+    let web = &health.process.web;
+    tell_if_public(&web.config);
+    let keeper = Keeper {
+        data_dir: app.config.data_dir.clone(),
+        http: app.config.http.clone(),
+        clock: Arc::clone(&app.clock),
+        shown: Arc::clone(&web.shown),
     };
-    let router = Router::new()
+    supervisor.start_restarting("http certificate", move || keeper.clone().run());
+    let (report, listening) = watch::channel(None);
+    if let Some(address) = web.config.redirect_listen {
+        let (web, target) = (web.clone(), listening.clone());
+        supervisor.start_restarting("http redirect", move || {
+            run_redirect(address, web.clone(), target.clone())
+        });
+    }
+    let (web, router) = (web.clone(), router(health, api));
+    supervisor.start_restarting("http", move || {
+        run(web.clone(), router.clone(), report.clone())
+    });
+    listening
+}
+
+/// Says once a start what somebody asked for.
+fn tell_if_public(config: &HttpConfig) {
+    let is_public = !config.listen.ip().to_canonical().is_loopback();
+    if is_public && config.protection == Protection::Plain {
+        warn!(
+            "Plain HTTP on {} (http.plain): passwords and tokens can be read along unless something else protects them",
+            config.listen
+        );
+    }
+}
+
+/// Everything that is served.
+fn router(health: &Health, api: Router) -> Router {
+    let shown = Arc::clone(&health.process.web.shown);
+    Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .with_state(health.clone())
-        .merge(api);
-    accept_all(&listener, &router, &health.process.traffic).await;
+        .merge(api)
+        .layer(middleware::from_fn_with_state(shown, headers::add))
 }
 
-/// Serves each connection beside the others, within their limits.
-async fn accept_all(listener: &TcpListener, router: &Router, traffic: &Traffic) {
-    let mut connections = JoinSet::new();
-    let mut is_failing = false;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(ended) = connections.join_next() => {
-                if let Err(problem) = ended {
-                    error!(%problem, "A web connection panicked");
-                }
-                continue;
+/// Serves for ever.
+async fn run(web: Web, router: Router, report: watch::Sender<Option<SocketAddr>>) {
+    let mut site = Site {
+        key: "http.listen",
+        router,
+        tls: None,
+        seats: Arc::clone(&web.seats),
+        proxies: web.config.trusted_proxies.clone().into(),
+        trouble: Arc::clone(&web.listening),
+    };
+    let address = web.config.listen;
+    let listener = site.bind(address).await;
+    let bound = listener.local_addr().unwrap_or(address);
+    if web.config.protection != Protection::Plain {
+        web.shown.wait().await;
+        let for_plain = redirect::router(Arc::clone(&web.shown), bound.port());
+        let (shown, failed) = (Arc::clone(&web.shown), Arc::clone(&web.failed_handshakes));
+        site.tls = match Tls::new(shown, failed, for_plain) {
+            Ok(tls) => Some(tls),
+            Err(problem) => {
+                error!(%problem, "The web listener has no TLS; RADIUS goes on without it");
+                return;
             }
         };
-        match accepted {
-            Ok(_) if CONNECTIONS_MAX <= connections.len() => {
-                traffic.refused.fetch_add(1, Relaxed);
-            }
-            Ok((stream, peer)) => {
-                let peer = Peer {
-                    address: peer.ip(),
-                    is_encrypted: false,
-                };
-                let router = router.clone().layer(Extension(peer));
-                connections.spawn(serve_connection(stream, router));
-                is_failing = false;
-            }
-            Err(problem) if is_of_the_client(&problem) => {}
-            Err(problem) => {
-                if !is_failing {
-                    error!(%problem, "The web listener cannot take connections; RADIUS goes on without it");
-                }
-                is_failing = true;
-                tokio::time::sleep(ACCEPT_RETRY).await;
-            }
-        }
     }
+    report.send_replace(Some(bound));
+    site.accept_all(&listener).await;
 }
 
-/// Whether a connection was gone before it was taken.
-fn is_of_the_client(problem: &io::Error) -> bool {
-    matches!(
-        problem.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
-}
-
-/// Answers a client until it leaves or has had its time. What went wrong is the client's to see.
-async fn serve_connection(stream: TcpStream, router: Router) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = pin!(connection);
-    if timeout(CONNECTION_LIFE, connection.as_mut()).await.is_err() {
-        connection.as_mut().graceful_shutdown();
-        let _ = timeout(LAST_ANSWER_PATIENCE, connection).await;
-    }
-}
-
-async fn bind(address: SocketAddr) -> TcpListener {
-    let mut is_failing = false;
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => {
-                if is_failing {
-                    info!("Listening on {address} (http.listen) now");
-                }
-                return listener;
-            }
-            Err(problem) => {
-                if !is_failing {
-                    error!(
-                        "cannot listen on {address} (http.listen): {problem}; RADIUS goes on without it"
-                    );
-                }
-                is_failing = true;
-                tokio::time::sleep(BIND_RETRY).await;
-            }
-        }
-    }
+/// Leads to HTTPS for ever, as soon as it is known where that is.
+async fn run_redirect(
+    address: SocketAddr,
+    web: Web,
+    mut target: watch::Receiver<Option<SocketAddr>>,
+) {
+    let target = match target.wait_for(Option::is_some).await {
+        Ok(bound) => *bound,
+        // The program ends.
+        Err(_) => return,
+    };
+    let port = target.unwrap_or(web.config.listen).port();
+    let site = Site {
+        key: "http.redirect_listen",
+        router: redirect::router(Arc::clone(&web.shown), port),
+        tls: None,
+        seats: Arc::clone(&web.redirected),
+        proxies: Arc::default(),
+        trouble: Arc::clone(&web.redirecting),
+    };
+    let listener = site.bind(address).await;
+    site.accept_all(&listener).await;
 }
 
 async fn healthz() -> &'static str {

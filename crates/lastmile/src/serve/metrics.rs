@@ -61,17 +61,47 @@ impl Collector for Room {
     }
 }
 
-#[derive(Debug)]
 struct ProcessCollector(ProcessView);
+
+/// What it counts is of no use to whoever debugs it.
+impl fmt::Debug for ProcessCollector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ProcessCollector")
+    }
+}
 
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let ProcessView { restarts, traffic } = &self.0;
-        let refused = ConstCounter::new(traffic.refused());
-        let kind = refused.metric_type();
-        let help = "Web connections refused because there were too many";
-        let metric = encoder.encode_descriptor("http_connections_refused", help, None, kind)?;
-        refused.encode(metric)?;
+        let ProcessView { restarts, web } = &self.0;
+        let counters = [
+            (
+                "http_connections_refused",
+                "Web connections refused because there were too many",
+                web.refused(),
+            ),
+            (
+                "http_tls_handshakes_failed",
+                "TLS handshakes that came to nothing",
+                web.failed_handshakes(),
+            ),
+        ];
+        let kind = ConstCounter::new(0_u64).metric_type();
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        }
+        let open = i64::try_from(web.connections()).unwrap_or(i64::MAX);
+        let open = ConstGauge::new(open);
+        let help = "Web connections that are open";
+        let metric =
+            encoder.encode_descriptor("http_connections", help, None, open.metric_type())?;
+        open.encode(metric)?;
+        if let Some(end) = web.certificate_end() {
+            let end = ConstGauge::new(end.as_seconds());
+            let name = "http_certificate_not_after_seconds";
+            let help = "When the certificate of the web listener ends, in seconds since 1970";
+            end.encode(encoder.encode_descriptor(name, help, None, end.metric_type())?)?;
+        }
         let help = "Tasks started again after they had failed";
         let mut restarted = encoder.encode_descriptor("task_restarts", help, None, kind)?;
         for (name, count) in restarts.list() {

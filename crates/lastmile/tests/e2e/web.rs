@@ -64,7 +64,8 @@ fn a_web_port_in_use_does_not_keep_routers_waiting(kind: DatabaseKind) {
 
 #[test]
 fn idle_web_connections_cost_nobody_but_themselves() {
-    let site = Site::furnished(DatabaseKind::Sqlite);
+    let mut site = Site::furnished(DatabaseKind::Sqlite);
+    site.set("LASTMILE_HTTP__CONNECTIONS_MAX", "64");
     let server = site.program.serve();
     let http = server.http.expect("it serves HTTP");
     let mut idlers: Vec<TcpStream> = (0..IDLERS)

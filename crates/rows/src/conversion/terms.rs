@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use domain::credential::{Credential, HashScheme, PasswordHash};
 use domain::plan::{InterimInterval, PlanTerms, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
-use domain::subscriber::{StaticAddresses, check_static_ipv4};
+use domain::subscriber::StaticAddresses;
+use domain::subscriber::address::check_static_ipv4;
 use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 

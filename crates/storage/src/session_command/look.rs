@@ -4,7 +4,10 @@ use domain::session_command::ladder::{Books, CHANGE_EVIDENCE_SECONDS};
 use domain::session_command::verdict::Verdict;
 use domain::time::Timestamp;
 
+use sea_orm::ConnectionTrait;
+
 use super::{Row, TABLE, read_command, read_progress, settle};
+use crate::column::loaded_count;
 use crate::error::StoreError;
 use crate::job;
 use crate::query::Query;
@@ -53,6 +56,17 @@ impl Store {
         job::withdraw(&write, &jobs).await?;
         write.commit().await?;
         Ok(settled.iter().map(|(_, verdict, _)| *verdict).collect())
+    }
+
+    /// How many commands have no verdict yet.
+    pub async fn session_command_open_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) AS open FROM session_command WHERE settled_at IS NULL";
+        let statement = self.dialect().statement(sql, []);
+        let row = self.reader().query_one_raw(statement).await?;
+        Ok(match row {
+            Some(row) => loaded_count(row.try_get_by_index(0)?),
+            None => 0,
+        })
     }
 
     fn look_query(&self, look: Look, now: Timestamp) -> Query {

@@ -1,19 +1,12 @@
-//! The ports: free, answered by a server, or taken by something else.
+//! The ports of RADIUS: free, answered by a server, or taken by something else.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use std::net::{SocketAddr, UdpSocket};
 
 use super::super::loopback;
 use super::Check;
 use super::registry::Registry;
 use crate::app::App;
-
-const HTTP_WAIT: Duration = Duration::from_secs(2);
-const HTTP_ANSWER_OCTETS_MAX: usize = 1_024;
 
 pub(super) async fn check(app: &App, registry: &Registry, checks: &mut Vec<Check>) {
     let radius = &app.config.radius;
@@ -23,7 +16,6 @@ pub(super) async fn check(app: &App, registry: &Registry, checks: &mut Vec<Check
     for listener in &radius.acct {
         checks.push(udp("accounting port", *listener, registry).await);
     }
-    checks.push(http(app.config.http_listen).await);
 }
 
 async fn udp(name: &'static str, listener: SocketAddr, registry: &Registry) -> Check {
@@ -72,60 +64,7 @@ async fn probe(name: &'static str, server: SocketAddr, registry: &Registry) -> C
     }
 }
 
-async fn http(listener: SocketAddr) -> Check {
-    const NAME: &str = "http port";
-    let Some(server) = loopback::reachable(listener) else {
-        return Check::ok(NAME, "chosen by the system when the server starts");
-    };
-    match TcpListener::bind(listener) {
-        Ok(_) => Check::ok(NAME, format!("{listener} is free: no server runs there")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let answer = tokio::time::timeout(HTTP_WAIT, ask_health(server)).await;
-            match answer {
-                Ok(Ok(status)) if status.contains(" 200 ") => {
-                    Check::ok(NAME, format!("a healthy server answers on {server}"))
-                }
-                Ok(Ok(status)) => Check::warn(
-                    NAME,
-                    format!("{server} answers: {status}"),
-                    "the server's log says what is wrong; or another program has the port: ss -ltnp shows it",
-                ),
-                Ok(Err(_)) | Err(_) => Check::fail(
-                    NAME,
-                    format!("{server} is in use and does not answer"),
-                    "another program has the port: ss -ltnp shows it; or choose another http.listen",
-                ),
-            }
-        }
-        Err(error) => refused(NAME, listener, &error),
-    }
-}
-
-/// The first line of the answer to a request for `/healthz`.
-async fn ask_health(server: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect(server).await?;
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = vec![0; HTTP_ANSWER_OCTETS_MAX];
-    let mut filled = 0;
-    while filled < answer.len() && !answer[..filled].contains(&b'\n') {
-        let count = stream.read(&mut answer[filled..]).await?;
-        if count == 0 {
-            break;
-        }
-        filled += count;
-    }
-    let text = String::from_utf8_lossy(&answer[..filled]);
-    let line = text.lines().next().unwrap_or_default();
-    Ok(format!(
-        "{} ",
-        line.chars()
-            .filter(|char| !char.is_control())
-            .collect::<String>()
-    ))
-}
-
-fn refused(name: &'static str, listener: SocketAddr, error: &io::Error) -> Check {
+pub(super) fn refused(name: &'static str, listener: SocketAddr, error: &io::Error) -> Check {
     let kind = error.kind();
     let remedy = if kind == io::ErrorKind::PermissionDenied {
         "ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose another port, or grant it in the unit"

@@ -1,5 +1,8 @@
 //! What a file may look like, and how each mistake is told.
 
+use domain::credential::Credential;
+use domain::subscriber::{StaticAddresses, SubscriberStatus};
+
 use super::*;
 
 fn plans() -> Plans {

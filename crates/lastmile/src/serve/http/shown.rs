@@ -1,0 +1,127 @@
+//! The certificate that clients are shown, and what is wrong with it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::time::Timestamp;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_acme::ResolvesServerCertAcme;
+use tokio::sync::watch;
+
+use super::trouble::Trouble;
+use crate::certificate::{Certificate, Term};
+
+/// What is shown now; nothing on a listener without TLS, and before the start.
+#[derive(Debug)]
+pub(super) struct Shown {
+    current: watch::Sender<Option<Arc<Held>>>,
+    /// Why it is not the one that was asked for, or why there is no newer one.
+    pub(super) trouble: Trouble,
+    /// Answers the challenges of an authority.
+    challenges: Mutex<Option<Arc<ResolvesServerCertAcme>>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    certificate: Certificate,
+    standing: Standing,
+}
+
+/// Whether a certificate is the one that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    AskedFor,
+    /// Until there is the one that was asked for.
+    Stopgap,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self {
+            current: watch::Sender::new(None),
+            trouble: Trouble::default(),
+            challenges: Mutex::default(),
+        }
+    }
+}
+
+impl Shown {
+    /// Shows a certificate from now on; gives whether it is another one.
+    pub(super) fn show(&self, certificate: Certificate, standing: Standing) -> bool {
+        let fingerprint = certificate.about.fingerprint.clone();
+        let held = Held {
+            certificate,
+            standing,
+        };
+        let before = self.current.send_replace(Some(Arc::new(held)));
+        before.is_none_or(|before| before.certificate.about.fingerprint != fingerprint)
+    }
+
+    /// From now on this answers challenges.
+    pub(super) fn answer_challenges(&self, by: Arc<ResolvesServerCertAcme>) {
+        *self
+            .challenges
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(by);
+    }
+
+    pub(super) fn challenges(&self) -> Option<Arc<ResolvesServerCertAcme>> {
+        let held = self.challenges.lock();
+        held.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until there is something to show.
+    pub(super) async fn wait(&self) {
+        let mut changes = self.current.subscribe();
+        // The other end is in this value.
+        let _ = changes.wait_for(Option::is_some).await;
+    }
+
+    /// Whether it is what was asked for.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.held()
+            .is_some_and(|held| held.standing == Standing::AskedFor)
+    }
+
+    /// Whether somebody vouches for it, so that browsers may insist on it.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        self.held().is_some_and(|held| {
+            held.standing == Standing::AskedFor && !held.certificate.about.is_self_signed
+        })
+    }
+
+    /// When it ends.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        Some(self.held()?.certificate.about.not_after)
+    }
+
+    /// Whether an authority should have been asked for another one.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.held()
+            .is_none_or(|held| held.certificate.about.is_due(now))
+    }
+
+    /// What clients complain about.
+    pub(super) fn trouble(&self, now: Timestamp) -> Option<String> {
+        if let Some(trouble) = self.trouble.find() {
+            return Some(trouble);
+        }
+        let held = self.held()?;
+        let about = &held.certificate.about;
+        match about.term(now) {
+            Term::Valid | Term::Ending => None,
+            Term::Early => Some(format!("the certificate holds from {}", about.not_before)),
+            Term::Ended => Some(format!("the certificate ended at {}", about.not_after)),
+        }
+    }
+
+    fn held(&self) -> Option<Arc<Held>> {
+        self.current.borrow().clone()
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.held()?.certificate.key))
+    }
+}
