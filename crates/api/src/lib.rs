@@ -8,6 +8,7 @@ pub mod authenticate;
 mod authorize;
 mod body;
 mod caller;
+mod choice;
 mod listing;
 mod openapi;
 mod pace;

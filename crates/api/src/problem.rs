@@ -145,6 +145,7 @@ impl From<StoreError> for Problem {
             StoreError::InUse { .. } | StoreError::AppliesAtLimit { .. } => {
                 Self::new(StatusCode::CONFLICT, "in_use", told)
             }
+            StoreError::NotPending { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
             StoreError::Transition { source, .. } => Self::new(
                 StatusCode::CONFLICT,
                 "wrong_state",

@@ -56,6 +56,13 @@ fn operations() -> OpenApiRouter<Api> {
         "/api/v1",
         OpenApiRouter::new()
             .merge(resource::nas_group::routes())
+            .merge(resource::nas::routes())
+            .merge(resource::knock::routes())
+            .merge(resource::garden::routes())
+            .merge(resource::message::routes())
+            .merge(resource::realm::routes())
+            .merge(resource::plan::routes())
+            .merge(resource::rows::routes())
             .merge(resource::operation::routes())
             .merge(resource::job::routes())
             .merge(resource::schedule::routes())

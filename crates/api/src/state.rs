@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
+use services::port::RowReader;
 use storage::clock::Clock;
 use storage::store::Store;
 
@@ -21,6 +22,8 @@ pub struct ApiOptions {
     pub clock: Clock,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
+    /// What attribute rows mean.
+    pub rows: Arc<dyn RowReader>,
 }
 
 /// The interface with all that it shares; cheap to clone.
@@ -35,6 +38,7 @@ struct Inner {
     rules: Rules,
     document: String,
     pace: Pace,
+    rows: Arc<dyn RowReader>,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -59,6 +63,7 @@ impl Api {
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
+                rows: options.rows,
             }),
         }
     }
@@ -79,6 +84,11 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
         &self.inner.document
+    }
+
+    /// Who knows what attribute rows mean.
+    pub(crate) fn rows(&self) -> &dyn RowReader {
+        &*self.inner.rows
     }
 
     pub(crate) fn pace(&self) -> &Pace {

@@ -40,6 +40,8 @@ pub enum SessionCommandKind {}
 pub enum OperatorKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
+/// A change of a plan that is to be made later.
+pub enum PlanChangeKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
 /// Long work that somebody asked for and can watch.
@@ -58,6 +60,7 @@ pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
+pub type PlanChangeId = Id<PlanChangeKind>;
 pub type OperationId = Id<OperationKind>;
 pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;

@@ -42,6 +42,7 @@ mod nas;
 mod nas_group;
 mod operation;
 mod plan;
+mod rate;
 mod realm;
 mod reconciler;
 mod relay;
@@ -375,14 +376,11 @@ impl Command {
     /// Where the command can work.
     const fn reach(&self) -> Reach {
         match self {
-            Self::Nas(command) => command.reach(),
-            Self::Plan(_)
-            | Self::Tenant(_)
+            Self::Nas(_) | Self::Plan(_) | Self::Garden(_) | Self::Realm(_) => Reach::Anywhere,
+            Self::Tenant(_)
             | Self::Subscriber(_)
             | Self::Rows(_)
-            | Self::Garden(_)
             | Self::Message(_)
-            | Self::Realm(_)
             | Self::Token(_)
             | Self::Directory(_)
             | Self::Session(_)

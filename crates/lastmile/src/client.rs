@@ -2,11 +2,13 @@
 //! in this process over the local database.
 
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use call::Call;
@@ -26,6 +28,9 @@ pub(crate) mod trust;
 /// The most octets of an answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
+/// The most entries of a page.
+pub(crate) const PAGE_MAX: u32 = 1_000;
+
 /// Header with the id under which a server has a request in its log.
 const REQUEST_ID: &str = "x-request-id";
 
@@ -43,6 +48,13 @@ pub(crate) struct Client {
 enum Transport {
     Local(Local),
     Remote(Remote),
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Listing<T> {
+    items: Vec<T>,
+    next_page_token: Option<String>,
 }
 
 /// What came back.
@@ -99,6 +111,48 @@ impl Client {
             Err(ClientError::Refused(problem)) if problem.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads a list page by page, of `limit` entries each, until `take` has seen enough.
+    pub(crate) async fn each<T: DeserializeOwned, E: From<ClientError>>(
+        &self,
+        call: Call,
+        limit: u32,
+        mut take: impl FnMut(T) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let mut token: Option<String> = None;
+        loop {
+            let page = call.clone().with("limit", limit);
+            let page = page.with_some("page_token", token.as_ref());
+            let listing: Listing<T> = self.ask(page).await?;
+            for item in listing.items {
+                if take(item)?.is_break() {
+                    return Ok(());
+                }
+            }
+            token = listing.next_page_token;
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The first entry of a list that `is_meant`.
+    pub(crate) async fn find_in<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        is_meant: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>, ClientError> {
+        let mut found = None;
+        let take = |item: T| {
+            if !is_meant(&item) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            found = Some(item);
+            Ok::<_, ClientError>(ControlFlow::Break(()))
+        };
+        self.each(call, PAGE_MAX, take).await?;
+        Ok(found)
     }
 
     /// Has something done of which nothing is told.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::plan_schedule;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -24,6 +25,7 @@ use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring::lint::RowLinter;
 use crate::wiring::routers::NodeRouters;
 
 mod health;
@@ -103,6 +105,9 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let worker = view
         .filter(|_| is_worker)
         .map(|node| start_worker(app, &store, node, &mut supervisor));
+    if is_worker {
+        start_plan_schedule(&store, &mut supervisor);
+    }
     let removed = match is_worker {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
@@ -237,6 +242,15 @@ fn start_worker(
     counts
 }
 
+/// Starts to make the changes of plans whose time comes, as soon as there is a store.
+fn start_plan_schedule(store: &LateStore, supervisor: &mut Supervisor) {
+    let store = store.clone();
+    supervisor.start_restarting("scheduled plan changes", move || {
+        let store = store.clone();
+        async move { plan_schedule::run(store.wait().await.clone()).await }
+    });
+}
+
 /// Lets go what was under way, so that whoever comes next need not wait for it.
 async fn release_jobs(store: &LateStore) {
     let Some(store) = store.find() else {
@@ -267,6 +281,7 @@ fn router(app: &App, store: &LateStore) -> Router {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
         requests_per_second: REQUESTS_PER_SECOND,
+        rows: Arc::new(RowLinter::new()),
     })
 }
 

@@ -5,9 +5,13 @@
 
 pub mod api_key;
 pub mod bulk;
+pub mod nas_secret;
 pub mod operation;
+pub mod plan;
+pub mod plan_schedule;
 pub mod port;
 pub mod reconcile;
+pub mod rows;
 pub mod schedule;
 pub mod session;
 pub mod subscriber_row;

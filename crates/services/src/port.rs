@@ -1,9 +1,10 @@
-//! What the worker needs from the outside, stated as traits that the program implements.
+//! What use cases and the worker need from the outside, stated as traits that the program implements.
 
 use std::future::Future;
 
 use domain::session::Session;
 use domain::session_command::{RouterReply, Wish};
+use storage::rows::{GroupRows, UserRows};
 
 /// One question to the router of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,4 +20,53 @@ pub struct RouterRequest {
 pub trait Routers: Send + Sync + 'static {
     /// Asks, with all retransmissions, and gives what came of it.
     fn ask(&self, request: &RouterRequest) -> impl Future<Output = RouterReply> + Send;
+}
+
+/// How much something about a row matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowSeverity {
+    /// Worth knowing.
+    Notice,
+    /// It probably does not do what was meant.
+    Warning,
+    /// Somebody is refused, or let in, who should not be.
+    Error,
+}
+
+/// Something about an attribute row, or about all rows of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowFinding {
+    pub severity: RowSeverity,
+    /// A stable name for programs.
+    pub code: &'static str,
+    /// The table that the row is in.
+    pub table: &'static str,
+    /// The id of the row; absent when it is about the name as a whole.
+    pub row: Option<i64>,
+    pub attribute: Option<String>,
+    pub finding: String,
+    pub remedy: String,
+}
+
+/// Knows what attribute rows mean.
+pub trait RowReader: Send + Sync + 'static {
+    /// Whether the value of an attribute is a secret.
+    fn is_secret(&self, attribute: &str) -> bool;
+
+    /// What about the rows of a user is not as it seems, beside those of the groups that have rows.
+    fn user(&self, user: &UserRows, groups: &[GroupRows]) -> Vec<RowFinding>;
+
+    /// The same for the rows of a group.
+    fn group(&self, group: &GroupRows) -> Vec<RowFinding>;
+}
+
+impl RowSeverity {
+    /// A stable name for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }

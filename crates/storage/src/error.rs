@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use domain::garden::GardenError;
+use domain::id::PlanChangeId;
+use domain::plan::change::ChangeState;
 use domain::subscriber::state::TransitionError;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
@@ -27,6 +29,9 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    PlanVersion,
+    PlanChange,
+    GuardLock,
     Operation,
     Job,
     Schedule,
@@ -51,6 +56,9 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::PlanVersion => "plan_version",
+            Self::PlanChange => "plan_change",
+            Self::GuardLock => "guard_lock",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
@@ -76,6 +84,9 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::PlanVersion => "version of a plan",
+            Self::PlanChange => "scheduled change",
+            Self::GuardLock => "lock",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
@@ -138,6 +149,11 @@ pub enum StoreError {
     },
     #[error("plan '{name}' applies at the limit of other plans: {plans}; change those first")]
     AppliesAtLimit { name: String, plans: u64 },
+    #[error("scheduled change '{id}' is {state}: only one that is pending can be cancelled")]
+    NotPending {
+        id: PlanChangeId,
+        state: ChangeState,
+    },
     #[error("subscriber '{name}'")]
     Transition {
         name: String,
@@ -231,6 +247,7 @@ impl StoreError {
             | Self::Stale { .. }
             | Self::InUse { .. }
             | Self::AppliesAtLimit { .. }
+            | Self::NotPending { .. }
             | Self::Transition { .. }
             | Self::Garden(_)
             | Self::TooMany { .. }

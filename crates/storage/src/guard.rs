@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 
 use domain::guard::{GuardKey, GuardLock, GuardSubject};
+use domain::id::TenantId;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use serde::{Serialize, Serializer};
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::bulk::Insert;
 use crate::column::stored_text;
-use crate::error::StoreError;
+use crate::deed::Deed;
+use crate::error::{Resource, StoreError};
 use crate::query::Query;
 use crate::store::Store;
 
@@ -104,10 +108,13 @@ impl Store {
 
     /// Lets go who is locked, on every node, and says how many locks there were.
     pub async fn guard_clear(&self, filter: &GuardFilter) -> Result<u64, StoreError> {
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let mut query = Query::new(self.dialect(), "DELETE FROM guard_lock");
         add_conditions(&mut query, filter);
         let rows = query.execute(write.connection()).await?;
+        if 0 < rows {
+            write.record(clear_deed(filter, rows));
+        }
         write.commit().await?;
         Ok(rows)
     }
@@ -121,6 +128,16 @@ impl Store {
         write.commit().await?;
         Ok(rows)
     }
+}
+
+/// Who was let go. Locks are not of a tenant, and the first one keeps the record.
+fn clear_deed(filter: &GuardFilter, locks: u64) -> Deed {
+    let subject = filter.subject.map(GuardSubject::as_str);
+    let name = filter.name.as_deref();
+    let cleared = json!({ "subject": subject, "name": name, "locks": locks });
+    let what = (TenantId::DEFAULT, Resource::GuardLock);
+    let named = (Uuid::nil(), name.unwrap_or("all"));
+    Deed::removed(what, named, &cleared).by_name()
 }
 
 fn add_conditions(query: &mut Query, filter: &GuardFilter) {

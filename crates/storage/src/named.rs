@@ -30,6 +30,9 @@ impl Store {
             | Resource::Message
             | Resource::Realm
             | Resource::TopUp
+            | Resource::PlanVersion
+            | Resource::PlanChange
+            | Resource::GuardLock
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule

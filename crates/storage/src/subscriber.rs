@@ -33,7 +33,7 @@ use crate::error::{Resource, StoreError};
 use crate::key_ring::KeyRing;
 use crate::keyed::Keyed;
 use crate::page::Page;
-use crate::plan::stored_limit;
+use crate::plan::row::stored_limit;
 use crate::seal::SUBSCRIBER_CREDENTIAL;
 use crate::store::Store;
 
@@ -583,7 +583,7 @@ fn summary(
     let plan = plan.as_ref().ok_or_else(|| row.corrupt("plan"))?;
     let status = stored.status()?;
     let expires_at = model.expires_at.map(Timestamp::from_micros);
-    let grace = crate::plan::access(plan)?.grace_days;
+    let grace = crate::plan::row::access(plan)?.grace_days;
     Ok(SubscriberSummary {
         id: Id::from_uuid(model.id),
         username: row.parse("username", &model.username)?,

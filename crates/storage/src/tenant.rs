@@ -13,6 +13,7 @@ use crate::column::Row;
 use crate::directory::readable_or_told;
 use crate::error::{Resource, StoreError};
 use crate::store::Store;
+use crate::tenant_policy;
 
 const COLUMNS: &str = "id, name, time_zone";
 
@@ -41,10 +42,7 @@ impl Store {
         zone: &Zone,
     ) -> Result<TenantSummary, StoreError> {
         let mut write = self.write().await?;
-        let set = "UPDATE tenant SET time_zone = $2 WHERE id = $1";
-        let values = [tenant.as_uuid().into(), zone.as_str().into()];
-        let statement = write.dialect().statement(set, values);
-        write.connection().execute_raw(statement).await?;
+        tenant_policy::set(&mut write, tenant, ("time_zone", zone.as_str().into())).await?;
         let sql = format!("SELECT {COLUMNS} FROM tenant WHERE id = $1");
         let statement = write.dialect().statement(sql, [tenant.as_uuid().into()]);
         let row = write.connection().query_one_raw(statement).await?;

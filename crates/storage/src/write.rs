@@ -193,17 +193,14 @@ impl Write {
             ]
         });
         CHANGES.run(&self.transaction, rows).await?;
-        let program = Actor::system("lastmile");
-        let (actor, request) = match self.act.as_deref() {
-            Some(act) => (&act.actor, act.request),
-            None => (&program, None),
-        };
+        let actor = self.actor();
+        let request = self.act.as_ref().and_then(|act| act.request);
         let claim = self.act.as_ref().and_then(|act| act.claim.as_ref());
         if let Some(claim) = claim {
             idempotency::mark_done(&self.transaction, claim).await?;
         }
         // Last, because numbers are locked from here to the commit.
-        deed::write_all(&self.transaction, &self.deeds, (actor, request), self.at).await?;
+        deed::write_all(&self.transaction, &self.deeds, (&actor, request), self.at).await?;
         let mut events = self.events;
         // In one order, so that no two transactions wait for each other.
         events.sort_by_key(|(tenant, _)| *tenant);
@@ -222,6 +219,19 @@ impl Write {
             }
         }
         Ok(())
+    }
+
+    /// From here on somebody else does it.
+    pub(crate) fn act_as(&mut self, actor: Actor) {
+        self.act = Some(Arc::new(Act::of(actor)));
+    }
+
+    /// Who does it: whoever the store acts for, or else the program.
+    pub(crate) fn actor(&self) -> Actor {
+        match self.act.as_deref() {
+            Some(act) => act.actor.clone(),
+            None => Actor::system("lastmile"),
+        }
     }
 
     pub(crate) fn connection(&self) -> &DatabaseTransaction {

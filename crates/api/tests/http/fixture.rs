@@ -11,7 +11,9 @@ use domain::id::TenantId;
 use domain::permission::{Role, Scopes};
 use serde_json::Value as Json;
 use services::api_key;
+use services::port::{RowFinding, RowReader, RowSeverity};
 use storage::api_key::NewApiKey;
+use storage::rows::{AttributeRow, GroupRows, UserRows};
 use storage::store::Store;
 use testkit::database::{Database, DatabaseKind};
 use tower::ServiceExt as _;
@@ -28,6 +30,9 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) owner: String,
 }
+
+/// Takes attributes by their names: a password is a secret, and an operator that is none is an error.
+struct PlainRows;
 
 /// What was answered.
 pub(crate) struct Answer {
@@ -56,6 +61,7 @@ impl World {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
             requests_per_second: 10_000,
+            rows: Arc::new(PlainRows),
         });
         let owner = key(&store, "owner", Some(Role::Owner), "").await;
         Self {
@@ -118,6 +124,41 @@ impl World {
             json: serde_json::from_slice(&octets).unwrap_or_default(),
             text: String::from_utf8_lossy(&octets).into_owned(),
         }
+    }
+}
+
+impl PlainRows {
+    fn look(table: &'static str, rows: &[AttributeRow]) -> Vec<RowFinding> {
+        let wrong = rows.iter().filter(|row| !row.op.ends_with('='));
+        wrong
+            .map(|row| RowFinding {
+                severity: RowSeverity::Error,
+                code: "bad_operator",
+                table,
+                row: Some(row.id),
+                attribute: Some(row.attribute.clone()),
+                finding: "the operator is none".to_owned(),
+                remedy: "write :=".to_owned(),
+            })
+            .collect()
+    }
+}
+
+impl RowReader for PlainRows {
+    fn is_secret(&self, attribute: &str) -> bool {
+        attribute.ends_with("Password")
+    }
+
+    fn user(&self, user: &UserRows, _: &[GroupRows]) -> Vec<RowFinding> {
+        let mut findings = Self::look("radcheck", &user.check);
+        findings.extend(Self::look("radreply", &user.reply));
+        findings
+    }
+
+    fn group(&self, group: &GroupRows) -> Vec<RowFinding> {
+        let mut findings = Self::look("radgroupcheck", &group.check);
+        findings.extend(Self::look("radgroupreply", &group.reply));
+        findings
     }
 }
 

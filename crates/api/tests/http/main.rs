@@ -13,6 +13,8 @@ mod matrix;
 mod mutations;
 mod nas_groups;
 mod operations;
+mod plans;
+mod registry;
 mod rules;
 mod snapshot;
 mod strangers;

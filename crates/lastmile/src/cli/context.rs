@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 
 use domain::actor::Actor;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use storage::act::Act;
 use storage::error::StoreError;
@@ -28,13 +28,6 @@ pub(crate) struct Context {
     pub(crate) target: Target,
     /// Each request is told.
     pub(crate) is_verbose: bool,
-}
-
-/// A page of a list, as the interface gives it.
-#[derive(Deserialize)]
-struct Pages<T> {
-    items: Vec<T>,
-    next_page_token: Option<String>,
 }
 
 /// Whether a change is made or only shown.
@@ -144,19 +137,14 @@ impl Context {
     {
         let limit = size.first_page::<String>().limit();
         let mut listing = self.output.listing::<R>(size.extent());
-        let mut token = None;
-        loop {
-            let page = call.clone().with("limit", limit);
-            let page = page.with_some("page_token", token.as_ref());
-            let page: Pages<T> = client.ask(page).await?;
-            for item in page.items {
-                listing.push(&R::from(item))?;
-            }
-            token = page.next_page_token;
-            if token.is_none() || !listing.is_open() {
-                break;
-            }
-        }
+        let take = |item: T| {
+            listing.push(&R::from(item))?;
+            Ok::<_, CliError>(match listing.is_open() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        };
+        client.each(call, limit, take).await?;
         let listed = listing.finish()?;
         self.note_listed(listed, none);
         Ok(())

@@ -133,6 +133,9 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
+        | Resource::PlanVersion
+        | Resource::PlanChange
+        | Resource::GuardLock
         | Resource::Operation
         | Resource::Job
         | Resource::Schedule

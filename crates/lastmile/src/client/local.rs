@@ -21,6 +21,7 @@ use super::call::Call;
 use super::error::ClientError;
 use super::{ANSWER_BYTES_MAX, Answer, Answered};
 use crate::app::App;
+use crate::wiring::lint::RowLinter;
 
 /// A command waits for each answer before it asks again, so this is no limit to it.
 const REQUESTS_PER_SECOND: u32 = 1_000_000;
@@ -40,6 +41,7 @@ impl Local {
             store: Arc::new(move || Some(store.clone())),
             clock: Arc::clone(&app.clock),
             requests_per_second: REQUESTS_PER_SECOND,
+            rows: Arc::new(RowLinter::new()),
         });
         Self {
             router,

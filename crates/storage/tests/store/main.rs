@@ -23,6 +23,7 @@ mod migrations;
 mod operations;
 mod partitions;
 mod recovery;
+mod registry_deeds;
 mod resources;
 mod retention;
 mod round_trips;
