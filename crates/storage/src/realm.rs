@@ -11,6 +11,7 @@ use crate::column::RowName;
 use crate::deed::Deed;
 use crate::error::{Resource, StoreError, UniqueField};
 use crate::store::Store;
+use crate::write::NO_REVISION;
 
 /// Realms that one tenant has at most: nodes look through them.
 pub const REALMS_MAX: usize = 256;
@@ -62,6 +63,7 @@ impl Store {
     /// Removes a realm; subscribers stay.
     pub async fn realm_delete(&self, tenant: TenantId, name: &RealmName) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        write.check_revision(Resource::Realm, name.as_str(), NO_REVISION)?;
         let sql = "DELETE FROM realm WHERE tenant = $1 AND name = $2 RETURNING handling";
         let values = [tenant.as_uuid().into(), name.as_str().into()];
         let statement = write.dialect().statement(sql, values);

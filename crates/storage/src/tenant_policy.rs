@@ -20,7 +20,7 @@ use crate::error::{Resource, StoreError};
 use crate::garden;
 use crate::realm;
 use crate::store::Store;
-use crate::write::Write;
+use crate::write::{NO_REVISION, Write};
 
 /// What the audit log shows of a tenant.
 #[derive(Serialize)]
@@ -116,6 +116,7 @@ impl Store {
         template: &MessageTemplate,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        write.check_revision(Resource::Message, state.as_str(), NO_REVISION)?;
         let before = find_template(&write, tenant, (state, language)).await?;
         let sql = "INSERT INTO state_message (tenant, state, language, template, updated_at) \
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, state, language) \
@@ -147,6 +148,7 @@ impl Store {
         language: &Language,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        write.check_revision(Resource::Message, state.as_str(), NO_REVISION)?;
         let before = find_template(&write, tenant, (state, language)).await?;
         let sql = "DELETE FROM state_message WHERE tenant = $1 AND state = $2 AND language = $3";
         let values = [
@@ -174,6 +176,7 @@ pub(crate) async fn set(
     tenant: TenantId,
     (column, value): (&str, Value),
 ) -> Result<(), StoreError> {
+    write.check_revision(Resource::Tenant, column, NO_REVISION)?;
     let before = seen(write, tenant).await?;
     let sql = format!("UPDATE tenant SET {column} = $1 WHERE id = $2");
     let values = [value, tenant.as_uuid().into()];

@@ -26,6 +26,9 @@ use crate::store::Store;
 /// How often a transaction is tried that loses against another one.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
+/// What a thing has that is shown without a revision: whoever names one has seen something else.
+pub(crate) const NO_REVISION: i64 = i64::MIN;
+
 const CHANGES: Insert<'static> = Insert {
     table: "change",
     columns: &["tenant", "kind", "key", "name", "at"],

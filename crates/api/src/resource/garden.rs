@@ -302,10 +302,8 @@ async fn set_default(
     let name: Option<Name> = match &body.garden {
         Some(raw) => {
             let absent = || Problem::field("garden", format!("there is no walled garden '{raw}'"));
-            let name: Name = caller
-                .name_of(Resource::Garden, raw)
-                .await
-                .map_err(|_| absent())?;
+            let name: Option<Name> = caller.find_name(Resource::Garden, raw).await?;
+            let name = name.ok_or_else(absent)?;
             let found = caller.store().garden_find(caller.tenant, &name).await?;
             Some(found.ok_or_else(absent)?.name)
         }

@@ -230,9 +230,10 @@ async fn routers(
 ) -> Result<Vec<Name>, Problem> {
     let mut names = Vec::with_capacity(raw.len());
     for (index, raw) in raw.iter().enumerate() {
-        let found = match caller.name_of::<Name>(Resource::Nas, raw).await {
-            Ok(name) => caller.store().nas_find(caller.tenant, &name).await?,
-            Err(_) => None,
+        let name: Option<Name> = caller.find_name(Resource::Nas, raw).await?;
+        let found = match name {
+            Some(name) => caller.store().nas_find(caller.tenant, &name).await?,
+            None => None,
         };
         match found {
             Some(nas) => names.push(nas.name),

@@ -231,6 +231,9 @@ async fn rows_are_replaced_as_a_whole_and_looked_at_first(database: Database) {
         1
     );
 
+    // Rows have no ETag that an If-Match could name.
+    let seen = Ask::delete(path).with("if-match", "\"1\"");
+    world.send(seen).await.expect(412);
     let broken = json!({ "reply": [{ "attribute": "Framed-MTU", "op": "?", "value": "1400" }] });
     let refused = world.send(put(path, broken.clone())).await.expect(422);
     let error = &refused.json["errors"][0];

@@ -18,7 +18,7 @@ use crate::dialect::Dialect;
 use crate::error::{Resource, StoreError};
 use crate::row_import::{insert_groups, insert_users};
 use crate::store::Store;
-use crate::write::Write;
+use crate::write::{NO_REVISION, Write};
 
 /// Whether the value of an attribute is a secret, which the audit log does not show.
 pub type IsSecret<'a> = &'a (dyn Fn(&str) -> bool + Sync);
@@ -99,14 +99,14 @@ impl Store {
 
 /// Removes the rows of a user and gives them.
 async fn take_user(write: &Write, name: &str) -> Result<Option<UserRows>, StoreError> {
-    lock(write, name).await?;
+    lock(write, (Resource::RowUser, name)).await?;
     let before = find_user(write, name).await?;
     remove(write, &USER_SOURCES, name).await?;
     Ok(before)
 }
 
 async fn take_group(write: &Write, name: &str) -> Result<Option<GroupRows>, StoreError> {
-    lock(write, name).await?;
+    lock(write, (Resource::RowGroup, name)).await?;
     let before = find_group(write, name).await?;
     remove(write, &GROUP_SOURCES, name).await?;
     Ok(before)
@@ -124,7 +124,8 @@ async fn find_group(write: &Write, name: &str) -> Result<Option<GroupRows>, Stor
 
 /// Of two who replace the rows of one name at once, one comes after the other; on SQLite they do so
 /// anyway.
-async fn lock(write: &Write, name: &str) -> Result<(), StoreError> {
+async fn lock(write: &Write, (what, name): (Resource, &str)) -> Result<(), StoreError> {
+    write.check_revision(what, name, NO_REVISION)?;
     if write.dialect() == Dialect::Postgres {
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
         let statement = write.dialect().statement(sql, [stored_text(name).into()]);

@@ -150,10 +150,9 @@ pub(crate) struct PlanPatchBody {
 }
 
 /// The plan that is changed, for what depends on it.
-struct Known<'p> {
+struct Known {
     id: Option<PlanId>,
     has_quota: bool,
-    name: Option<&'p Name>,
 }
 
 impl NewPlanBody {
@@ -182,7 +181,6 @@ impl NewPlanBody {
         let nothing = Known {
             id: None,
             has_quota: false,
-            name: None,
         };
         let patch = body.resolve_for(caller, nothing).await?;
         let name = patch.name.clone().ok_or_else(Problem::internal)?;
@@ -201,12 +199,11 @@ impl PlanPatchBody {
         let known = Known {
             id: Some(plan.id),
             has_quota: limits.is_some_and(|limits| !limits.quotas.is_empty()),
-            name: Some(&plan.name),
         };
         self.resolve_for(caller, known).await
     }
 
-    async fn resolve_for(self, caller: &Caller, known: Known<'_>) -> Result<PlanPatch, Problem> {
+    async fn resolve_for(self, caller: &Caller, known: Known) -> Result<PlanPatch, Problem> {
         let mut fields = Fields::default();
         self.check_quota(&mut fields, known.has_quota);
         let garden = self.find_garden(caller, &mut fields).await?;
@@ -249,7 +246,8 @@ impl PlanPatchBody {
         let Some(Some(raw)) = &self.garden else {
             return Ok(self.garden.as_ref().map(|_| None));
         };
-        if let Ok(name) = caller.name_of::<Name>(Resource::Garden, raw).await
+        let name: Option<Name> = caller.find_name(Resource::Garden, raw).await?;
+        if let Some(name) = name
             && let Some(garden) = caller.store().garden_find(caller.tenant, &name).await?
         {
             return Ok(Some(Some(garden.id)));
@@ -262,22 +260,24 @@ impl PlanPatchBody {
         &self,
         caller: &Caller,
         fields: &mut Fields,
-        known: &Known<'_>,
+        known: &Known,
     ) -> Result<Option<AtLimit>, Problem> {
         let raw = match &self.at_limit {
             None => return Ok(None),
             Some(PlanAtLimit::Block) => return Ok(Some(AtLimit::Block)),
             Some(PlanAtLimit::Throttle { rate }) => {
-                return Ok(rate_of(fields, "at_limit.rate", *rate).map(AtLimit::Throttle));
+                let rate = fields.take("at_limit.rate", Some(*rate), RateLimit::try_from);
+                return Ok(rate.map(AtLimit::Throttle));
             }
             Some(PlanAtLimit::Plan { plan }) => plan,
         };
-        let found = match caller.name_of::<Name>(Resource::Plan, raw).await {
-            Ok(name) => caller.store().plan_find(caller.tenant, &name).await?,
-            Err(_) => None,
+        let name: Option<Name> = caller.find_name(Resource::Plan, raw).await?;
+        let found = match name {
+            Some(name) => caller.store().plan_find(caller.tenant, &name).await?,
+            None => None,
         };
         let problem = match found {
-            Some(other) if Some(other.id) == known.id || Some(&other.name) == known.name => {
+            Some(other) if Some(other.id) == known.id => {
                 "a plan cannot apply at its own limit: name another one".to_owned()
             }
             Some(other) => return Ok(Some(AtLimit::Plan(other.id))),
@@ -413,10 +413,6 @@ fn terms(patch: PlanPatch) -> PlanTerms {
             private_device_limit: patch.access.private_device_limit.flatten(),
         },
     }
-}
-
-fn rate_of(fields: &mut Fields, field: &str, rate: Rate) -> Option<RateLimit> {
-    fields.take(field, Some(rate), RateLimit::try_from)
 }
 
 fn text<T: ToString>(value: &Option<Option<T>>) -> Option<Option<String>> {
