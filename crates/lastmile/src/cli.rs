@@ -389,7 +389,11 @@ impl Command {
             | Self::Why(_)
             | Self::Explain(_)
             | Self::Guard(_)
-            | Self::Import(_) => Reach::Database,
+            | Self::Import(_)
+            | Self::Schedule(_)
+            | Self::Reconciler(_)
+            | Self::Operation(_)
+            | Self::Job(_) => Reach::Database,
             Self::Serve(_)
             | Self::Migrate(_)
             | Self::Config(_)

@@ -416,7 +416,9 @@ fn problem_of(error: &StoreError) -> Option<RowProblem> {
         ),
         StoreError::Stale { .. } => ("stale", None),
         StoreError::InUse { .. } | StoreError::AppliesAtLimit { .. } => ("in_use", None),
-        StoreError::Transition { .. } | StoreError::WrongState { .. } => ("wrong_state", None),
+        StoreError::Transition { .. }
+        | StoreError::WrongState { .. }
+        | StoreError::NotPending { .. } => ("wrong_state", None),
         StoreError::Garden(_) => ("invalid", Some("garden")),
         StoreError::TooMany { .. } => ("too_many", None),
         StoreError::Corrupt { .. } | StoreError::Sealed { .. } => ("unreadable", None),

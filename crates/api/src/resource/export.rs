@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use storage::audit::AuditFilter;
 use storage::error::StoreError;
+use storage::nas::NasFilter;
 use storage::page::Page;
 use storage::session::SessionFilter;
 use storage::subscriber::SubscriberFilter;
@@ -233,7 +234,7 @@ async fn nas(caller: Caller, Params(params): Params<ExportParams>) -> Result<Res
         ("nas", NAS, params.format()?),
         move |page| {
             let store = store.clone();
-            async move { store.nas_list(tenant, &page).await }
+            async move { store.nas_list(tenant, &NasFilter::default(), &page).await }
         },
         |row| row.name.clone(),
     )

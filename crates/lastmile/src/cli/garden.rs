@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::client::call::Call;
 use crate::output::Record;
 
-const PATH: &str = "gardens";
+pub(super) const PATH: &str = "gardens";
 
 pub(super) const NOUN: Noun = Noun {
     what: Resource::Garden,

@@ -9,7 +9,6 @@ use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
 use domain::time::Timestamp;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use storage::error::Resource;
 
 use super::change::Change;
@@ -444,13 +443,10 @@ async fn ask(client: &Client, call: Call, name: &Name) -> Result<PlanRecord, Cli
 
 /// Whether there is the garden that is named.
 async fn check_garden(client: &Client, name: Option<&Name>) -> Result<(), CliError> {
-    let Some(name) = name else {
-        return Ok(());
-    };
-    let found: Result<IgnoredAny, _> = client.ask(Call::get(&["gardens", name.as_str()])).await;
-    found
-        .map(drop)
-        .map_err(|error| told(error, &[(garden::NOUN, name)]))
+    match name {
+        Some(name) => garden::NOUN.check(client, garden::PATH, name).await,
+        None => Ok(()),
+    }
 }
 
 impl PlanRecord {

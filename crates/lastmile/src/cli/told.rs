@@ -5,6 +5,8 @@ use std::fmt::Display;
 use storage::error::{Resource, UniqueField};
 
 use super::error::CliError;
+use crate::client::Client;
+use crate::client::call::Call;
 use crate::client::error::ClientError;
 use crate::client::problem::{FieldProblem, Problem};
 use crate::exit::ExitStatus;
@@ -63,6 +65,17 @@ impl From<ClientError> for CliError {
 }
 
 impl Noun {
+    /// Fails unless there is one of this name below `path`.
+    pub(crate) async fn check(
+        self,
+        client: &Client,
+        path: &str,
+        name: &impl Display,
+    ) -> Result<(), CliError> {
+        let found = client.tell(Call::get(&[path, &name.to_string()])).await;
+        found.map_err(|error| told(error, &[(self, name)]))
+    }
+
     /// There is none of this name.
     pub(crate) fn not_found(&self, name: &dyn Display) -> CliError {
         CliError::NotFound {

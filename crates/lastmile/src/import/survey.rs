@@ -77,7 +77,6 @@ impl Draft {
             expires_at: *expires_at,
             addresses: *addresses,
             sessions: *sessions,
-            customer: None,
         }
     }
 }
