@@ -376,7 +376,11 @@ impl Command {
     /// Where the command can work.
     const fn reach(&self) -> Reach {
         match self {
-            Self::Nas(_) | Self::Plan(_) | Self::Garden(_) | Self::Realm(_) => Reach::Anywhere,
+            Self::Nas(_)
+            | Self::Plan(_)
+            | Self::Garden(_)
+            | Self::Realm(_)
+            | Self::Operation(_) => Reach::Anywhere,
             Self::Tenant(_)
             | Self::Subscriber(_)
             | Self::Rows(_)
@@ -392,7 +396,6 @@ impl Command {
             | Self::Import(_)
             | Self::Schedule(_)
             | Self::Reconciler(_)
-            | Self::Operation(_)
             | Self::Job(_) => Reach::Database,
             Self::Serve(_)
             | Self::Migrate(_)

@@ -130,7 +130,7 @@ fn lasting(outcome: &Outcome) -> Value {
 }
 
 #[test]
-fn the_same_command_says_the_same_here_and_there() {
+fn groups_are_the_same_here_and_there() {
     let distance = Distance::new();
     for line in ["nas group list", "nas group list --limit 1"] {
         distance.check_read(line);
@@ -144,24 +144,166 @@ fn the_same_command_says_the_same_here_and_there() {
     distance.check_read("nas group list");
     distance.check_change("nas group take north pop-1", "nas group add north pop-1");
     distance.check_change("nas group remove empty", "nas group create empty");
-}
-
-#[test]
-fn the_same_command_fails_the_same_here_and_there() {
-    let distance = Distance::new();
     for (line, code) in [
         ("nas group create EMPTY", 1),
-        ("nas group add north pop-1", 3),
+        ("nas group add south pop-1", 3),
         ("nas group add empty pop-9", 3),
         ("nas group take empty pop-9", 3),
-        ("nas group remove north", 3),
-        ("nas group remove north --dry-run", 3),
+        ("nas group remove south", 3),
+        ("nas group remove south --dry-run", 3),
     ] {
         distance.check_refused(line, code);
     }
     let refused = distance.there("nas group create EMPTY");
     let request = refused.stderr.split_once(" (request ").map(|(_, id)| id);
     assert!(request.is_some_and(|id| 36 < id.len()), "{refused:?}");
+}
+
+#[test]
+fn routers_are_the_same_here_and_there() {
+    let distance = Distance::new();
+    for line in [
+        "nas list",
+        "nas list --limit 1",
+        "nas show POP-1",
+        "nas knocking",
+    ] {
+        distance.check_read(line);
+    }
+    let secret = "--secret 0123456789abcdef";
+    distance.check_change(
+        &format!("nas add pop-3 --address 10.8.0.0/16 --identifier edge {secret}"),
+        "nas remove pop-3",
+    );
+    distance.check_change(
+        "nas set pop-1 --vendor cisco --identifier edge --coa-identity User-Name,Acct-Session-Id",
+        "nas set pop-1 --vendor mikrotik --clear-identifier --clear-coa-identity",
+    );
+    distance.check_change(
+        "nas set pop-1 --rename pop-9",
+        "nas set pop-9 --rename pop-1",
+    );
+    distance.check_change(
+        &format!("nas set pop-1 {secret}"),
+        "nas set pop-1 --secret another-secret-0",
+    );
+    distance.check_change(
+        "nas remove pop-2",
+        &format!("nas add pop-2 --address 192.0.2.2 {secret}"),
+    );
+    for (line, code) in [
+        (format!("nas add POP-1 --address 10.0.0.9 {secret}"), 1),
+        (format!("nas add pop-9 --address 192.0.2.1 {secret}"), 1),
+        ("nas add pop-9 --address 10.0.0.9 --secret ".to_owned(), 2),
+        ("nas set pop-1 --rename pop-2".to_owned(), 1),
+        ("nas set pop-9 --vendor cisco".to_owned(), 3),
+        ("nas show pop-9".to_owned(), 3),
+        ("nas remove pop-9 --dry-run".to_owned(), 3),
+    ] {
+        distance.check_refused(&line, code);
+    }
+    let made = distance.there("nas add pop-4 --address 192.0.2.4");
+    assert_eq!(made.stdout.trim_end().len(), 24, "{made:?}");
+}
+
+#[test]
+fn plans_are_the_same_here_and_there() {
+    let distance = Distance::new();
+    distance
+        .place
+        .done("garden add unpaid --address-list unpaid");
+    distance.place.done("plan add plain");
+    distance
+        .place
+        .done("plan add fair --rate 10M/20M --quota 50G/month,time:2h/day");
+    distance
+        .place
+        .done("plan set fair --at-limit plan:plain --resets 15 --note why");
+    distance
+        .place
+        .done("plan schedule fair --at 2999-01-01 --rate 1M/1M");
+    for line in [
+        "plan list",
+        "plan show fair",
+        "plan versions fair",
+        "plan versions fair --limit 1",
+        "plan scheduled",
+        "plan scheduled fair --state applied",
+    ] {
+        distance.check_read(line);
+    }
+    distance.check_change(
+        "plan add full --rate 10M/20M --quota 5G/day --at-limit throttle:1M/2M --window Wk0800-1800 --validity 30d --validity-from first-use --grace-days 3 --after-expiry walled --garden unpaid --device-limit 2 --session-timeout 1h --interim 1m --pool home --session-limit 2 --session-policy replace-oldest",
+        "plan remove full",
+    );
+    distance.check_change(
+        "plan set fair --rate 30M/60M",
+        "plan set fair --rate 10M/20M",
+    );
+    distance.check_change(
+        "plan set fair --clear-quota --clear-rate --garden unpaid",
+        "plan set fair --quota 50G/month,time:2h/day --at-limit plan:plain --resets 15 --rate 10M/20M --clear-garden",
+    );
+    distance.check_change(
+        "plan revert fair --version 1",
+        "plan revert fair --version 2",
+    );
+    for (line, code) in [
+        ("plan add PLAIN", 1),
+        ("plan add new --garden none", 3),
+        ("plan add new --quota 5G/day --at-limit plan:none", 3),
+        ("plan add new --at-limit block", 2),
+        ("plan set fair --at-limit plan:FAIR", 2),
+        ("plan set fair --rename plain", 1),
+        ("plan remove plain", 1),
+        ("plan show none", 3),
+        ("plan versions none", 3),
+    ] {
+        distance.check_refused(line, code);
+    }
+}
+
+#[test]
+fn policy_is_the_same_here_and_there() {
+    let distance = Distance::new();
+    distance
+        .place
+        .done("garden add unpaid --address-list unpaid --rate 512k/512k");
+    distance.place.done("realm add isp.example");
+    for line in [
+        "garden list",
+        "garden show unpaid",
+        "realm list",
+        "operation list",
+    ] {
+        distance.check_read(line);
+    }
+    distance.check_change(
+        "garden add late --pool walled --rate 1M/2M",
+        "garden remove late",
+    );
+    distance.check_change(
+        "garden set unpaid --clear-rate --redirect https://pay.example.net/",
+        "garden set unpaid --rate 512k/512k --clear-redirect",
+    );
+    distance.check_change("garden default unpaid", "garden default --none");
+    distance.check_change(
+        "realm add old.example --handling keep",
+        "realm remove old.example",
+    );
+    distance.check_change("realm remove isp.example", "realm add isp.example");
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    for (line, code) in [
+        ("garden add UNPAID --pool x".to_owned(), 1),
+        ("garden show none".to_owned(), 3),
+        ("garden default none".to_owned(), 3),
+        ("realm add ISP.example".to_owned(), 1),
+        ("realm remove none.example".to_owned(), 3),
+        (format!("operation show {id}"), 3),
+        (format!("operation cancel {id}"), 3),
+    ] {
+        distance.check_refused(&line, code);
+    }
 }
 
 #[test]
