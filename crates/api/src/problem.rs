@@ -107,6 +107,14 @@ impl Problem {
         )
     }
 
+    /// The same of what a parameter or a field names: it is the request that is wrong.
+    pub(crate) fn named_by(self, field: &str) -> Self {
+        match self.status {
+            404 => Self::field(field, self.detail),
+            _ => self,
+        }
+    }
+
     pub(crate) fn unauthenticated(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
     }

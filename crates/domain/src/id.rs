@@ -46,6 +46,8 @@ pub enum ApiKeyKind {}
 pub enum CustomerKind {}
 /// What somebody wrote down about a customer.
 pub enum CustomerNoteKind {}
+/// A change of a plan that is to be made later.
+pub enum PlanChangeKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
 /// Long work that somebody asked for and can watch.
@@ -66,6 +68,7 @@ pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
+pub type PlanChangeId = Id<PlanChangeKind>;
 pub type OperationId = Id<OperationKind>;
 pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;

@@ -29,6 +29,9 @@ pub enum Resource {
     ApiKey,
     Customer,
     CustomerNote,
+    PlanVersion,
+    PlanChange,
+    GuardLock,
     Operator,
     OperatorSession,
     Operation,
@@ -37,10 +40,12 @@ pub enum Resource {
     Reconciler,
     Webhook,
     Delivery,
+    Directory,
+    SessionCommand,
 }
 
 impl Resource {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Nas,
         Self::Plan,
         Self::Subscriber,
@@ -55,6 +60,9 @@ impl Resource {
         Self::Realm,
         Self::TopUp,
         Self::ApiKey,
+        Self::PlanVersion,
+        Self::PlanChange,
+        Self::GuardLock,
         Self::Operator,
         Self::OperatorSession,
         Self::Operation,
@@ -86,6 +94,9 @@ impl Resource {
             Self::ApiKey => "api_key",
             Self::Customer => "customer",
             Self::CustomerNote => "customer_note",
+            Self::PlanVersion => "plan_version",
+            Self::PlanChange => "plan_change",
+            Self::GuardLock => "guard_lock",
             Self::Operator => "operator",
             Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
@@ -94,6 +105,8 @@ impl Resource {
             Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
+            Self::Directory => "directory",
+            Self::SessionCommand => "session_command",
         }
     }
 }
@@ -117,6 +130,9 @@ impl fmt::Display for Resource {
             Self::ApiKey => "API key",
             Self::Customer => "customer",
             Self::CustomerNote => "note",
+            Self::PlanVersion => "version of a plan",
+            Self::PlanChange => "scheduled change",
+            Self::GuardLock => "lock",
             Self::Operator => "operator",
             Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",
@@ -125,6 +141,8 @@ impl fmt::Display for Resource {
             Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
+            Self::Directory => "directory",
+            Self::SessionCommand => "session command",
         })
     }
 }

@@ -58,6 +58,7 @@ pub mod session_news;
 pub mod snapshot;
 pub mod spool;
 mod sqlite_writer;
+pub mod statistic;
 pub mod store;
 pub mod subscriber;
 pub mod subscriber_binding;

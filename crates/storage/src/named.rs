@@ -58,12 +58,17 @@ impl Store {
             | Resource::Realm
             | Resource::TopUp
             | Resource::CustomerNote
+            | Resource::PlanVersion
+            | Resource::PlanChange
+            | Resource::GuardLock
             | Resource::OperatorSession
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule
             | Resource::Reconciler
-            | Resource::Delivery => return Ok(None),
+            | Resource::Delivery
+            | Resource::Directory
+            | Resource::SessionCommand => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

@@ -23,10 +23,10 @@ impl Query {
     }
 
     /// A query whose text has values before its first condition, one for each `?`.
-    pub(crate) fn with<const COUNT: usize>(
+    pub(crate) fn with(
         dialect: Dialect,
         select: &str,
-        values: [Value; COUNT],
+        values: impl IntoIterator<Item = Value>,
     ) -> Self {
         let mut query = Self::new(dialect, "");
         query.push(select, values);

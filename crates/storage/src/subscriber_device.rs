@@ -111,7 +111,7 @@ impl Store {
         let Some(plan) = plan else {
             return Ok(Claim::NoRoom);
         };
-        let access = plan::access(&plan)?;
+        let access = plan::row::access(&plan)?;
         let known: Vec<Mac> = known.iter().map(|device| device.mac).collect();
         if DEVICES_MAX <= known.len() {
             return Ok(Claim::NoRoom);

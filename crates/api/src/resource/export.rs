@@ -9,6 +9,7 @@ use axum::response::Response;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use storage::audit::AuditFilter;
+use storage::nas::NasFilter;
 use storage::session::SessionFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -247,7 +248,7 @@ async fn nas(caller: Caller, Params(params): Params<ExportParams>) -> Result<Res
         ("nas", NAS, params.format()?),
         move |page| {
             let store = store.clone();
-            async move { store.nas_list(tenant, &page).await }
+            async move { store.nas_list(tenant, &NasFilter::default(), &page).await }
         },
         |row| row.name.clone(),
     )

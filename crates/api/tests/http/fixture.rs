@@ -20,14 +20,19 @@ use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use serde_json::Value as Json;
 use services::api_key;
 use services::event::hub::Hub;
-use services::port::{WebhookAnswer, WebhookClient, WebhookRequest};
+use services::port::{
+    RowFinding, RowReader, RowSeverity, WebhookAnswer, WebhookClient, WebhookRequest,
+};
 use services::webhook::Reach;
 use storage::api_key::NewApiKey;
 use storage::plan::NewPlan;
+use storage::rows::{AttributeRow, GroupRows, UserRows};
 use storage::store::Store;
 use storage::subscriber::NewSubscriber;
 use testkit::database::{Database, DatabaseKind};
 use tower::ServiceExt as _;
+
+use crate::program::Told;
 
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
@@ -59,6 +64,9 @@ impl WebhookClient for Endpoint {
     }
 }
 
+/// Takes attributes by their names: a password is a secret, and an operator that is none is an error.
+struct PlainRows;
+
 /// What was answered.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -88,7 +96,9 @@ impl World {
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
+            program: Arc::new(Told),
             requests_per_second: 10_000,
+            rows: Arc::new(PlainRows),
             events: events.clone(),
             webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,
             reach: Reach::Public,
@@ -191,6 +201,41 @@ impl World {
             json: serde_json::from_slice(&octets).unwrap_or_default(),
             text: String::from_utf8_lossy(&octets).into_owned(),
         }
+    }
+}
+
+impl PlainRows {
+    fn look(table: &'static str, rows: &[AttributeRow]) -> Vec<RowFinding> {
+        let wrong = rows.iter().filter(|row| !row.op.ends_with('='));
+        wrong
+            .map(|row| RowFinding {
+                severity: RowSeverity::Error,
+                code: "bad_operator",
+                table,
+                row: Some(row.id),
+                attribute: Some(row.attribute.clone()),
+                finding: "the operator is none".to_owned(),
+                remedy: "write :=".to_owned(),
+            })
+            .collect()
+    }
+}
+
+impl RowReader for PlainRows {
+    fn is_secret(&self, attribute: &str) -> bool {
+        attribute.ends_with("Password")
+    }
+
+    fn user(&self, user: &UserRows, _: &[GroupRows]) -> Vec<RowFinding> {
+        let mut findings = Self::look("radcheck", &user.check);
+        findings.extend(Self::look("radreply", &user.reply));
+        findings
+    }
+
+    fn group(&self, group: &GroupRows) -> Vec<RowFinding> {
+        let mut findings = Self::look("radgroupcheck", &group.check);
+        findings.extend(Self::look("radgroupreply", &group.reply));
+        findings
     }
 }
 

@@ -92,6 +92,128 @@ fn a_plan_keeps_its_terms() {
 }
 
 #[test]
+fn a_plan_goes_back_to_a_version() {
+    let place = Place::new();
+    place.done("plan add hour --rate 2M/4M");
+    place.done("plan set hour --rate 3M/6M --note faster");
+    let outcome = place.run("plan revert hour --version 1 --dry-run");
+    assert!(
+        outcome.stderr.contains("rate 3M/6M -> 2M/4M"),
+        "{outcome:?}"
+    );
+    place.done("plan revert hour --version 1");
+    assert_eq!(place.json("plan show hour")["rate"], "2M/4M");
+    let versions = place.json("plan versions hour");
+    let seen = |field: &str| -> Vec<&serde_json::Value> {
+        let versions = versions.as_array().expect("a list");
+        versions.iter().map(|version| &version[field]).collect()
+    };
+    assert_eq!(seen("version"), [&json!(3), &json!(2), &json!(1)]);
+    assert_eq!(
+        seen("changed"),
+        [&json!("rate"), &json!("rate"), &json!("")]
+    );
+    assert_eq!(
+        seen("note"),
+        [&json!("Back to version 1"), &json!("faster"), &json!(null)]
+    );
+    place.check_refused(
+        "plan revert hour --version 9",
+        3,
+        "there is no version of a plan '9 of hour'",
+    );
+}
+
+#[test]
+fn a_plan_is_changed_later_unless_that_is_cancelled() {
+    let place = Place::new();
+    place.done("plan add hour --rate 2M/4M");
+    place.check_refused(
+        "plan schedule hour --at 2020-01-01 --rate 3M/6M",
+        2,
+        "--at: 2020-01-01T00:00:00Z is not in the future: change the plan now instead",
+    );
+    place.done("plan schedule hour --at 2030-01-01 --rate 3M/6M --dry-run");
+    assert_eq!(place.json("plan scheduled"), json!([]));
+    let made = place.json("plan schedule hour --at 2030-01-01 --rate 3M/6M --note later");
+    assert_eq!(
+        (&made["state"], &made["note"]),
+        (&json!("pending"), &json!("later"))
+    );
+    assert_eq!(
+        place.json("plan scheduled hour --state pending")[0]["id"],
+        made["id"]
+    );
+    assert_eq!(place.json("plan scheduled --state applied"), json!([]));
+    let id = made["id"].as_str().expect("an id");
+    place.done(&format!("plan cancel {id}"));
+    assert_eq!(place.json("plan scheduled")[0]["state"], "cancelled");
+    place.check_refused(
+        &format!("plan cancel {id}"),
+        1,
+        &format!("scheduled change '{id}' is cancelled: only one that is pending can be cancelled"),
+    );
+}
+
+#[test]
+fn rows_are_looked_at_before_they_are_stored() {
+    let place = Place::new();
+    place.done("plan list");
+    let words = [
+        "rows",
+        "set",
+        "--user",
+        "ana",
+        "--check",
+        "Cleartext-Password := -",
+    ];
+    let outcome = place.run_with("first-pass\n", &words);
+    assert!(outcome.is_success(), "{outcome:?}");
+    let words = [
+        "rows",
+        "set",
+        "--group",
+        "gold",
+        "--reply",
+        "Mikrotik-Rate-Limit := 10M/20M",
+    ];
+    assert!(place.run_with("", &words).is_success());
+    let shown = place.json("rows show ana");
+    assert_eq!(
+        (&shown[0]["attribute"], &shown[0]["value"]),
+        (&json!("Cleartext-Password"), &json!("(hidden)"))
+    );
+    // A misspelt attribute would refuse ana.
+    let words = [
+        "rows",
+        "set",
+        "--user",
+        "ana",
+        "--check",
+        "Clear-Password := x",
+    ];
+    let outcome = place.run_with("", &words);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("error: Clear-Password"),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        place.json("rows show ana")[0]["attribute"],
+        "Cleartext-Password"
+    );
+    let words = [&words[..], &["--force"]].concat();
+    assert!(place.run_with("", &words).is_success());
+    place.done("rows remove --user ana");
+    place.check_refused(
+        "rows show ana",
+        3,
+        "there is no user with rows 'ana': names are compared as they are written, and \
+         `lastmile rows list` shows them",
+    );
+}
+
+#[test]
 fn the_directory_is_counted_and_loaded_anew() {
     let place = Place::with_subscriber();
     place.done("nas add pop-1 --address 10.0.0.1");
