@@ -205,7 +205,6 @@ fn problem_of(error: &StoreError) -> Option<RowProblem> {
         StoreError::InUse { .. } | StoreError::AppliesAtLimit { .. } => ("in_use", None),
         StoreError::Transition { .. }
         | StoreError::WrongState { .. }
-        | StoreError::NotPending { .. }
         | StoreError::LastOwner { .. }
         | StoreError::SecondFactor { .. }
         | StoreError::HouseTenant
