@@ -319,6 +319,7 @@ impl LimitTable {
         let is_news = self.crossings.note(
             &self.metrics,
             LimitCrossed {
+                tenant: record.tenant,
                 subscriber,
                 username: record.username.clone(),
                 nas: record.nas,
@@ -330,6 +331,11 @@ impl LimitTable {
         if is_news {
             self.notices.look_at(subscriber);
         }
+    }
+
+    /// Waits for sessions that go on beyond a limit, each once. One listens.
+    pub async fn crossed(&self) -> Vec<LimitCrossed> {
+        self.crossings.next().await
     }
 
     /// Whose sessions have to be looked at, because of what was used.

@@ -95,6 +95,18 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
+/// Whether nothing is to be changed, only shown; for those who are not known yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rehearsal(pub(crate) bool);
+
+impl FromRequestParts<Api> for Rehearsal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _api: &Api) -> Result<Self, Problem> {
+        is_rehearsal(parts).map(Self)
+    }
+}
+
 /// `dry_run=true` in the query.
 pub(crate) fn is_rehearsal(parts: &Parts) -> Result<bool, Problem> {
     let query = parts.uri.query().unwrap_or_default();

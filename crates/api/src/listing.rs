@@ -120,7 +120,8 @@ impl<T: Serialize> IntoResponse for Shown<T> {
     }
 }
 
-fn token(key: &impl Serialize) -> String {
+/// Names the place behind a key in a list.
+pub(crate) fn token(key: &impl Serialize) -> String {
     let json = serde_json::to_vec(key).expect("a key is made of texts and numbers");
     URL_SAFE_NO_PAD.encode(json)
 }

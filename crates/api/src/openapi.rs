@@ -4,6 +4,8 @@ use serde_json::{Map, Value as Json, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
+use crate::cookie;
+use crate::event;
 use crate::problem::{CONTENT_TYPE, FieldProblem, Problem};
 use crate::repeat::KEY_LEN_MAX;
 
@@ -55,6 +57,7 @@ pub(crate) fn complete(document: &Document) -> Json {
             }
         }
     }
+    document["webhooks"] = event::document::webhooks();
     document
 }
 
@@ -65,6 +68,13 @@ fn set_scheme(document: &mut Json) {
         "scheme": "bearer",
         "description": "An API key: `lastmile token create NAME --role owner`",
     });
+    document["components"]["securitySchemes"]["cookie"] = json!({
+        "type": "apiKey",
+        "in": "cookie",
+        "name": cookie::NAME_ENCRYPTED,
+        "description": "The session of an operator, from `POST /api/v1/session`; changes need the \
+            header `X-CSRF-Token` too. Without TLS the cookie is called `lastmile`",
+    });
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json>) {
@@ -72,6 +82,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
         .get("security")
         .and_then(Json::as_array)
         .is_some_and(Vec::is_empty);
+    allow_cookie(operation);
     let is_mutation = !matches!(method, "get" | "head" | "options");
     let mut answers: Vec<(&str, &str)> = COMMON.to_vec();
     if is_public {
@@ -99,6 +110,20 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
                 .or_insert_with(|| problem(description));
         }
         responses.sort_keys();
+    }
+}
+
+/// What a token permits, a session permits too.
+fn allow_cookie(operation: &mut Map<String, Json>) {
+    let Some(security) = operation.get_mut("security").and_then(Json::as_array_mut) else {
+        return;
+    };
+    let scopes = security
+        .first()
+        .and_then(|first| first.get("token"))
+        .cloned();
+    if let Some(scopes) = scopes {
+        security.push(json!({ "cookie": scopes }));
     }
 }
 

@@ -4,6 +4,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use services::api_key::ApiKeyError;
+use services::operator::OperatorError;
+use services::password::HashingError;
 use storage::error::StoreError;
 use utoipa::ToSchema;
 
@@ -145,13 +148,16 @@ impl From<StoreError> for Problem {
             StoreError::InUse { .. } | StoreError::AppliesAtLimit { .. } => {
                 Self::new(StatusCode::CONFLICT, "in_use", told)
             }
-            StoreError::NotPending { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
             StoreError::Transition { source, .. } => Self::new(
                 StatusCode::CONFLICT,
                 "wrong_state",
                 format!("{told}: {source}"),
             ),
             StoreError::Garden(source) => Self::field("garden", source.to_string()),
+            StoreError::LastOwner { .. } => Self::new(StatusCode::CONFLICT, "last_owner", told),
+            StoreError::SecondFactor { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
+            StoreError::HouseTenant => Self::new(StatusCode::CONFLICT, "house_tenant", told),
+            StoreError::OnlyHashed { .. } => Self::new(StatusCode::CONFLICT, "only_hashed", told),
             StoreError::WrongState { .. } => Self::new(StatusCode::CONFLICT, "wrong_state", told),
             StoreError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "too_many", told),
             StoreError::Unavailable(_) => {
@@ -165,6 +171,34 @@ impl From<StoreError> for Problem {
                 );
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<OperatorError> for Problem {
+    fn from(error: OperatorError) -> Self {
+        let told = error.to_string();
+        match error {
+            OperatorError::Store(error) => error.into(),
+            OperatorError::Weak(_) | OperatorError::SamePassword => Self::field("password", told),
+            OperatorError::Hashing(HashingError::Busy) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", told)
+            }
+            OperatorError::Hashing(HashingError::Failed) => Self::internal(),
+            OperatorError::Beyond(_) => Self::forbidden(told),
+            OperatorError::WrongPassword => {
+                Self::new(StatusCode::FORBIDDEN, "wrong_password", told)
+            }
+            OperatorError::WrongCode => Self::field("code", told),
+        }
+    }
+}
+
+impl From<ApiKeyError> for Problem {
+    fn from(error: ApiKeyError) -> Self {
+        match error {
+            ApiKeyError::Store(error) => error.into(),
+            ApiKeyError::Beyond(beyond) => Self::forbidden(beyond.to_string()),
         }
     }
 }

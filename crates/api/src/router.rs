@@ -63,13 +63,21 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::realm::routes())
             .merge(resource::plan::routes())
             .merge(resource::rows::routes())
+            .merge(resource::sign_in::routes())
+            .merge(resource::operator::routes())
+            .merge(resource::token::routes())
+            .merge(resource::tenant::routes())
+            .merge(resource::audit::routes())
+            .merge(resource::secret::routes())
             .merge(resource::operation::routes())
             .merge(resource::job::routes())
             .merge(resource::schedule::routes())
             .merge(resource::reconciler::routes())
             .merge(resource::bulk::routes())
             .merge(resource::import::routes())
-            .merge(resource::export::routes()),
+            .merge(resource::export::routes())
+            .merge(resource::event::routes())
+            .merge(resource::webhook::routes()),
     )
 }
 

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::time::Timestamp;
-use services::port::RowReader;
+use services::event::hub::Hub;
+use services::password::Passwords;
+use services::port::{RowReader, WebhookClient};
+use services::webhook::Reach;
 use storage::clock::Clock;
 use storage::store::Store;
 
@@ -24,6 +27,11 @@ pub struct ApiOptions {
     pub requests_per_second: u32,
     /// What attribute rows mean.
     pub rows: Arc<dyn RowReader>,
+    pub events: Hub,
+    /// What brings messages to the endpoints of webhooks.
+    pub webhooks: Arc<dyn WebhookClient>,
+    /// Which endpoints there may be.
+    pub reach: Reach,
 }
 
 /// The interface with all that it shares; cheap to clone.
@@ -39,6 +47,10 @@ struct Inner {
     document: String,
     pace: Pace,
     rows: Arc<dyn RowReader>,
+    passwords: Passwords,
+    events: Hub,
+    webhooks: Arc<dyn WebhookClient>,
+    reach: Reach,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -64,6 +76,10 @@ impl Api {
                 document,
                 pace: Pace::new(options.requests_per_second),
                 rows: options.rows,
+                passwords: Passwords::default(),
+                events: options.events,
+                webhooks: options.webhooks,
+                reach: options.reach,
             }),
         }
     }
@@ -91,7 +107,23 @@ impl Api {
         &*self.inner.rows
     }
 
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
     pub(crate) fn pace(&self) -> &Pace {
         &self.inner.pace
+    }
+
+    pub(crate) fn events(&self) -> &Hub {
+        &self.inner.events
+    }
+
+    pub(crate) fn webhooks(&self) -> &dyn WebhookClient {
+        &*self.inner.webhooks
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        self.inner.reach
     }
 }

@@ -18,6 +18,14 @@ pub enum Action {
     SignedIn,
     SignInFailed,
     SignedOut,
+    /// Attempts to sign in are refused for a while.
+    LockedOut,
+    /// A new secret took the place of the one before.
+    Rotated,
+    /// It was tried out.
+    Tested,
+    /// What was sent before was sent again.
+    Redelivered,
 }
 
 /// A text that names no action.
@@ -26,7 +34,7 @@ pub enum Action {
 pub struct ActionError;
 
 impl Action {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Created,
         Self::Changed,
         Self::Removed,
@@ -35,6 +43,10 @@ impl Action {
         Self::SignedIn,
         Self::SignInFailed,
         Self::SignedOut,
+        Self::LockedOut,
+        Self::Rotated,
+        Self::Tested,
+        Self::Redelivered,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +59,10 @@ impl Action {
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",
+            Self::LockedOut => "locked_out",
+            Self::Rotated => "rotated",
+            Self::Tested => "tested",
+            Self::Redelivered => "redelivered",
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum AuthKind {}
 pub enum SessionCommandKind {}
 /// A person who works with the program.
 pub enum OperatorKind {}
+/// A person who is signed in with a browser.
+pub enum OperatorSessionKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
 /// A change of a plan that is to be made later.
@@ -48,6 +50,8 @@ pub enum JobKind {}
 pub enum OperationKind {}
 /// One run of a schedule.
 pub enum ScheduleRunKind {}
+/// Where events are sent.
+pub enum WebhookKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -64,7 +68,9 @@ pub type PlanChangeId = Id<PlanChangeKind>;
 pub type OperationId = Id<OperationKind>;
 pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
+pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
+pub type WebhookId = Id<WebhookKind>;
 
 impl<Kind> Id<Kind> {
     /// Makes an id from the time of its making and ten random octets.

@@ -8,6 +8,7 @@ pub mod echo;
 mod exchange;
 pub mod fault;
 pub mod line;
+pub mod listeners;
 pub mod load;
 pub mod method;
 pub mod nas;

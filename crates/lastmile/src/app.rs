@@ -16,6 +16,7 @@ use storage::snapshot::SnapshotFile;
 use storage::store::{OpenOptions, Store, StoreOptions};
 
 use crate::config::Config;
+use crate::first_owner;
 
 const KEY_RING_FILE: &str = "keyring";
 
@@ -146,6 +147,7 @@ impl App {
         let keys = self.keys_for(beginning)?;
         let report = self.migrate().await?;
         let store = Store::open(self.store_options(keys)).await?;
+        first_owner::ensure(&self.config.data_dir, &store).await;
         if !report.applied.is_empty() {
             tracing::info!(
                 schema.from = report.from,
@@ -167,7 +169,11 @@ impl App {
         if beginning == Beginning::First {
             self.migrate().await?;
         }
-        Ok(Store::open(self.store_options(keys)).await?)
+        let store = Store::open(self.store_options(keys)).await?;
+        if beginning == Beginning::First {
+            first_owner::ensure(&self.config.data_dir, &store).await;
+        }
+        Ok(store)
     }
 
     /// Opens the store for a command that only reads: nothing is made.

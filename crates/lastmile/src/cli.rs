@@ -20,6 +20,7 @@ use context::Context;
 use error::CliError;
 use remote::{Reach, RemoteArgs};
 
+mod audit;
 mod change;
 mod config_check;
 mod context;
@@ -27,6 +28,7 @@ mod contexts;
 mod directory;
 mod doctor;
 mod error;
+mod events;
 mod explain;
 mod garden;
 mod guard;
@@ -41,6 +43,7 @@ mod migrate;
 mod nas;
 mod nas_group;
 mod operation;
+mod operator;
 mod plan;
 mod rate;
 mod realm;
@@ -50,6 +53,7 @@ mod remote;
 mod retention;
 mod rows;
 mod schedule;
+mod secret;
 mod serve;
 mod session;
 mod subscriber;
@@ -64,6 +68,7 @@ mod token;
 mod told;
 mod usage;
 mod value;
+mod webhook;
 mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
@@ -139,6 +144,15 @@ enum Command {
     /// The provider: its time zone
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// People who sign in
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// Who did what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Stored secrets, shown for a reason
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Who may log in
     #[command(subcommand)]
     Subscriber(subscriber::SubscriberCommand),
@@ -171,6 +185,12 @@ enum Command {
     Relay(relay::RelayCommand),
     /// How much a user moved, by hour or day
     Usage(usage::UsageArgs),
+    /// What happened, and what happens now
+    #[command(subcommand)]
+    Events(events::EventsCommand),
+    /// Where events are sent
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// What was decided, and why
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -340,10 +360,15 @@ async fn run(
         Command::Garden(command) => garden::run(&mut context, command).await,
         Command::Message(command) => message::run(&mut context, command).await,
         Command::Realm(command) => realm::run(&mut context, command).await,
+        Command::Operator(command) => operator::run(&mut context, command).await,
+        Command::Audit(command) => audit::run(&mut context, command).await,
+        Command::Secret(command) => secret::run(&mut context, command).await,
         Command::Token(command) => token::run(&mut context, command).await,
         Command::Directory(command) => directory::run(&mut context, command).await,
         Command::Session(command) => session::run(&mut context, command).await,
         Command::Usage(args) => usage::run(&mut context, args).await,
+        Command::Events(command) => events::run(&mut context, command).await,
+        Command::Webhook(command) => webhook::run(&mut context, command).await,
         Command::Log(command) => log::run(&mut context, command).await,
         Command::Why(args) => why::run(&mut context, args).await,
         Command::Explain(args) => explain::run(&mut context, args).await,
@@ -396,15 +421,20 @@ impl Command {
             | Self::Import(_)
             | Self::Schedule(_)
             | Self::Reconciler(_)
-            | Self::Job(_) => Reach::Database,
+            | Self::Job(_)
+            | Self::Operator(_)
+            | Self::Audit(_)
+            | Self::Secret(_)
+            | Self::Events(_)
+            | Self::Webhook(_) => Reach::Database,
             Self::Serve(_)
             | Self::Migrate(_)
             | Self::Config(_)
             | Self::Relay(_)
             | Self::Retention(_)
             | Self::Doctor(_)
-            | Self::Lab(_)
             | Self::Completions { .. } => Reach::Machine,
+            Self::Lab(command) => command.reach(),
             Self::Context(_) | Self::TestAuth(_) => Reach::Itself,
         }
     }

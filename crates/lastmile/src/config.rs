@@ -13,6 +13,7 @@ use aaa::guard::GuardOptions;
 use ipnet::IpNet;
 use rows::row::Mode;
 use serde::Serialize;
+use services::webhook::Reach;
 
 mod http;
 mod source;
@@ -46,6 +47,8 @@ pub struct Config {
     pub guard: GuardOptions,
     /// How long history is kept.
     pub retention: RetentionConfig,
+    /// Which endpoints of webhooks there may be.
+    pub webhook_reach: Reach,
     /// What is logged, and how.
     pub log: LogConfig,
     /// What the service manager handed over.
@@ -80,6 +83,8 @@ pub struct RetentionConfig {
     pub auth_log_days: Option<u32>,
     /// Usage by the hour; usage by the day is kept for ever.
     pub usage_hourly_days: Option<u32>,
+    /// Events, as those are told who listen.
+    pub events_days: Option<u32>,
 }
 
 /// What is logged, and how.
@@ -218,7 +223,7 @@ pub enum ConfigError {
 }
 
 /// Every key with its default; an empty default is computed.
-const KEYS: [(&str, &str); 35] = [
+const KEYS: [(&str, &str); 37] = [
     ("data_dir", "./data"),
     ("database.url", "sqlite:"),
     ("radius.auth", "0.0.0.0:1812"),
@@ -255,6 +260,8 @@ const KEYS: [(&str, &str); 35] = [
     ("retention.sessions_days", "0"),
     ("retention.auth_log_days", "90"),
     ("retention.usage_hourly_days", "400"),
+    ("retention.events_days", "30"),
+    ("webhooks.allow_private", "false"),
     ("log.level", "info"),
     ("log.format", "text"),
 ];
@@ -388,7 +395,9 @@ impl Reader {
                     .parse("retention.sessions_days", value::parse_days_of_sessions)?,
                 auth_log_days: self.parse("retention.auth_log_days", value::parse_days)?,
                 usage_hourly_days: self.parse("retention.usage_hourly_days", value::parse_days)?,
+                events_days: self.parse("retention.events_days", value::parse_days)?,
             },
+            webhook_reach: self.parse("webhooks.allow_private", value::parse_reach)?,
             log: LogConfig {
                 level: self.parse("log.level", value::parse_log_level)?,
                 format: self.parse("log.format", parse_one::<LogFormat>)?,

@@ -9,6 +9,7 @@ mod contexts;
 mod disk;
 mod dry_run;
 pub mod exit;
+mod first_owner;
 mod import;
 mod inquiry;
 pub mod late_store;

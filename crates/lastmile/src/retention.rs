@@ -34,6 +34,7 @@ impl RetentionConfig {
             History::Sessions => self.sessions_days,
             History::AuthLog => self.auth_log_days,
             History::UsageHourly => self.usage_hourly_days,
+            History::Events => self.events_days,
         }
     }
 

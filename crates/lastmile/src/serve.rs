@@ -20,7 +20,9 @@ use tracing::{debug, error, info, warn};
 use crate::app::{self, App, Beginning};
 use crate::config::{LogFormat, Role};
 use crate::disk::Disk;
+use crate::first_owner;
 use crate::late_store::LateStore;
+use crate::serve::events::Events;
 use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
@@ -28,6 +30,7 @@ use crate::supervisor::{Supervisor, TaskError};
 use crate::wiring::lint::RowLinter;
 use crate::wiring::routers::NodeRouters;
 
+mod events;
 mod health;
 mod housekeeping;
 mod http;
@@ -95,11 +98,13 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let store = footing.store.clone();
     let beginning = footing.beginning;
     let mut supervisor = Supervisor::new();
+    let events = Events::new(app, &store);
     let mut node = match app.config.roles.contains(&Role::Aaa) {
-        true => Some(node::start(app, footing, &mut supervisor).await?),
+        true => Some(node::start(app, footing, events.teller(), &mut supervisor).await?),
         false => None,
     };
     let view = node.as_ref().map(|(node, _)| node);
+    events.start(app, view, &mut supervisor);
     let is_worker = app.config.roles.contains(&Role::Worker);
     // Who speaks with routers is the node.
     let worker = view
@@ -112,6 +117,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
+    start_first_owner(app, &store, &mut supervisor);
     start_reconcilers((view, is_worker), &store, &mut supervisor);
     let health = Health::new(
         store.clone(),
@@ -119,9 +125,10 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         ProcessView::new(app, &supervisor),
         view,
         removed,
-        worker,
+        (worker, events.view()),
     );
-    let http = start_http(app, (&health, router(app, &store)), &mut supervisor).await;
+    let api = router(app, &store, &events);
+    let http = start_http(app, (&health, api), &mut supervisor).await;
     say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
         say_next_steps(app.config.log.format, &app.config.data_dir);
@@ -152,6 +159,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     // SQLite folds its journal into the file when the last connection goes.
     let close = async {
         supervisor.shutdown().await;
+        events.finish().await;
         release_jobs(&store).await;
         store.close().await;
     };
@@ -190,6 +198,15 @@ fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor)
         async move { services::operation::worker::run(store.wait().await.clone()).await }
     });
     removed
+}
+
+/// Starts to look after the password of the first owner, as soon as there is a store.
+fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, data_dir) = (store.clone(), app.config.data_dir.clone());
+    supervisor.start_restarting("first owner", move || {
+        let (store, data_dir) = (store.clone(), data_dir.clone());
+        async move { first_owner::keep(&data_dir, store.wait().await).await }
+    });
 }
 
 /// Starts to look how what converges stands, as soon as there is a store.
@@ -272,7 +289,7 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
-fn router(app: &App, store: &LateStore) -> Router {
+fn router(app: &App, store: &LateStore, events: &Events) -> Router {
     if !app.config.roles.contains(&Role::Api) {
         return Router::new();
     }
@@ -281,7 +298,10 @@ fn router(app: &App, store: &LateStore) -> Router {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
         requests_per_second: REQUESTS_PER_SECOND,
-        rows: Arc::new(RowLinter::new()),
+        rows: Arc::new(RowLinter::default()),
+        events: events.hub().clone(),
+        webhooks: events.client(),
+        reach: app.config.webhook_reach,
     })
 }
 

@@ -26,6 +26,8 @@ use domain::session_news::SessionNews;
 use domain::subscriber::Subscriber;
 use domain::tenant::TenantPolicy;
 use domain::time::Timestamp;
+use services::event::news::{News as TellerNews, Rejection};
+use services::event::telling::Teller;
 use storage::accounting::RecordOutcome;
 use storage::error::StoreError;
 use storage::session_command::Asked;
@@ -40,6 +42,7 @@ pub(crate) mod lint;
 pub(crate) mod routers;
 pub(crate) mod rows;
 pub mod snapshot;
+pub(crate) mod webhooks;
 
 /// The store as the node sees it. Until it has come, the database is away.
 #[derive(Clone)]
@@ -47,6 +50,8 @@ pub struct NodeStore {
     store: LateStore,
     accounting_lanes: usize,
     news: Arc<Mutex<News>>,
+    /// Where is told what happens to sessions and logins.
+    teller: Teller,
 }
 
 /// How news of sessions are read.
@@ -73,6 +78,7 @@ impl NodeStore {
             store: store.clone(),
             accounting_lanes,
             news: Arc::new(Mutex::new(News::Alone)),
+            teller: Teller::default(),
         }
     }
 
@@ -315,9 +321,16 @@ impl AccountingStore for NodeStore {
             .accounting_commit_numbered(origin, records, meters)
             .await;
         let committed = committed.map_err(|error| fail("storing accounting", error))?;
+        let storage::accounting::Committed {
+            outcomes,
+            counted,
+            turns,
+        } = committed;
+        let turns = turns.into_iter().map(TellerNews::Session);
+        self.teller.tell(turns.chain(restarts(records, &outcomes)));
         Ok(Committed {
-            stored: committed.outcomes.into_iter().map(stored).collect(),
-            counted: committed.counted,
+            stored: outcomes.into_iter().map(stored).collect(),
+            counted,
         })
     }
 }
@@ -384,7 +397,12 @@ impl Spool for NodeSpool {
 impl AuthLogStore for NodeStore {
     async fn append(&self, entries: &[&AuthLogEntry], knocks: &[Knock]) -> Result<(), PortError> {
         let done = self.open()?.auth_log_append(entries, knocks).await;
-        done.map_err(|error| fail("writing the authentication log", error))
+        done.map_err(|error| fail("writing the authentication log", error))?;
+        let rejections = entries.iter().filter_map(|entry| Rejection::find(entry));
+        let knocks = knocks.iter().copied().map(TellerNews::Knocked);
+        self.teller
+            .tell(rejections.map(TellerNews::Rejected).chain(knocks));
+        Ok(())
     }
 }
 
@@ -394,7 +412,7 @@ pub fn ports(
     spool: &Arc<storage::spool::Spool>,
     feed: NodeFeed,
     clock: &storage::clock::Clock,
-    accounting_lanes: usize,
+    (accounting_lanes, teller): (usize, &Teller),
 ) -> aaa::node::Ports<NodeStore, NodeStore, NodeSpool, NodeStore, NodeFeed> {
     let store = Arc::new(NodeStore {
         store: store.clone(),
@@ -402,6 +420,7 @@ pub fn ports(
         news: Arc::new(Mutex::new(News::Unopened {
             is_late: feed.feed.is_none(),
         })),
+        teller: teller.clone(),
     });
     aaa::node::Ports {
         registry: Arc::clone(&store),
@@ -411,6 +430,27 @@ pub fn ports(
         feed,
         clock: Arc::new(NodeClock(Arc::clone(clock))),
     }
+}
+
+/// Routers that began anew while they had sessions.
+fn restarts<'a>(
+    records: &'a [AccountingRecord],
+    outcomes: &'a [RecordOutcome],
+) -> impl Iterator<Item = TellerNews> + 'a {
+    records.iter().zip(outcomes).filter_map(|pair| match pair {
+        (AccountingRecord::NasRestart(restart), RecordOutcome::NasRestart { closed })
+            if *closed != 0 =>
+        {
+            Some(TellerNews::NasRestarted {
+                tenant: restart.tenant,
+                nas: restart.nas,
+                source: restart.source,
+                at: restart.at,
+                sessions_closed: *closed,
+            })
+        }
+        (AccountingRecord::NasRestart(_) | AccountingRecord::Session(_), _) => None,
+    })
 }
 
 fn stored(outcome: RecordOutcome) -> Stored {
@@ -493,7 +533,7 @@ mod tests {
             (NodeFeed::late(&late), Some(vec![SessionNews::Everything])),
             (NodeFeed::opened(&late, feed), None),
         ] {
-            let board = ports(&late, &spool, feed, &clock.lend(), 1).registry;
+            let board = ports(&late, &spool, feed, &clock.lend(), (1, &Teller::default())).registry;
             let first = tokio::time::timeout(Duration::from_millis(20), board.session_news());
             let first = first.await.ok().map(|news| news.expect("it is read"));
             assert_eq!(first, expected);

@@ -4,12 +4,19 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::id::TenantId;
+use domain::name::Name;
+use domain::permission::{Role, Scopes};
 use domain::secret::Secret;
 use domain::time::Timestamp;
+use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
-use storage::api_key::ApiKeySummary;
-use storage::error::StoreError;
+use storage::api_key::{ApiKeyPatch, ApiKeySummary, NewApiKey};
+use storage::error::{Resource, StoreError};
+use storage::operator::permitted;
 use storage::store::Store;
+
+use crate::reach::{self, BeyondReach};
 
 /// Every key begins with it, so that a key in the wrong place is recognised.
 const PREFIX: &str = "lm_";
@@ -36,6 +43,102 @@ pub enum Shown {
     Unknown,
     /// It may not be used from there.
     WrongNetwork,
+}
+
+/// A key to be made, as somebody wants it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub tenant: TenantId,
+    pub name: Name,
+    pub role: Option<Role>,
+    pub scopes: Scopes,
+    pub networks: Vec<IpNet>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key with its text, which is shown once.
+#[derive(Clone, Debug)]
+pub struct WithText {
+    pub key: ApiKeySummary,
+    pub text: Secret,
+}
+
+/// Why something about a key was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiKeyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Beyond(#[from] BeyondReach),
+}
+
+/// Makes a key that permits no more than who asks may do.
+pub async fn create(store: &Store, by: &Scopes, draft: Draft) -> Result<WithText, ApiKeyError> {
+    reach::check(by, &permitted(draft.role, &draft.scopes))?;
+    let fresh = make();
+    let key = store
+        .api_key_insert(NewApiKey {
+            tenant: draft.tenant,
+            name: draft.name,
+            hash: fresh.hash,
+            hint: fresh.hint,
+            role: draft.role,
+            scopes: draft.scopes,
+            networks: draft.networks,
+            expires_at: draft.expires_at,
+        })
+        .await?;
+    Ok(WithText {
+        key,
+        text: fresh.text,
+    })
+}
+
+/// Changes what a key permits, within what who asks may do.
+pub async fn update(
+    store: &Store,
+    by: &Scopes,
+    (tenant, name): (TenantId, &Name),
+    patch: ApiKeyPatch,
+) -> Result<ApiKeySummary, ApiKeyError> {
+    let before = within_reach(store, by, (tenant, name)).await?;
+    let role = patch.role.unwrap_or(before.role);
+    let scopes = patch.scopes.as_ref().unwrap_or(&before.scopes);
+    reach::check(by, &permitted(role, scopes))?;
+    Ok(store.api_key_update(tenant, name, patch).await?)
+}
+
+/// Puts a new text in the place of a key's, which holds beside it for a while.
+pub async fn rotate(
+    store: &Store,
+    by: &Scopes,
+    (tenant, name): (TenantId, &Name),
+    overlap_seconds: u32,
+) -> Result<WithText, ApiKeyError> {
+    within_reach(store, by, (tenant, name)).await?;
+    let fresh = make();
+    let key = store
+        .api_key_rotate(tenant, name, (fresh.hash, &fresh.hint), overlap_seconds)
+        .await?;
+    Ok(WithText {
+        key,
+        text: fresh.text,
+    })
+}
+
+/// The key, unless it permits more than who asks may do.
+async fn within_reach(
+    store: &Store,
+    by: &Scopes,
+    (tenant, name): (TenantId, &Name),
+) -> Result<ApiKeySummary, ApiKeyError> {
+    let key = store.api_key_named(tenant, name).await?;
+    let key = key.ok_or_else(|| StoreError::NotFound {
+        what: Resource::ApiKey,
+        name: name.to_string(),
+    })?;
+    reach::check(by, &key.permitted())?;
+    Ok(key)
 }
 
 /// Makes a key.

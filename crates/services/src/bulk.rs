@@ -420,6 +420,10 @@ fn problem_of(error: &StoreError) -> Option<RowProblem> {
         | StoreError::WrongState { .. }
         | StoreError::NotPending { .. } => ("wrong_state", None),
         StoreError::Garden(_) => ("invalid", Some("garden")),
+        StoreError::LastOwner { .. }
+        | StoreError::SecondFactor { .. }
+        | StoreError::HouseTenant
+        | StoreError::OnlyHashed { .. } => ("wrong_state", None),
         StoreError::TooMany { .. } => ("too_many", None),
         StoreError::Corrupt { .. } | StoreError::Sealed { .. } => ("unreadable", None),
         StoreError::Refused(_) if !error.is_outage() => ("refused", None),

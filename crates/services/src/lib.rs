@@ -5,11 +5,15 @@
 
 pub mod api_key;
 pub mod bulk;
+pub mod event;
 pub mod nas_secret;
 pub mod operation;
+pub mod operator;
+pub mod password;
 pub mod plan;
 pub mod plan_schedule;
 pub mod port;
+pub mod reach;
 pub mod reconcile;
 pub mod rows;
 pub mod schedule;
@@ -17,4 +21,5 @@ pub mod session;
 pub mod subscriber_row;
 pub mod subscriber_sheet;
 pub mod watch;
+pub mod webhook;
 pub mod worker;

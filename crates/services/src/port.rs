@@ -1,9 +1,12 @@
 //! What use cases and the worker need from the outside, stated as traits that the program implements.
 
 use std::future::Future;
+use std::pin::Pin;
 
+use bytes::Bytes;
 use domain::session::Session;
 use domain::session_command::{RouterReply, Wish};
+use domain::webhook::WebhookUrl;
 use storage::rows::{GroupRows, UserRows};
 
 /// One question to the router of a session.
@@ -20,6 +23,31 @@ pub struct RouterRequest {
 pub trait Routers: Send + Sync + 'static {
     /// Asks, with all retransmissions, and gives what came of it.
     fn ask(&self, request: &RouterRequest) -> impl Future<Output = RouterReply> + Send;
+}
+
+/// One signed message to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookRequest {
+    pub url: WebhookUrl,
+    /// The signature, and what it covers beside the body.
+    pub headers: [(&'static str, String); 3],
+    /// JSON.
+    pub body: Bytes,
+}
+
+/// Why there is no answer of an endpoint. The text is for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WebhookFailure(pub String);
+
+/// What an endpoint answered: its status.
+pub type WebhookAnswer<'a> = Pin<Box<dyn Future<Output = Result<u16, WebhookFailure>> + Send + 'a>>;
+
+/// Sends messages to endpoints.
+pub trait WebhookClient: Send + Sync + 'static {
+    /// Sends one message, within 15 s. Redirects are not followed, and no address is connected to
+    /// that is not permitted.
+    fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_>;
 }
 
 /// How much something about a row matters.

@@ -6,7 +6,7 @@
 
 use domain::accounting::{AccountingRecord, NasRestart, Origin, SessionRecord};
 use domain::limit::{LimitNews, Meter};
-use domain::session::SessionOutcome;
+use domain::session::{ClosedSession, Session, SessionOutcome};
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
 
@@ -55,6 +55,19 @@ pub struct Committed {
     pub outcomes: Vec<RecordOutcome>,
     /// The counters of limits that something was added to, as they are now.
     pub counted: Vec<LimitNews>,
+    /// Sessions that began or ended, in the order of their records.
+    pub turns: Vec<SessionTurn>,
+}
+
+/// A session that began or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "both carry the session, and one has its end beside it"
+)]
+pub enum SessionTurn {
+    Began(Session),
+    Ended(ClosedSession),
 }
 
 impl Store {
@@ -224,7 +237,7 @@ fn apply(
     batch: &Batch,
     slots: &mut Slots<'_>,
     records: &[SessionRecord],
-    outcomes: &mut Vec<RecordOutcome>,
+    committed: &mut Committed,
     additions: &mut Additions,
 ) {
     for record in records {
@@ -241,11 +254,12 @@ fn apply(
                 applied.usage
             };
             // Every record before this one has its outcome.
-            for meter in batch.meters_of(outcomes.len()) {
+            for meter in batch.meters_of(committed.outcomes.len()) {
                 counts.add(meter, record, counted);
             }
         }
-        outcomes.push(RecordOutcome::Session {
+        slots.note_turns(record, &applied, &mut committed.turns);
+        committed.outcomes.push(RecordOutcome::Session {
             outcome: applied.outcome,
             is_open,
         });

@@ -13,11 +13,13 @@ use serde::Serialize;
 
 use crate::column::RowName;
 use crate::deed::Deed;
-use crate::entity::api_key::{Column, Entity, Model};
+use crate::entity::api_key::{ActiveModel, Column, Entity, Model};
 use crate::error::{Resource, StoreError};
 use crate::keyed::Keyed;
+use crate::operator::{permitted, role_as_text, scopes_as_list};
 use crate::page::Page;
 use crate::store::Store;
+use crate::tenant;
 
 /// The use of a key is written down again after this time.
 const USE_NOTED_EVERY_MICROS: i64 = 60 * 1_000_000;
@@ -47,6 +49,16 @@ pub struct NewApiKey {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What to change of a key; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ApiKeyPatch {
+    pub name: Option<Name>,
+    pub role: Option<Option<Role>>,
+    pub scopes: Option<Scopes>,
+    pub networks: Option<Vec<IpNet>>,
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
 /// A key as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApiKeySummary {
@@ -54,9 +66,9 @@ pub struct ApiKeySummary {
     pub tenant: TenantId,
     pub name: Name,
     pub hint: String,
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "role_as_text")]
     pub role: Option<Role>,
-    #[serde(serialize_with = "as_list")]
+    #[serde(serialize_with = "scopes_as_list")]
     pub scopes: Scopes,
     pub networks: Vec<IpNet>,
     pub expires_at: Option<Timestamp>,
@@ -71,17 +83,8 @@ pub struct ApiKeySummary {
 impl ApiKeySummary {
     /// What it permits now.
     pub fn permitted(&self) -> Scopes {
-        let of_role = self.role.map(Role::scopes).unwrap_or_default();
-        of_role.iter().chain(self.scopes.iter()).collect()
+        permitted(self.role, &self.scopes)
     }
-}
-
-fn as_text<S: serde::Serializer>(role: &Option<Role>, serializer: S) -> Result<S::Ok, S::Error> {
-    role.map(Role::as_str).serialize(serializer)
-}
-
-fn as_list<S: serde::Serializer>(scopes: &Scopes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(scopes.iter())
 }
 
 impl Store {
@@ -118,7 +121,8 @@ impl Store {
         Ok(shown)
     }
 
-    /// The key with this hash, or that had it before a rotation that is not over yet.
+    /// The key with this hash, or that had it before a rotation that is not over yet. Keys of a tenant
+    /// that is disabled are no keys.
     pub async fn api_key_find(&self, hash: &[u8; 32]) -> Result<Option<ApiKeySummary>, StoreError> {
         let old = Condition::all()
             .add(Column::OldHash.eq(hash.to_vec()))
@@ -131,7 +135,71 @@ impl Store {
             )
             .one(self.reader())
             .await?;
+        let Some(key) = model.as_ref().map(summary).transpose()? else {
+            return Ok(None);
+        };
+        let is_open = tenant::is_open(self.reader(), key.tenant).await?;
+        Ok(is_open.then_some(key))
+    }
+
+    /// The key of this name.
+    pub async fn api_key_named(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Option<ApiKeySummary>, StoreError> {
+        let model = KEYED.one(tenant, name.key()).one(self.reader()).await?;
         model.as_ref().map(summary).transpose()
+    }
+
+    /// Changes the key of this name; the key itself stays.
+    pub async fn api_key_update(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+        patch: ApiKeyPatch,
+    ) -> Result<ApiKeySummary, StoreError> {
+        let mut write = self.write().await?;
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
+        let before = summary(&model)?;
+        let new_name = patch.name.clone();
+        let model = patched_row(model, patch, write.at())
+            .update(write.connection())
+            .await
+            .map_err(|error| KEYED.refusal(error, new_name.as_ref().unwrap_or(name).as_str()))?;
+        let after = summary(&model)?;
+        let named = (model.id, before.name.as_str());
+        let what = (tenant, Resource::ApiKey);
+        write.record(Deed::changed(what, named, &before, &after));
+        write.commit().await?;
+        Ok(after)
+    }
+
+    /// Puts another key in the place of the one of this name, which holds beside it for a while.
+    pub async fn api_key_rotate(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+        (hash, hint): ([u8; 32], &str),
+        overlap_seconds: u32,
+    ) -> Result<ApiKeySummary, StoreError> {
+        let mut write = self.write().await?;
+        let model = KEYED.lock(&write, tenant, name.key()).await?;
+        let before = summary(&model)?;
+        let until = write.at().plus_seconds(overlap_seconds.into());
+        let old = (0 < overlap_seconds).then(|| model.hash.clone());
+        let mut row = model.into_active_model();
+        row.old_until = ActiveValue::Set(old.is_some().then(|| until.as_micros()));
+        row.old_hash = ActiveValue::Set(old);
+        row.hash = ActiveValue::Set(hash.to_vec());
+        row.hint = ActiveValue::Set(hint.to_owned());
+        row.updated_at = ActiveValue::Set(write.at().as_micros());
+        let after = summary(&row.update(write.connection()).await?)?;
+        let named = (after.id.as_uuid(), before.name.as_str());
+        let what = (tenant, Resource::ApiKey);
+        write.record(Deed::changed(what, named, &before, &after));
+        write.commit().await?;
+        Ok(after)
     }
 
     /// Keys of a tenant by name.
@@ -181,6 +249,28 @@ impl Store {
         row.update(write.connection()).await?;
         write.commit().await
     }
+}
+
+fn patched_row(model: Model, patch: ApiKeyPatch, now: Timestamp) -> ActiveModel {
+    let mut row = model.into_active_model();
+    if let Some(name) = patch.name {
+        row.name = ActiveValue::Set(name.as_str().into());
+        row.name_key = ActiveValue::Set(name.key().into());
+    }
+    if let Some(role) = patch.role {
+        row.role = ActiveValue::Set(role.map(|role| role.as_str().into()));
+    }
+    if let Some(scopes) = patch.scopes {
+        row.scopes = ActiveValue::Set(scopes.to_string());
+    }
+    if let Some(networks) = patch.networks {
+        row.networks = ActiveValue::Set(stored_networks(&networks));
+    }
+    if let Some(expires_at) = patch.expires_at {
+        row.expires_at = ActiveValue::Set(expires_at.map(Timestamp::as_micros));
+    }
+    row.updated_at = ActiveValue::Set(now.as_micros());
+    row
 }
 
 fn stored_networks(networks: &[IpNet]) -> Option<String> {

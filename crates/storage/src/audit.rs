@@ -1,6 +1,7 @@
 //! The audit log: who changed what, in a chain of hashes that shows when a line was altered.
 
-use domain::actor::Actor;
+use domain::actor::{Actor, ActorKind};
+use domain::deed::Action;
 use domain::id::TenantId;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, QueryResult, Value};
@@ -28,6 +29,13 @@ pub struct AuditFilter {
     pub resource_id: Option<Uuid>,
     /// What one operator or key did.
     pub actor_id: Option<Uuid>,
+    /// What one kind of actor did.
+    pub actor_kind: Option<ActorKind>,
+    /// As `Action::as_str` names it.
+    pub action: Option<Action>,
+    pub since: Option<Timestamp>,
+    /// Lines before this instant.
+    pub until: Option<Timestamp>,
 }
 
 /// One line as lists show it.
@@ -96,6 +104,18 @@ impl Store {
         }
         if let Some(id) = filter.actor_id {
             condition("actor_id =", id.into());
+        }
+        if let Some(kind) = filter.actor_kind {
+            condition("actor_kind =", kind.as_str().into());
+        }
+        if let Some(action) = filter.action {
+            condition("action =", action.as_str().into());
+        }
+        if let Some(since) = filter.since {
+            condition("at >=", since.as_micros().into());
+        }
+        if let Some(until) = filter.until {
+            condition("at <", until.as_micros().into());
         }
         sql.push_str(&format!(" ORDER BY seq DESC LIMIT {}", page.limit()));
         let statement = self.dialect().statement(sql, values);

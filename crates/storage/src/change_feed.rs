@@ -18,7 +18,7 @@ use crate::location::Location;
 use crate::store::Store;
 
 mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 
 use postgres::PostgresFeed;
 use sqlite::SqliteFeed;

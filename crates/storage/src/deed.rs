@@ -1,7 +1,10 @@
 //! What a transaction has done, for the audit log and for events: both are written by its commit.
 
+use std::borrow::Cow;
+
 use domain::actor::Actor;
 use domain::deed::Action;
+use domain::event::EventKind;
 use domain::id::TenantId;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr};
@@ -14,11 +17,19 @@ use crate::bulk::Insert;
 use crate::column::stored_text;
 use crate::dialect::Dialect;
 use crate::error::Resource;
+use crate::event;
 
 /// The most octets that one side of a deed takes in the log; more is named and left out.
 const SIDE_BYTES_MAX: usize = 64 << 10;
 
 pub(crate) const HASH_LEN: usize = 32;
+
+/// Takes the next numbers of a tenant.
+pub(crate) const ADVANCE: &str = "INSERT INTO tenant_log \
+    (tenant, audit_seq, audit_hash, event_seq) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (tenant) DO UPDATE SET audit_seq = tenant_log.audit_seq + excluded.audit_seq, \
+    event_seq = tenant_log.event_seq + excluded.event_seq \
+    RETURNING audit_seq, event_seq, audit_hash";
 
 const AUDIT: Insert<'static> = Insert {
     table: "audit",
@@ -62,10 +73,16 @@ pub(crate) struct Deed {
 /// Something that happened, beside what was done to the registry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
-    /// As the catalogue names it: `session.started`.
-    pub kind: &'static str,
+    pub kind: EventKind,
     pub resource: Option<Uuid>,
     pub data: Json,
+}
+
+/// An event as its row has it.
+pub(crate) struct EventText {
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) resource: Option<Uuid>,
+    pub(crate) data: String,
 }
 
 /// One line of the audit log, as its hash covers it.
@@ -154,6 +171,68 @@ impl Deed {
         Self { id: None, ..self }
     }
 
+    pub(crate) fn signed_in(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Uuid, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::SignedIn,
+            ..Self::created((tenant, what), (id, name), &after)
+        }
+    }
+
+    pub(crate) fn signed_out(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Uuid, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::SignedOut,
+            ..Self::created((tenant, what), (id, name), &after)
+        }
+    }
+
+    /// Of somebody who may be nobody that is known.
+    pub(crate) fn sign_in_failed(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Option<Uuid>, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            tenant,
+            action: Action::SignInFailed,
+            what,
+            id,
+            name: name.to_owned(),
+            before: None,
+            after: Some(after),
+        }
+    }
+
+    pub(crate) fn locked_out(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Option<Uuid>, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::LockedOut,
+            ..Self::sign_in_failed((tenant, what), (id, name), after)
+        }
+    }
+
+    /// A secret was shown, for a reason.
+    pub(crate) fn revealed(
+        (tenant, what): (TenantId, Resource),
+        (id, name): (Uuid, &str),
+        after: Json,
+    ) -> Self {
+        Self {
+            action: Action::Revealed,
+            ..Self::created((tenant, what), (id, name), &after)
+        }
+    }
+
     /// The name of its event: `plan.created`.
     fn kind(&self) -> String {
         format!("{}.{}", self.what.as_str(), self.action.as_str())
@@ -171,6 +250,29 @@ impl Deed {
         let now = self.after.as_ref().or(self.before.as_ref());
         data.insert("object".into(), now.cloned().unwrap_or_default());
         Json::Object(data)
+    }
+}
+
+impl EventText {
+    pub(crate) fn of(event: &NewEvent) -> Self {
+        Self {
+            kind: event.kind.as_str().into(),
+            resource: event.resource,
+            data: bounded(stored_text(&event.data.to_string())),
+        }
+    }
+
+    fn of_deed(deed: &Deed, actor: &Actor) -> Self {
+        debug_assert!(
+            Resource::ALL.contains(&deed.what) && event::is_done_to(deed.what, deed.action),
+            "the catalogue has no {}",
+            deed.kind()
+        );
+        Self {
+            kind: deed.kind().into(),
+            resource: deed.id,
+            data: bounded(stored_text(&deed.event(actor).to_string())),
+        }
     }
 }
 
@@ -202,116 +304,114 @@ impl AuditLine<'_> {
     }
 }
 
-/// Writes deeds into the audit log and the events of their tenants. The row that numbers them stays
-/// locked until the commit, so this comes last.
+/// Writes deeds into the audit log, and them and what else happened into the events of their tenants.
+/// The row that numbers them stays locked until the commit, so this comes last.
 pub(crate) async fn write_all<C: ConnectionTrait>(
     connection: &C,
     deeds: &[Deed],
+    told: &[(TenantId, NewEvent)],
     (actor, request): (&Actor, Option<Uuid>),
     at: Timestamp,
 ) -> Result<(), DbErr> {
-    let mut tenants: Vec<TenantId> = deeds.iter().map(|deed| deed.tenant).collect();
+    let of_deeds = deeds.iter().map(|deed| deed.tenant);
+    let mut tenants: Vec<TenantId> = of_deeds
+        .chain(told.iter().map(|(tenant, _)| *tenant))
+        .collect();
     // In one order, so that no two transactions wait for each other.
     tenants.sort_unstable();
     tenants.dedup();
     for tenant in tenants {
-        let of_tenant: Vec<&Deed> = deeds.iter().filter(|deed| deed.tenant == tenant).collect();
-        let count = i64::try_from(of_tenant.len()).unwrap_or(i64::MAX);
-        let ends = advance(connection, tenant, (count, count)).await?;
-        let mut hash = ends.hash;
-        let mut lines = Vec::with_capacity(of_tenant.len());
-        for (deed, seq) in of_tenant.iter().zip(ends.audit + 1..) {
-            let (before, after) = (stored_side(&deed.before), stored_side(&deed.after));
-            let (actor_name, name) = (stored_text(&actor.name), stored_text(&deed.name));
-            let line = AuditLine {
-                seq,
-                at,
-                actor_kind: actor.kind.as_str(),
-                actor_id: actor.id,
-                actor_name: &actor_name,
-                request,
-                action: deed.action.as_str(),
-                resource: deed.what.as_str(),
-                resource_id: deed.id,
-                resource_name: &name,
-                before: before.as_deref(),
-                after: after.as_deref(),
-            };
-            hash = line.hash(&hash).to_vec();
-            lines.push([
-                tenant.as_uuid().into(),
-                seq.into(),
-                at.as_micros().into(),
-                line.actor_kind.into(),
-                line.actor_id.into(),
-                line.actor_name.into(),
-                line.request.into(),
-                line.action.into(),
-                line.resource.into(),
-                line.resource_id.into(),
-                line.resource_name.into(),
-                line.before.into(),
-                line.after.into(),
-                hash.clone().into(),
-            ]);
-        }
-        AUDIT.run(connection, lines).await?;
-        set_hash(connection, tenant, hash).await?;
-        let events = of_tenant.iter().zip(ends.event + 1..).map(|(deed, seq)| {
+        let deeds: Vec<&Deed> = deeds.iter().filter(|deed| deed.tenant == tenant).collect();
+        let told = told.iter().filter(|(of, _)| *of == tenant);
+        let told: Vec<&NewEvent> = told.map(|(_, event)| event).collect();
+        let ends = advance(connection, tenant, (deeds.len(), deeds.len() + told.len())).await?;
+        let events = deeds.iter().map(|deed| EventText::of_deed(deed, actor));
+        let events = events.chain(told.iter().map(|event| EventText::of(event)));
+        let rows = events.zip(ends.event + 1..).map(|(event, seq)| {
             [
                 tenant.as_uuid().into(),
                 seq.into(),
                 at.as_micros().into(),
-                deed.kind().into(),
-                deed.id.into(),
-                bounded(deed.event(actor).to_string()).into(),
+                event.kind.into_owned().into(),
+                event.resource.into(),
+                event.data.into(),
             ]
         });
-        EVENT.run(connection, events).await?;
+        let rows: Vec<_> = rows.collect();
+        write_lines(connection, tenant, &deeds, ends, (actor, request), at).await?;
+        EVENT.run(connection, rows).await?;
     }
     Ok(())
 }
 
-/// Writes events of a tenant that no change of the registry made.
-pub(crate) async fn write_events<C: ConnectionTrait>(
+/// Writes the lines of a tenant's deeds behind those that there are.
+async fn write_lines<C: ConnectionTrait>(
     connection: &C,
     tenant: TenantId,
-    events: &[NewEvent],
+    deeds: &[&Deed],
+    ends: Ends,
+    (actor, request): (&Actor, Option<Uuid>),
     at: Timestamp,
 ) -> Result<(), DbErr> {
-    let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let ends = advance(connection, tenant, (0, count)).await?;
-    let rows = events.iter().zip(ends.event + 1..).map(|(event, seq)| {
-        [
+    if deeds.is_empty() {
+        return Ok(());
+    }
+    let mut hash = ends.hash;
+    let mut lines = Vec::with_capacity(deeds.len());
+    for (deed, seq) in deeds.iter().zip(ends.audit + 1..) {
+        let (before, after) = (stored_side(&deed.before), stored_side(&deed.after));
+        let (actor_name, name) = (stored_text(&actor.name), stored_text(&deed.name));
+        let line = AuditLine {
+            seq,
+            at,
+            actor_kind: actor.kind.as_str(),
+            actor_id: actor.id,
+            actor_name: &actor_name,
+            request,
+            action: deed.action.as_str(),
+            resource: deed.what.as_str(),
+            resource_id: deed.id,
+            resource_name: &name,
+            before: before.as_deref(),
+            after: after.as_deref(),
+        };
+        hash = line.hash(&hash).to_vec();
+        lines.push([
             tenant.as_uuid().into(),
             seq.into(),
             at.as_micros().into(),
-            event.kind.into(),
-            event.resource.into(),
-            bounded(stored_text(&event.data.to_string())).into(),
-        ]
-    });
-    EVENT.run(connection, rows).await
+            line.actor_kind.into(),
+            line.actor_id.into(),
+            line.actor_name.into(),
+            line.request.into(),
+            line.action.into(),
+            line.resource.into(),
+            line.resource_id.into(),
+            line.resource_name.into(),
+            line.before.into(),
+            line.after.into(),
+            hash.clone().into(),
+        ]);
+    }
+    AUDIT.run(connection, lines).await?;
+    set_hash(connection, tenant, hash).await
 }
 
 /// Takes the next numbers of a tenant, and keeps others from taking any until the commit.
 async fn advance<C: ConnectionTrait>(
     connection: &C,
     tenant: TenantId,
-    (audit, event): (i64, i64),
+    (audit, event): (usize, usize),
 ) -> Result<Ends, DbErr> {
-    let sql = "INSERT INTO tenant_log (tenant, audit_seq, audit_hash, event_seq) \
-        VALUES ($1, $2, $3, $4) ON CONFLICT (tenant) DO UPDATE SET \
-        audit_seq = tenant_log.audit_seq + excluded.audit_seq, \
-        event_seq = tenant_log.event_seq + excluded.event_seq \
-        RETURNING audit_seq, event_seq, audit_hash";
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let (audit, event) = (count(audit), count(event));
     let values = [
         tenant.as_uuid().into(),
         audit.into(),
         vec![0_u8; HASH_LEN].into(),
         event.into(),
     ];
-    let statement = Dialect::of(connection).statement(sql, values);
+    let statement = Dialect::of(connection).statement(ADVANCE, values);
     let row = connection.query_one_raw(statement).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("tenant_log".to_owned()))?;
     let (new_audit, new_event): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);

@@ -48,6 +48,14 @@ impl Dialect {
         }
     }
 
+    /// What keeps the rows of a query from other writers; on SQLite they are kept anyway.
+    pub(crate) const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
     /// A sum of a stored and a new counter, for `ON CONFLICT DO UPDATE`; it stops at the most that
     /// a column holds, because an overflow would refuse the whole batch.
     pub(crate) fn sum_assignment(self, table: &str, column: &str) -> String {

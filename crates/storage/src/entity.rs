@@ -4,5 +4,7 @@ pub(crate) mod api_key;
 pub(crate) mod garden;
 pub(crate) mod nas;
 pub(crate) mod nas_group;
+pub(crate) mod operator;
 pub(crate) mod plan;
 pub(crate) mod subscriber;
+pub(crate) mod webhook;

@@ -5,8 +5,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use domain::garden::GardenError;
-use domain::id::PlanChangeId;
-use domain::plan::change::ChangeState;
 use domain::subscriber::state::TransitionError;
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
@@ -32,13 +30,45 @@ pub enum Resource {
     PlanVersion,
     PlanChange,
     GuardLock,
+    Operator,
+    OperatorSession,
     Operation,
     Job,
     Schedule,
     Reconciler,
+    Webhook,
+    Delivery,
 }
 
 impl Resource {
+    pub const ALL: [Self; 25] = [
+        Self::Nas,
+        Self::Plan,
+        Self::Subscriber,
+        Self::Session,
+        Self::RowUser,
+        Self::RowGroup,
+        Self::Tenant,
+        Self::Garden,
+        Self::NasGroup,
+        Self::Device,
+        Self::Message,
+        Self::Realm,
+        Self::TopUp,
+        Self::ApiKey,
+        Self::PlanVersion,
+        Self::PlanChange,
+        Self::GuardLock,
+        Self::Operator,
+        Self::OperatorSession,
+        Self::Operation,
+        Self::Job,
+        Self::Schedule,
+        Self::Reconciler,
+        Self::Webhook,
+        Self::Delivery,
+    ];
+
     /// The name that programs know it by.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,10 +89,14 @@ impl Resource {
             Self::PlanVersion => "plan_version",
             Self::PlanChange => "plan_change",
             Self::GuardLock => "guard_lock",
+            Self::Operator => "operator",
+            Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -87,10 +121,14 @@ impl fmt::Display for Resource {
             Self::PlanVersion => "version of a plan",
             Self::PlanChange => "scheduled change",
             Self::GuardLock => "lock",
+            Self::Operator => "operator",
+            Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",
             Self::Job => "job",
             Self::Schedule => "schedule",
             Self::Reconciler => "reconciler",
+            Self::Webhook => "webhook",
+            Self::Delivery => "delivery",
         })
     }
 }
@@ -149,11 +187,6 @@ pub enum StoreError {
     },
     #[error("plan '{name}' applies at the limit of other plans: {plans}; change those first")]
     AppliesAtLimit { name: String, plans: u64 },
-    #[error("scheduled change '{id}' is {state}: only one that is pending can be cancelled")]
-    NotPending {
-        id: PlanChangeId,
-        state: ChangeState,
-    },
     #[error("subscriber '{name}'")]
     Transition {
         name: String,
@@ -162,6 +195,14 @@ pub enum StoreError {
     },
     #[error("the walled garden cannot be as it would become")]
     Garden(#[source] GardenError),
+    #[error("operator '{name}' is the last active owner: make another one owner first")]
+    LastOwner { name: String },
+    #[error("the second factor of operator '{name}' {problem}")]
+    SecondFactor { name: String, problem: &'static str },
+    #[error("the tenant of this installation itself cannot be disabled")]
+    HouseTenant,
+    #[error("only a hash of the password of '{name}' is stored: give a new password instead")]
+    OnlyHashed { name: String },
     #[error("{what} of '{name}' would be {count}: at most {max} are kept")]
     TooMany {
         what: &'static str,
@@ -247,9 +288,12 @@ impl StoreError {
             | Self::Stale { .. }
             | Self::InUse { .. }
             | Self::AppliesAtLimit { .. }
-            | Self::NotPending { .. }
             | Self::Transition { .. }
             | Self::Garden(_)
+            | Self::LastOwner { .. }
+            | Self::SecondFactor { .. }
+            | Self::HouseTenant
+            | Self::OnlyHashed { .. }
             | Self::TooMany { .. }
             | Self::WrongState { .. }
             | Self::Corrupt { .. }

@@ -34,11 +34,13 @@ mod m0017_session_commands;
 mod m0018_terms;
 mod m0019_row_replace;
 mod m0020_deeds;
+mod m0021_people;
 mod m0023_plan_versions;
+mod m0025_webhooks;
 mod m0026_operations;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 22] = [
+const MIGRATIONS: [Migration; 24] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -59,7 +61,9 @@ const MIGRATIONS: [Migration; 22] = [
     m0018_terms::MIGRATION,
     m0019_row_replace::MIGRATION,
     m0020_deeds::MIGRATION,
+    m0021_people::MIGRATION,
     m0023_plan_versions::MIGRATION,
+    m0025_webhooks::MIGRATION,
     m0026_operations::MIGRATION,
 ];
 

@@ -21,6 +21,8 @@ impl Store {
             Resource::Plan => ("plan", "name"),
             Resource::Garden => ("garden", "name"),
             Resource::ApiKey => ("api_key", "name"),
+            Resource::Operator => ("operator", "name"),
+            Resource::Webhook => ("webhook", "name"),
             Resource::Subscriber => ("subscriber", "username"),
             Resource::Session
             | Resource::RowUser
@@ -33,10 +35,12 @@ impl Store {
             | Resource::PlanVersion
             | Resource::PlanChange
             | Resource::GuardLock
+            | Resource::OperatorSession
             | Resource::Operation
             | Resource::Job
             | Resource::Schedule
-            | Resource::Reconciler => return Ok(None),
+            | Resource::Reconciler
+            | Resource::Delivery => return Ok(None),
         };
         let sql = format!("SELECT {column} FROM {table} WHERE id = $1 AND tenant = $2");
         let values = [id.into(), tenant.as_uuid().into()];

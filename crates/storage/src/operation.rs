@@ -1,6 +1,7 @@
 //! Operations: long work in parts, how far it has come, and what became of each row.
 
 use domain::actor::Actor;
+use domain::event::EventKind;
 use domain::id::{JobId, OperationId, TenantId};
 use domain::operation::{OperationKind, OperationState};
 use domain::time::Timestamp;
@@ -353,7 +354,7 @@ async fn end(
     }
     tell(
         write,
-        "operation.finished",
+        EventKind::OperationFinished,
         &Operation {
             state,
             error: error.map(ToOwned::to_owned),
@@ -365,7 +366,7 @@ async fn end(
 }
 
 /// Tells how far an operation has come.
-fn tell(write: &mut Write, kind: &'static str, operation: &Operation) {
+fn tell(write: &mut Write, kind: EventKind, operation: &Operation) {
     let event = NewEvent {
         kind,
         resource: Some(operation.id.as_uuid()),

@@ -39,6 +39,8 @@ pub enum History {
     AuthLog,
     /// Usage by the hour, by the beginning of the hour.
     UsageHourly,
+    /// What happened, as readers of events are told.
+    Events,
 }
 
 /// One piece of what was removed.
@@ -76,7 +78,12 @@ struct Position {
 
 impl History {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Sessions, Self::AuthLog, Self::UsageHourly];
+    pub const ALL: [Self; 4] = [
+        Self::Sessions,
+        Self::AuthLog,
+        Self::UsageHourly,
+        Self::Events,
+    ];
 
     /// The table that it is in.
     pub const fn table(self) -> &'static str {
@@ -84,6 +91,7 @@ impl History {
             Self::Sessions => SESSION_CLOSED.table,
             Self::AuthLog => "auth_log",
             Self::UsageHourly => USAGE_HOURLY.table,
+            Self::Events => "event",
         }
     }
 
@@ -92,7 +100,7 @@ impl History {
         match (self, dialect) {
             (Self::Sessions, Dialect::Postgres) => Some(SESSION_CLOSED),
             (Self::UsageHourly, Dialect::Postgres) => Some(USAGE_HOURLY),
-            (Self::AuthLog, _) | (_, Dialect::Sqlite) => None,
+            (Self::AuthLog | Self::Events, _) | (_, Dialect::Sqlite) => None,
         }
     }
 }
@@ -154,6 +162,12 @@ impl HistoryPrune {
             (History::AuthLog, dialect) => {
                 let limit = rows_max(dialect);
                 let rows = self.store.auth_log_prune(self.before, limit).await?;
+                self.is_done = rows < u64::from(limit);
+                Ok(rows)
+            }
+            (History::Events, dialect) => {
+                let limit = rows_max(dialect);
+                let rows = self.store.event_prune(self.before, limit).await?;
                 self.is_done = rows < u64::from(limit);
                 Ok(rows)
             }

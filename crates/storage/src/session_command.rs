@@ -5,17 +5,20 @@
 //! asked and again and again until there is a verdict.
 
 use domain::accounting::SessionKey;
-use domain::id::{SessionCommandId, SessionId};
+use domain::event::EventKind;
+use domain::id::{Id, SessionCommandId, SessionId};
 use domain::session_command::ladder::{Next, Progress};
 use domain::session_command::verdict::{CommandState, Verdict};
 use domain::session_command::{EndReason, SessionCommand, Wish};
 use domain::terms::TermsMark;
 use domain::time::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::bulk::execute_with;
+use crate::bulk::{execute_with, select_in};
 use crate::column::Row;
+use crate::deed::NewEvent;
 use crate::error::StoreError;
 use crate::job;
 use crate::store::Store;
@@ -60,6 +63,10 @@ const STEP: &str = "UPDATE session_command SET state = n.state, fallback = n.fal
 
 const TERMS: &str = "UPDATE session_open SET terms = n.terms FROM n WHERE session_open.id = n.id";
 
+/// Commands that have no verdict yet.
+const UNSETTLED: &str = "SELECT id, tenant, session, nas, username, subscriber, wish, detail, actor \
+    FROM session_command WHERE settled_at IS NULL AND id IN";
+
 const SETTLE: &str = "UPDATE session_command SET state = n.state, verdict = n.verdict, \
     settled_at = n.settled_at, error_cause = COALESCE(n.error_cause, session_command.error_cause) \
     FROM n WHERE session_command.id = n.id AND session_command.settled_at IS NULL";
@@ -77,7 +84,7 @@ pub struct Step {
 impl Store {
     /// Stores what came of asking routers, and lets go what has no next question.
     pub async fn session_command_step(&self, steps: &[Step]) -> Result<(), StoreError> {
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let owner = self.node();
         let mut going = Vec::new();
         let mut settled = Vec::new();
@@ -102,7 +109,7 @@ impl Store {
         }
         store_terms(&write, steps).await?;
         store_progress(&write, &going).await?;
-        settle(&write, &settled).await?;
+        settle(&mut write, &settled).await?;
         job::put_back(&write, owner, &again).await?;
         job::finish(&write, owner, &done).await?;
         write.commit().await
@@ -175,11 +182,23 @@ async fn store_progress(
     Ok(())
 }
 
-/// Gives commands their verdict that have none, and says how many.
+/// Gives commands their verdict that have none, and tells what became of them.
 async fn settle(
-    write: &Write,
+    write: &mut Write,
     verdicts: &[(SessionCommandId, Verdict, Option<u32>)],
-) -> Result<u64, DbErr> {
+) -> Result<(), DbErr> {
+    let ids: Vec<Value> = verdicts
+        .iter()
+        .map(|(id, _, _)| id.as_uuid().into())
+        .collect();
+    let open = select_in(write.connection(), UNSETTLED, &ids, "").await?;
+    for row in &open {
+        let id: Uuid = row.try_get("", "id")?;
+        let verdict = verdicts.iter().find(|(of, _, _)| of.as_uuid() == id);
+        if let Some((_, verdict, _)) = verdict {
+            tell(write, row, *verdict)?;
+        }
+    }
     let columns = ["id", "state", "verdict", "settled_at", "error_cause"];
     let rows = verdicts.iter().map(|(id, verdict, error_cause)| {
         [
@@ -190,7 +209,43 @@ async fn settle(
             error_cause.map(i64::from).into(),
         ]
     });
-    execute_with(write.connection(), columns, rows, SETTLE).await
+    execute_with(write.connection(), columns, rows, SETTLE).await?;
+    Ok(())
+}
+
+/// Tells what became of a command in the end.
+fn tell(write: &mut Write, row: &QueryResult, verdict: Verdict) -> Result<(), DbErr> {
+    let kind = match verdict.state() {
+        CommandState::Confirmed => EventKind::SessionCommandConfirmed,
+        CommandState::Failed => EventKind::SessionCommandFailed,
+        CommandState::Asked
+        | CommandState::WaitingRouter
+        | CommandState::Sent
+        | CommandState::Acknowledged => return Ok(()),
+    };
+    let id = |column| -> Result<Option<Uuid>, DbErr> { row.try_get("", column) };
+    let text = |column| -> Result<Option<String>, DbErr> { row.try_get("", column) };
+    let data = json!({
+        "session_id": id("session")?,
+        "nas_id": id("nas")?,
+        "subscriber_id": id("subscriber")?,
+        "username": text("username")?,
+        "wish": text("wish")?,
+        "detail": text("detail")?,
+        "actor": text("actor")?,
+        "verdict": verdict.as_str(),
+    });
+    let tenant = Id::from_uuid(row.try_get("", "tenant")?);
+    let resource = id("id")?;
+    write.tell(
+        tenant,
+        NewEvent {
+            kind,
+            resource,
+            data,
+        },
+    );
+    Ok(())
 }
 
 fn read_command(row: &Row<'_>) -> Result<SessionCommand, StoreError> {

@@ -139,7 +139,7 @@ impl CredentialKind {
         }
     }
 
-    fn parse(stored: &str) -> Option<Self> {
+    pub(crate) fn parse(stored: &str) -> Option<Self> {
         if stored == Self::CLEARTEXT {
             return Some(Self::Cleartext);
         }

@@ -8,9 +8,11 @@ use domain::name::Username;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QuerySelect};
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::column::RowName;
+use crate::deed::NewEvent;
 use crate::dialect::Dialect;
 use crate::entity::{plan as plan_entity, subscriber as subscriber_entity};
 use crate::error::{Resource, StoreError};
@@ -115,6 +117,17 @@ impl Store {
             username: row.username,
         };
         tell(&write, &owner, mac, EventKind::Bound, actor).await?;
+        let told = NewEvent {
+            kind: domain::event::EventKind::DeviceBound,
+            resource: Some(owner.subscriber),
+            data: json!({
+                "subscriber_id": owner.subscriber,
+                "username": owner.username,
+                "mac": mac.to_string(),
+                "actor": actor,
+            }),
+        };
+        write.tell(Id::from_uuid(owner.tenant), told);
         write.note(
             Id::from_uuid(owner.tenant),
             Change::Subscriber(Id::from_uuid(owner.subscriber)),

@@ -176,10 +176,10 @@ pub(crate) async fn set(
     tenant: TenantId,
     (column, value): (&str, Value),
 ) -> Result<(), StoreError> {
-    write.check_revision(Resource::Tenant, column, NO_REVISION)?;
     let before = seen(write, tenant).await?;
-    let sql = format!("UPDATE tenant SET {column} = $1 WHERE id = $2");
-    let values = [value, tenant.as_uuid().into()];
+    let sql = format!("UPDATE tenant SET {column} = $1, updated_at = $3 WHERE id = $2");
+    let at = write.at().as_micros();
+    let values = [value, tenant.as_uuid().into(), at.into()];
     let statement = write.dialect().statement(sql, values);
     write.connection().execute_raw(statement).await?;
     let after = seen(write, tenant).await?;

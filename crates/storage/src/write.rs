@@ -203,15 +203,8 @@ impl Write {
             idempotency::mark_done(&self.transaction, claim).await?;
         }
         // Last, because numbers are locked from here to the commit.
-        deed::write_all(&self.transaction, &self.deeds, (&actor, request), self.at).await?;
-        let mut events = self.events;
-        // In one order, so that no two transactions wait for each other.
-        events.sort_by_key(|(tenant, _)| *tenant);
-        for some in events.chunk_by(|(one, _), (other, _)| one == other) {
-            let (tenant, _) = some[0];
-            let some: Vec<NewEvent> = some.iter().map(|(_, event)| event.clone()).collect();
-            deed::write_events(&self.transaction, tenant, &some, self.at).await?;
-        }
+        let by = (&actor, request);
+        deed::write_all(&self.transaction, &self.deeds, &self.events, by, self.at).await?;
         match self.ending {
             Ending::Undone => self.transaction.rollback().await?,
             Ending::Committed => {

@@ -1,13 +1,15 @@
 //! Sessions that are online beyond a limit, and what has to become of them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use compact_str::CompactString;
 use domain::accounting::SessionKey;
-use domain::id::{NasId, SubscriberId};
+use domain::id::{NasId, SubscriberId, TenantId};
 use domain::limit::{AtLimit, Crossing, Refusal};
 use domain::time::Timestamp;
+use tokio::sync::Notify;
 use tracing::info;
 
 use crate::metrics::{Count, Metrics};
@@ -18,6 +20,7 @@ const CROSSINGS_MAX: usize = 65_536;
 /// A session that a router reports as going on although a limit is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitCrossed {
+    pub tenant: TenantId,
     pub subscriber: SubscriberId,
     pub username: CompactString,
     pub nas: NasId,
@@ -35,15 +38,22 @@ pub enum Consequence {
     Change { crossing: Crossing, to: AtLimit },
 }
 
+/// Crossings that wait for whoever tells of them; what comes on top is not told.
+const UNTOLD_MAX: usize = 4_096;
+
 /// What is known of them.
 #[derive(Debug, Default)]
-pub(super) struct Crossings(Mutex<Known>);
+pub(super) struct Crossings {
+    known: Mutex<Known>,
+    has_news: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Known {
     sessions: BTreeMap<(SubscriberId, SessionKey), LimitCrossed>,
     /// Since when a quota was seen to be used up: who logged in later has the terms for it.
     since: HashMap<SubscriberId, (Crossing, Timestamp)>,
+    untold: Vec<LimitCrossed>,
 }
 
 impl Crossings {
@@ -51,19 +61,35 @@ impl Crossings {
     /// state is none.
     pub(super) fn note(&self, metrics: &Metrics, crossed: LimitCrossed) -> bool {
         let key = (crossed.subscriber, crossed.session);
-        let sessions = &mut self.known().sessions;
+        let known = &mut *self.known();
+        let sessions = &mut known.sessions;
         match sessions.get(&key) {
             Some(before) if before.consequence == crossed.consequence => return false,
             Some(_) | None => {}
         }
         metrics.count(Count::LimitCrossed);
         tell(&crossed);
+        if known.untold.len() < UNTOLD_MAX {
+            known.untold.push(crossed.clone());
+            self.has_news.notify_one();
+        }
         if sessions.contains_key(&key) || sessions.len() < CROSSINGS_MAX {
             sessions.insert(key, crossed);
         } else {
             metrics.count(Count::LimitWishLost);
         }
         true
+    }
+
+    /// Waits for crossings that nobody was told of.
+    pub(super) async fn next(&self) -> Vec<LimitCrossed> {
+        loop {
+            let untold = take(&mut self.known().untold);
+            if !untold.is_empty() {
+                return untold;
+            }
+            self.has_news.notified().await;
+        }
     }
 
     /// Since when the quota of a subscriber is used up; from now on, if that is news.
@@ -105,7 +131,7 @@ impl Crossings {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         // Whoever panicked left whole entries behind.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,6 +159,7 @@ mod tests {
 
     fn crossed(session: u8, nas: u8) -> LimitCrossed {
         LimitCrossed {
+            tenant: TenantId::DEFAULT,
             subscriber: SubscriberId::from_bytes([1; 16]),
             username: "ana".into(),
             nas: NasId::from_bytes([nas; 16]),
@@ -155,5 +182,15 @@ mod tests {
         // A router that begins anew has none of its sessions any more.
         crossings.end_nas(NasId::from_bytes([1; 16]));
         assert!(note(1, 1) && note(2, 1) && !note(3, 2));
+    }
+
+    #[tokio::test]
+    async fn each_crossing_is_told_once() {
+        let (crossings, metrics) = (Crossings::default(), Metrics::new());
+        crossings.note(&metrics, crossed(1, 1));
+        crossings.note(&metrics, crossed(1, 1));
+        assert_eq!(crossings.next().await, [crossed(1, 1)]);
+        crossings.note(&metrics, crossed(2, 1));
+        assert_eq!(crossings.next().await, [crossed(2, 1)]);
     }
 }

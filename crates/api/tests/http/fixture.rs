@@ -1,9 +1,10 @@
 //! A database with the interface in front of it, and keys to ask it with.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 use api::router::router;
-use api::state::ApiOptions;
+use api::state::{ApiOptions, Peer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -11,7 +12,11 @@ use domain::id::TenantId;
 use domain::permission::{Role, Scopes};
 use serde_json::Value as Json;
 use services::api_key;
-use services::port::{RowFinding, RowReader, RowSeverity};
+use services::event::hub::Hub;
+use services::port::{
+    RowFinding, RowReader, RowSeverity, WebhookAnswer, WebhookClient, WebhookRequest,
+};
+use services::webhook::Reach;
 use storage::api_key::NewApiKey;
 use storage::rows::{AttributeRow, GroupRows, UserRows};
 use storage::store::Store;
@@ -29,6 +34,19 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) router: Router,
     pub(crate) owner: String,
+    pub(crate) events: Hub,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+/// Takes whatever is sent to any endpoint.
+#[derive(Default)]
+pub(crate) struct Endpoint(pub(crate) Mutex<Vec<WebhookRequest>>);
+
+impl WebhookClient for Endpoint {
+    fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_> {
+        self.0.lock().unwrap().push(request);
+        Box::pin(async { Ok(204) })
+    }
 }
 
 /// Takes attributes by their names: a password is a secret, and an operator that is none is an error.
@@ -50,6 +68,7 @@ pub(crate) struct Ask {
     token: Option<String>,
     headers: Vec<(&'static str, String)>,
     body: Option<Json>,
+    from: Option<IpAddr>,
     file: Option<(&'static str, String)>,
 }
 
@@ -57,11 +76,16 @@ impl World {
     pub(crate) async fn new(database: Database) -> Self {
         let store = database.store().await;
         let lent = store.clone();
+        let events = Hub::default();
+        let endpoint = Arc::new(Endpoint::default());
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
             requests_per_second: 10_000,
             rows: Arc::new(PlainRows),
+            events: events.clone(),
+            webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,
+            reach: Reach::Public,
         });
         let owner = key(&store, "owner", Some(Role::Owner), "").await;
         Self {
@@ -69,6 +93,8 @@ impl World {
             store,
             router,
             owner,
+            events,
+            endpoint,
         }
     }
 
@@ -169,6 +195,13 @@ impl Ask {
         if let Some(token) = ask.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
+        if let Some(address) = ask.from {
+            let is_encrypted = false;
+            request = request.extension(Peer {
+                address,
+                is_encrypted,
+            });
+        }
         for (name, value) in ask.headers {
             request = request.header(name, value);
         }
@@ -189,7 +222,21 @@ impl Ask {
             token: None,
             headers: Vec::new(),
             body: None,
+            from: None,
             file: None,
+        }
+    }
+
+    /// Comes from this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.from = Some(address.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn patch(path: &str, body: Json) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::new(Method::PATCH, path)
         }
     }
 

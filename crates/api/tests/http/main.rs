@@ -6,6 +6,8 @@
     reason = "what every test here awaits may fail, and a failure ends the test"
 )]
 
+mod audit;
+mod events;
 mod examples;
 mod files;
 mod fixture;
@@ -13,9 +15,15 @@ mod matrix;
 mod mutations;
 mod nas_groups;
 mod operations;
+mod operators;
 mod plans;
 mod registry;
 mod rules;
+mod secrets;
+mod sign_in;
 mod snapshot;
 mod strangers;
+mod tenants;
+mod tokens;
+mod webhooks;
 mod work;

@@ -4,9 +4,15 @@ use std::io;
 use std::path::PathBuf;
 
 use domain::credential::PasswordError;
+use domain::operator::password::PasswordWeakness;
 use lab::credentials::CredentialsError;
 use lab::line::LineError;
+use lab::listeners::ListenError;
 use lab::load::options::LoadError;
+use services::api_key::ApiKeyError;
+use services::event::reader::{ReadError, SubscribeError};
+use services::operator::OperatorError;
+use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
 
@@ -139,6 +145,14 @@ pub(crate) enum CliError {
         name: String,
         remedy: &'static str,
     },
+    #[error(transparent)]
+    Operator(OperatorError),
+    #[error("--password")]
+    Weak(#[source] PasswordWeakness),
+    #[error(transparent)]
+    ApiKey(ApiKeyError),
+    #[error("line {line} of the audit log is not as it was written, or is missing")]
+    AuditBroken { line: i64 },
     #[error("{failed} of {all} failed: `lastmile session commands` shows why")]
     CommandsFailed { failed: usize, all: usize },
     #[error("{under_way} of {all} not known after {seconds} s: {hint}")]
@@ -179,6 +193,8 @@ pub(crate) enum CliError {
         #[source]
         source: LineError,
     },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error("the load could not be run")]
     Load(#[source] LoadError),
     #[error(
@@ -197,6 +213,19 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
+    #[error("--url")]
+    WebhookUrl {
+        #[source]
+        source: UrlRefusal,
+    },
+    #[error("webhook '{name}' did not take it: {problem}")]
+    NotDelivered { name: String, problem: String },
+    #[error("the event of that delivery is not kept any more: look at another one")]
+    EventGone,
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    #[error(transparent)]
+    Listening(#[from] ReadError),
     #[error("a background computation stopped early")]
     Interrupted(#[from] tokio::task::JoinError),
 }
@@ -207,6 +236,29 @@ impl From<StoreError> for CliError {
             return Self::conflict(what, field);
         }
         Self::Store(error)
+    }
+}
+
+impl From<OperatorError> for CliError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Store(error) => error.into(),
+            OperatorError::Weak(weakness) => Self::Weak(weakness),
+            error @ (OperatorError::Hashing(_)
+            | OperatorError::Beyond(_)
+            | OperatorError::WrongPassword
+            | OperatorError::WrongCode
+            | OperatorError::SamePassword) => Self::Operator(error),
+        }
+    }
+}
+
+impl From<ApiKeyError> for CliError {
+    fn from(error: ApiKeyError) -> Self {
+        match error {
+            ApiKeyError::Store(error) => error.into(),
+            error @ ApiKeyError::Beyond(_) => Self::ApiKey(error),
+        }
     }
 }
 
@@ -268,8 +320,10 @@ impl CliError {
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
                 | Self::Password { .. }
+                | Self::Weak(_)
                 | Self::Credentials { .. }
                 | Self::Foreign(ForeignError::BadUrl { .. })
+                | Self::WebhookUrl { .. }
         )
     }
 

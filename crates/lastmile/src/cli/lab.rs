@@ -1,5 +1,6 @@
 //! `lastmile lab`: a simulated router, load, and a reconnect storm.
 
+mod listen;
 mod router;
 mod storm;
 pub(crate) mod users;
@@ -30,6 +31,7 @@ use self::users::read_users;
 use super::context::Context;
 use super::error::CliError;
 use super::loopback::{self, Loopback};
+use super::remote::Reach;
 use super::test_auth::credentials;
 use super::value::{self, HiddenArg};
 
@@ -57,6 +59,11 @@ pub(crate) enum LabCommand {
   lastmile lab storm --users subscribers.csv --subscribers 50000 --seconds 60
   lastmile lab storm --users subscribers.csv --routers 8 --source 127.0.0.11 --interims 1 --stops --output json")]
     Storm(Box<StormArgs>),
+    /// Listen to events over many WebSockets at once, and measure
+    #[command(after_help = "Examples:
+  lastmile lab listen --token - --listeners 2000 --topics session.started --seconds 30
+  lastmile lab listen --token - --listeners 100 --stalled 10 --output json")]
+    Listen(listen::ListenArgs),
     /// Send datagrams back to where they came from, or measure a server that does
     #[command(after_help = "Examples:
   lastmile lab echo --listen 127.0.0.1:7007
@@ -239,11 +246,26 @@ struct Target {
     identifier: Option<String>,
 }
 
+impl LabCommand {
+    pub(crate) const fn reach(&self) -> Reach {
+        match self {
+            Self::Listen(_) => Reach::Itself,
+            Self::Nas(_)
+            | Self::Router(_)
+            | Self::Load(_)
+            | Self::Storm(_)
+            | Self::Echo(_)
+            | Self::Responder(_) => Reach::Machine,
+        }
+    }
+}
+
 pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<(), CliError> {
     match command {
         LabCommand::Nas(args) => nas(context, *args).await,
         LabCommand::Router(args) => router::run(context, *args).await,
         LabCommand::Load(args) => load(context, *args).await,
+        LabCommand::Listen(args) => listen::run(context, args).await,
         LabCommand::Storm(args) => storm::run(context, *args).await,
         LabCommand::Echo(args) => echo(context, &args).await,
         LabCommand::Responder(args) => responder(&args).await,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use reqwest::Url;
 
 use super::error::CliError;
-use super::value::{self, HiddenArg, ServerError};
+use super::value::{self, HiddenArg};
 use crate::certificate::fingerprint::Fingerprint;
 use crate::client::remote::RemoteOptions;
 use crate::client::token::Token;
@@ -94,9 +94,9 @@ impl FromStr for ServerArg {
 }
 
 impl ServerArg {
-    /// Where a RADIUS server listens.
-    pub(crate) fn socket(&self) -> Result<SocketAddr, ServerError> {
-        value::parse_server(&self.0)
+    /// Where a server listens that is not asked through its interface.
+    pub(crate) fn socket(&self, option: &'static str) -> Result<SocketAddr, CliError> {
+        value::parse_server(&self.0).map_err(|source| CliError::Server { option, source })
     }
 }
 

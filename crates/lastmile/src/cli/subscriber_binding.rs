@@ -136,10 +136,14 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::PlanVersion
         | Resource::PlanChange
         | Resource::GuardLock
+        | Resource::Operator
+        | Resource::OperatorSession
         | Resource::Operation
         | Resource::Job
         | Resource::Schedule
         | Resource::Reconciler
+        | Resource::Webhook
+        | Resource::Delivery
         | Resource::RowUser
         | Resource::RowGroup
         | Resource::Tenant => None,

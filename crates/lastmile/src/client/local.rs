@@ -14,6 +14,7 @@ use domain::id::TenantId;
 use domain::permission::{Scope, Scopes};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use services::event::hub::Hub;
 use storage::store::Store;
 use tower::ServiceExt as _;
 
@@ -22,6 +23,7 @@ use super::error::ClientError;
 use super::{ANSWER_BYTES_MAX, Answer, Answered};
 use crate::app::App;
 use crate::wiring::lint::RowLinter;
+use crate::wiring::webhooks::WebhookPost;
 
 /// A command waits for each answer before it asks again, so this is no limit to it.
 const REQUESTS_PER_SECOND: u32 = 1_000_000;
@@ -41,7 +43,10 @@ impl Local {
             store: Arc::new(move || Some(store.clone())),
             clock: Arc::clone(&app.clock),
             requests_per_second: REQUESTS_PER_SECOND,
-            rows: Arc::new(RowLinter::new()),
+            rows: Arc::new(RowLinter::default()),
+            events: Hub::default(),
+            webhooks: Arc::new(WebhookPost::new(app.config.webhook_reach)),
+            reach: app.config.webhook_reach,
         });
         Self {
             router,

@@ -181,6 +181,8 @@ fn every_key_of_the_design_is_read_from_the_environment() {
         ("LASTMILE_RETENTION__SESSIONS_DAYS", "90"),
         ("LASTMILE_RETENTION__AUTH_LOG_DAYS", "1"),
         ("LASTMILE_RETENTION__USAGE_HOURLY_DAYS", "0"),
+        ("LASTMILE_RETENTION__EVENTS_DAYS", "7"),
+        ("LASTMILE_WEBHOOKS__ALLOW_PRIVATE", "true"),
         ("LASTMILE_LOG__LEVEL", "info,aaa=debug"),
         ("LASTMILE_LOG__FORMAT", "json"),
     ];
@@ -200,8 +202,10 @@ fn every_key_of_the_design_is_read_from_the_environment() {
         sessions_days: Some(90),
         auth_log_days: Some(1),
         usage_hourly_days: None,
+        events_days: Some(7),
     };
     assert_eq!(effective.config.retention, retention);
+    assert_eq!(effective.config.webhook_reach, Reach::Private);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use domain::nas::{SourceError, parse_source};
 use ipnet::IpNet;
 use rows::row::Mode;
+use services::webhook::Reach;
 use tracing_subscriber::filter::Targets;
 
 use super::http::HttpRefusal;
@@ -88,6 +89,12 @@ pub enum ValueError {
     /// Not a way to obey rows.
     #[error("'{raw}' is not a way to obey rows: write compatible or strict")]
     Mode {
+        /// The text.
+        raw: String,
+    },
+    /// Neither yes nor no.
+    #[error("'{raw}' is neither true nor false")]
+    Switch {
         /// The text.
         raw: String,
     },
@@ -198,6 +205,16 @@ pub(super) fn parse_mode(raw: &str) -> Result<Mode, ValueError> {
         "compatible" => Ok(Mode::Compatible),
         "strict" => Ok(Mode::Strict),
         _ => Err(ValueError::Mode {
+            raw: raw.to_owned(),
+        }),
+    }
+}
+
+pub(super) fn parse_reach(raw: &str) -> Result<Reach, ValueError> {
+    match raw.trim() {
+        "true" => Ok(Reach::Private),
+        "false" => Ok(Reach::Public),
+        _ => Err(ValueError::Switch {
             raw: raw.to_owned(),
         }),
     }

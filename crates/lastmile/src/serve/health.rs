@@ -11,6 +11,7 @@ use aaa::spooling::SpoolState;
 use serde::Serialize;
 use services::worker::counts::WorkerCounts;
 
+use super::events::EventView;
 use super::housekeeping::Removed;
 use super::http::Web;
 use crate::app::App;
@@ -32,6 +33,7 @@ pub(super) struct Health {
     pub(super) removed: Option<Arc<Removed>>,
     /// What came of session commands; absent when another process carries them out.
     pub(super) worker: Option<Arc<WorkerCounts>>,
+    pub(super) events: EventView,
 }
 
 /// The program around the node.
@@ -109,7 +111,7 @@ impl Health {
         process: ProcessView,
         node: Option<&Node>,
         removed: Option<Arc<Removed>>,
-        worker: Option<Arc<WorkerCounts>>,
+        (worker, events): (Option<Arc<WorkerCounts>>, EventView),
     ) -> Self {
         Self {
             store,
@@ -123,6 +125,7 @@ impl Health {
             }),
             removed,
             worker,
+            events,
         }
     }
 

@@ -31,6 +31,9 @@ const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 
 /// How long the last decisions about users are kept that the log has forgotten.
 const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
+/// For how long it is shown what was sent to the endpoints of webhooks.
+const DELIVERY_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
+
 /// For how long it is shown what was asked of routers, and what became of it.
 const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
 
@@ -42,6 +45,9 @@ const OPERATION_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
 
 /// For how long is shown what a node said that is gone.
 const RECONCILER_RETENTION_SECONDS: i64 = 24 * 3_600;
+
+/// Sessions of operators, and attempts to sign in, that are forgotten in one turn.
+const SIGN_INS_MAX: u32 = 10_000;
 
 /// Answers that one transaction forgets.
 const ANSWERS_FORGOTTEN_MAX: u32 = 1_000;
@@ -94,6 +100,7 @@ pub(super) fn tasks(house: &House) -> Vec<Task> {
             History::Sessions => ("retention_sessions", "Remove old sessions"),
             History::AuthLog => ("retention_auth_log", "Remove old decisions"),
             History::UsageHourly => ("retention_usage", "Remove old usage by the hour"),
+            History::Events => ("retention_events", "Remove old events"),
         };
         tasks.push(house.task((name, purpose, HOUR), move |house| async move {
             house.sweep(history).await
@@ -192,6 +199,18 @@ impl House {
             ),
             self.task(
                 (
+                    "webhook_deliveries",
+                    "Forget what was sent to webhooks long ago",
+                    HOUR,
+                ),
+                |house| async move {
+                    house.check_clock()?;
+                    let before = house.now().plus_seconds(-DELIVERY_RETENTION_SECONDS);
+                    forgot(house.store.webhook_delivery_prune(before).await)
+                },
+            ),
+            self.task(
+                (
                     "last_decisions",
                     "Forget the last decisions about users long gone",
                     HOUR,
@@ -209,6 +228,14 @@ impl House {
                     HOUR,
                 ),
                 |house| async move { forgot(house.forget_answers().await) },
+            ),
+            self.task(
+                (
+                    "sign_ins",
+                    "Forget sessions of operators that are over, and attempts to sign in",
+                    HOUR,
+                ),
+                |house| async move { forgot(house.forget_sign_ins().await) },
             ),
             self.task(
                 (
@@ -250,6 +277,11 @@ impl House {
                 return Ok(total);
             }
         }
+    }
+
+    async fn forget_sign_ins(&self) -> Result<u64, StoreError> {
+        let sessions = self.store.operator_session_forget(SIGN_INS_MAX).await?;
+        Ok(sessions + self.store.operator_attempt_forget(SIGN_INS_MAX).await?)
     }
 
     async fn forget_operations(&self) -> Result<u64, StoreError> {

@@ -238,9 +238,10 @@ async fn metrics_text(State(health): State<Health>) -> Response {
         node,
         removed,
         worker,
+        events,
         ..
     } = health;
-    match metrics::render(process, node, room, removed, worker) {
+    match metrics::render(process, node, room, removed, (worker, events)) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use services::worker::counts::{Answer, WorkerCounts};
 use storage::retention::History;
 
+use super::events::EventView;
 use super::health::{NodeView, ProcessView};
 use super::housekeeping::Removed;
 use crate::disk::Room;
@@ -28,7 +29,7 @@ pub(super) fn render(
     node: Option<NodeView>,
     room: Option<Room>,
     removed: Option<Arc<Removed>>,
-    worker: Option<Arc<WorkerCounts>>,
+    (worker, events): (Option<Arc<WorkerCounts>>, EventView),
 ) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("lastmile");
     let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -46,6 +47,7 @@ pub(super) fn render(
     if let Some(worker) = worker {
         registry.register_collector(Box::new(WorkerCollector(worker)));
     }
+    registry.register_collector(Box::new(EventCollector(events)));
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -234,5 +236,55 @@ impl Collector for WorkerCollector {
             counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         }
         Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct EventCollector(EventView);
+
+impl Collector for EventCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let EventView {
+            hub,
+            teller,
+            webhooks,
+        } = &self.0;
+        let counters = [
+            (
+                "events_stored",
+                "Events about sessions, logins and routers that were stored",
+                teller.stored(),
+            ),
+            (
+                "events_lost",
+                "Events that came faster than they could be stored",
+                teller.lost(),
+            ),
+            (
+                "webhook_delivered",
+                "Messages that the endpoints of webhooks took",
+                webhooks.delivered(),
+            ),
+            (
+                "webhook_failed",
+                "Attempts to deliver to webhooks that failed",
+                webhooks.failed(),
+            ),
+            (
+                "webhook_disabled",
+                "Webhooks that were given up",
+                webhooks.disabled(),
+            ),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        let readers = i64::try_from(hub.reader_count()).unwrap_or(i64::MAX);
+        let gauge = ConstGauge::new(readers);
+        let help = "Who listens to events, webhooks among them";
+        let metric = encoder.encode_descriptor("event_readers", help, None, gauge.metric_type())?;
+        gauge.encode(metric)
     }
 }

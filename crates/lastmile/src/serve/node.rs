@@ -6,6 +6,7 @@ use aaa::node::{Node, NodeOptions, Ports, Tasks};
 use aaa::relay::RelayOptions;
 use aaa::snapshot::SnapshotKeeper;
 use domain::time::Timestamp;
+use services::event::telling::Teller;
 use storage::spool::{Spool, SpoolLimits};
 use tracing::{error, warn};
 
@@ -63,6 +64,7 @@ pub(super) type Keeper = Arc<SnapshotKeeper<NodeSnapshot>>;
 pub(super) async fn start(
     app: &App,
     footing: Footing,
+    teller: &Teller,
     supervisor: &mut Supervisor,
 ) -> Result<(Node, Keeper), ServeError> {
     let radius = &app.config.radius;
@@ -78,7 +80,7 @@ pub(super) async fn start(
     let store = footing.store;
     let spool = open_spool(app).await?;
     let lanes = app.accounting_lanes().map_err(StartError::from)?;
-    let ports = |feed| wiring::ports(&store, &spool, feed, &app.clock, lanes);
+    let ports = |feed| wiring::ports(&store, &spool, feed, &app.clock, (lanes, teller));
     let (node, tasks, loaded_as_of) = match footing.snapshot {
         Some(snapshot) => {
             let (late, app) = (store.clone(), app.clone());

@@ -5,6 +5,7 @@ mod commands;
 mod errors;
 mod formats;
 mod import;
+mod people;
 mod place;
 mod remote;
 mod scripted;

@@ -2,11 +2,13 @@
 
 use crate::place::Place;
 
-const PLANTED: [&str; 4] = [
+const PLANTED: [&str; 6] = [
     "kookaburra-nas-secret",
     "kookaburra-password",
     "kookaburra-second",
     "kookaburra-imported",
+    "kookaburra-of-an-operator",
+    "kookaburra-once-more",
 ];
 
 #[test]
@@ -44,6 +46,12 @@ fn secrets_are_in_no_output_and_not_in_the_database() {
         "subscriber list",
         "test-auth ana kookaburra-second --server 127.0.0.1:9",
         "lab nas --user ana --password kookaburra-second --auth 127.0.0.1:9 --acct 127.0.0.1:9 --interims 0",
+        "operator add eve --role support --password kookaburra-of-an-operator",
+        "operator add eve --role support --password kookaburra-of-an-operator --dry-run",
+        "operator reset-password eve --password kookaburra-once-more",
+        "operator show eve",
+        "operator list",
+        "audit list",
         "doctor --set radius.auth=127.0.0.1:0 --set radius.acct=127.0.0.1:0 --set http.listen=127.0.0.1:0",
         "config check --set database.url=postgres://u:kookaburra-password@h/d",
     ];

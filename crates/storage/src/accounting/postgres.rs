@@ -386,8 +386,7 @@ async fn apply_sessions(
     let mut slots = Slots::of(records);
     load(transaction, &mut slots, batch).await?;
     let mut additions = Additions::default();
-    let outcomes = &mut committed.outcomes;
-    apply(store, batch, &mut slots, records, outcomes, &mut additions);
+    apply(store, batch, &mut slots, records, committed, &mut additions);
     if !additions.counts.is_empty() {
         let counted = counting::count(transaction, &additions.counts, store.now()).await?;
         committed.counted.extend(counted);

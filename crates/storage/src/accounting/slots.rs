@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use domain::accounting::{SessionKey, SessionRecord};
 use domain::id::{NasId, SessionId, TenantId};
-use domain::session::{Applied, ClosedSession, Session, SessionSlot};
+use domain::session::{Applied, ClosedSession, Session, SessionOutcome, SessionSlot};
 use domain::time::Timestamp;
 use uuid::Uuid;
+
+use super::SessionTurn;
 
 /// One slot for each key, sorted so that two writers go through them in the same order.
 pub(super) struct Slots<'a>(Vec<Slot<'a>>);
@@ -70,6 +72,31 @@ impl<'a> Slots<'a> {
             .find_mut(record.key)
             .expect("slots were made for the keys of these records");
         slot.apply(record, new_id)
+    }
+
+    /// Adds what began and ended with a record that was applied just now.
+    pub(super) fn note_turns(
+        &mut self,
+        record: &SessionRecord,
+        applied: &Applied,
+        turns: &mut Vec<SessionTurn>,
+    ) {
+        let (has_begun, has_ended) = match applied.outcome {
+            SessionOutcome::Opened => (true, false),
+            SessionOutcome::Closed => (false, true),
+            // What took its place may be a session of which only the Stop was heard.
+            SessionOutcome::Superseded => (!applied.is_closed_changed, applied.is_closed_changed),
+            SessionOutcome::Updated | SessionOutcome::Amended | SessionOutcome::Stale => return,
+        };
+        let superseded = applied.superseded.as_deref().cloned();
+        turns.extend(superseded.map(SessionTurn::Ended));
+        let Some(Slot { slot, .. }) = self.find_mut(record.key) else {
+            return;
+        };
+        let begun = slot.open.clone().filter(|_| has_begun);
+        let ended = slot.closed.clone().filter(|_| has_ended);
+        turns.extend(begun.map(SessionTurn::Began));
+        turns.extend(ended.map(SessionTurn::Ended));
     }
 
     pub(super) fn changes(&self) -> Changes<'_> {

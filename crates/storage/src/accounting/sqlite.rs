@@ -144,19 +144,20 @@ fn commit_here(
         Some(origin) => advance(&transaction, origin, batch.len(), store.now())?,
         None => 0,
     };
-    let mut outcomes = vec![RecordOutcome::StoredBefore; known];
+    let mut committed = Committed {
+        outcomes: vec![RecordOutcome::StoredBefore; known],
+        ..Committed::default()
+    };
     if known == batch.len() {
-        return Ok(Committed {
-            outcomes,
-            ..Committed::default()
-        });
+        return Ok(committed);
     }
     let mut additions = Additions::default();
     for segment in batch.segments(known) {
         match segment {
             Segment::Restart(restart) => {
                 let closed = close_all(&transaction, restart)?;
-                outcomes.push(RecordOutcome::NasRestart { closed });
+                let outcome = RecordOutcome::NasRestart { closed };
+                committed.outcomes.push(outcome);
             }
             Segment::Sessions(records) => {
                 let mut slots = Slots::of(records);
@@ -166,7 +167,7 @@ fn commit_here(
                     batch,
                     &mut slots,
                     records,
-                    &mut outcomes,
+                    &mut committed,
                     &mut additions,
                 );
                 write(&transaction, &slots.changes())?;
@@ -174,13 +175,13 @@ fn commit_here(
         }
     }
     // Before the hours are added to, which a counter may begin with.
-    let counted = count(&transaction, &additions.counts, store.now())?;
+    committed.counted = count(&transaction, &additions.counts, store.now())?;
     add_usage(&transaction, &additions.usage)?;
     match store.ending() {
         Ending::Committed => transaction.commit()?,
         Ending::Undone => transaction.rollback()?,
     }
-    Ok(Committed { outcomes, counted })
+    Ok(committed)
 }
 
 /// Moves the mark behind the last of `count` records and says how many are before it already.

@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 /// How often other processes are looked at: one `PRAGMA` that reads no page of the file.
-const POLL: Duration = Duration::from_millis(20);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 
 pub(super) struct SqliteFeed {
     /// `data_version` is told to each connection by itself, so this one is never exchanged.
@@ -49,7 +49,7 @@ impl SqliteFeed {
             woken.as_mut().enable();
             // Whoever gives up or fails below leaves no version, and the table is read next time.
             let known = self.data_version.take();
-            let version = find_number(&self.connection, "PRAGMA data_version").await?;
+            let version = data_version(&self.connection).await?;
             let entries = if known.is_none() || known != version {
                 self.read().await?
             } else {
@@ -97,6 +97,11 @@ impl SqliteFeed {
         self.seq = seq;
         Ok(entries)
     }
+}
+
+/// Another one whenever another connection has changed the file.
+pub(crate) async fn data_version(connection: &DatabaseConnection) -> Result<Option<i64>, DbErr> {
+    find_number(connection, "PRAGMA data_version").await
 }
 
 async fn find_number(connection: &DatabaseConnection, sql: &str) -> Result<Option<i64>, DbErr> {

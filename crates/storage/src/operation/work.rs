@@ -1,5 +1,6 @@
 //! Carrying an operation out: taken in a lease, part by part, each part in one transaction.
 
+use domain::event::EventKind;
 use domain::id::OperationId;
 use domain::operation::{OperationState, RowResult};
 use domain::secret::Secret;
@@ -88,7 +89,7 @@ impl Store {
                 let statement = write.dialect().statement(sql, values);
                 write.connection().execute_raw(statement).await?;
                 let operation = found(&write, id).await?;
-                tell(&mut write, "operation.started", &operation);
+                tell(&mut write, EventKind::OperationStarted, &operation);
                 operation
             }
             OperationState::Receiving
@@ -163,7 +164,7 @@ impl Store {
         let is_told = write.connection().execute_raw(statement).await?;
         if is_told.rows_affected() != 0 {
             let after = found(&write, id).await?;
-            tell(&mut write, "operation.progressed", &after);
+            tell(&mut write, EventKind::OperationProgressed, &after);
         }
         write.commit().await?;
         Ok(Advance::On)

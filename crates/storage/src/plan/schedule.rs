@@ -179,8 +179,12 @@ impl Store {
         let updated_at = change.updated_at.as_micros();
         write.check_revision(Resource::PlanChange, &id.to_string(), updated_at)?;
         if change.state != ChangeState::Pending {
-            let state = change.state;
-            return Err(StoreError::NotPending { id, state });
+            return Err(StoreError::WrongState {
+                what: Resource::PlanChange,
+                name: id.to_string(),
+                state: change.state.as_str(),
+                remedy: "only one that is pending can be cancelled",
+            });
         }
         let settled = PlanChange {
             state: ChangeState::Cancelled,

@@ -50,11 +50,14 @@ impl Store {
         let oldest = match history {
             History::Sessions => "SELECT stopped_at FROM session_closed ORDER BY id LIMIT 1".into(),
             History::AuthLog => "SELECT at FROM auth_log ORDER BY id LIMIT 1".into(),
+            History::Events => "SELECT at FROM event ORDER BY at LIMIT 1".into(),
             History::UsageHourly => format!("{USERS}) SELECT MIN(starts_at) FROM owner"),
         };
         let mut extent = self.extent(history.table()).await?;
         let oldest = match history {
-            History::Sessions | History::AuthLog => self.find_number(oldest, Vec::new()).await?,
+            History::Sessions | History::AuthLog | History::Events => {
+                self.find_number(oldest, Vec::new()).await?
+            }
             History::UsageHourly => {
                 let mut hours = Vec::new();
                 for tenant in self.tenants().await? {
@@ -94,6 +97,10 @@ impl Store {
             (History::AuthLog, None) => (
                 "SELECT COUNT(*) FROM auth_log WHERE id < $1".into(),
                 vec![AuthId::new(before, [0; 10]).as_uuid().into()],
+            ),
+            (History::Events, None) => (
+                "SELECT COUNT(*) FROM event WHERE at < $1".into(),
+                vec![micros],
             ),
             (History::UsageHourly, None) => {
                 overdue.rows = self.overdue_hours(micros).await?;

@@ -74,7 +74,7 @@ impl Store {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         if write.dialect() == Dialect::Postgres {
             let lock = format!("SELECT pg_advisory_xact_lock({ASK_LOCK})");
             write.connection().execute_unprepared(&lock).await?;
@@ -97,7 +97,7 @@ impl Store {
                 }
             }
         }
-        supersede(&write, &taken).await?;
+        supersede(&mut write, &taken).await?;
         insert(&write, &new).await?;
         write.commit().await?;
         if !new.is_empty() {
@@ -154,7 +154,7 @@ fn opened(id: SessionCommandId, command: &NewCommand) -> OpenCommand {
 }
 
 /// Ends commands whose place others take. A router that is being asked is heard to the end first.
-async fn supersede(write: &Write, taken: &[(SessionCommandId, Verdict)]) -> Result<(), DbErr> {
+async fn supersede(write: &mut Write, taken: &[(SessionCommandId, Verdict)]) -> Result<(), DbErr> {
     let verdicts: Vec<_> = taken
         .iter()
         .map(|(id, verdict)| (*id, *verdict, None))

@@ -50,8 +50,8 @@ impl Store {
         if settled.is_empty() {
             return Ok(Vec::new());
         }
-        let write = self.write().await?;
-        settle(&write, &settled).await?;
+        let mut write = self.write().await?;
+        settle(&mut write, &settled).await?;
         let jobs: Vec<_> = settled.iter().map(|(id, _, _)| id.as_uuid()).collect();
         job::withdraw(&write, &jobs).await?;
         write.commit().await?;

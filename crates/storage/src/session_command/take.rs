@@ -51,7 +51,7 @@ impl Store {
                 ..Taken::default()
             });
         }
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let owner = self.node();
         let (ids, last) = job::take(&write, kind, owner, &lanes, room).await?;
         let (commands, unreadable) = load_commands(&write, &ids).await?;
@@ -90,7 +90,7 @@ impl Store {
             .map(|task| (task.command.id, task.progress))
             .collect();
         store_progress(&write, &begun).await?;
-        settle(&write, &settled).await?;
+        settle(&mut write, &settled).await?;
         // Those without a command that waits have nothing left to do.
         finished.extend(missing);
         job::finish(&write, owner, &finished).await?;

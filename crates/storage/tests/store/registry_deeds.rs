@@ -149,10 +149,13 @@ async fn every_change_of_the_policy_has_its_line(database: Database) {
             "row_group.imported 1 names".to_owned(),
         ]
     );
-    let zone = lines[5].after.as_ref().unwrap();
+    let (language, zone) = (
+        lines[3].after.as_ref().unwrap(),
+        lines[5].after.as_ref().unwrap(),
+    );
     assert_eq!(
-        (&zone["time_zone"], &zone["language"]),
-        (&"Africa/Nairobi".into(), &"sw".into())
+        (&language["language"], &zone["time_zone"]),
+        (&"sw".into(), &"Africa/Nairobi".into())
     );
     assert_eq!(
         lines[1].before.as_ref().unwrap()["template"],
@@ -453,8 +456,8 @@ async fn a_change_that_is_cancelled_is_not_made(database: Database) {
     let again = store.plan_change_cancel(TENANT, change.id).await;
     assert!(matches!(
         again,
-        Err(StoreError::NotPending {
-            state: ChangeState::Cancelled,
+        Err(StoreError::WrongState {
+            state: "cancelled",
             ..
         })
     ));

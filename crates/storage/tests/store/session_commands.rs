@@ -10,6 +10,7 @@ use domain::session_command::verdict::{CommandState, Verdict};
 use domain::session_command::{EndReason, NewCommand, RouterAnswer, RouterReply, Wish};
 use domain::terms::{RowMark, Term, TermsMark};
 use domain::usage::UsageAmount;
+use storage::job::JobKind;
 use storage::page::Page;
 use storage::session::SessionFilter;
 use storage::session_command::{
@@ -225,7 +226,7 @@ async fn what_a_dead_worker_had_is_taken_again(database: Database) {
     let asked = ask(&dead, &session, END).await;
     assert_eq!(take(&dead).await.tasks.len(), 1);
     database.clock().advance_seconds(40);
-    dead.job_extend().await.unwrap();
+    dead.job_extend(JobKind::SessionCommand).await.unwrap();
     database.clock().advance_seconds(59);
     assert!(take(&alive).await.tasks.is_empty());
     database.clock().advance_seconds(1);
