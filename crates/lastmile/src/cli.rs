@@ -562,6 +562,30 @@ mod tests {
         }
     }
 
+    /// Such an option would be read as what every command has, with another type.
+    #[test]
+    fn no_option_has_the_name_of_one_that_every_command_has() {
+        let whole = Cli::command();
+        let everywhere: Vec<_> = whole
+            .get_arguments()
+            .filter(|option| option.is_global_set())
+            .map(|option| option.get_id().clone())
+            .collect();
+        let mut commands: Vec<_> = whole.get_subcommands().cloned().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let mut own = command.get_arguments().map(clap::Arg::get_id);
+            let hidden = own.find(|id| everywhere.contains(id)).cloned();
+            // It has the same type there, and says which RADIUS server is meant.
+            let is_meant = command.get_name() == "test-auth";
+            assert!(
+                is_meant || hidden.is_none(),
+                "{}: {hidden:?}",
+                command.get_name()
+            );
+        }
+    }
+
     #[test]
     fn options_are_named_bare() {
         assert_eq!(bare_option("--rate <RATE>"), "--rate");

@@ -38,6 +38,7 @@ pub(crate) fn told(error: ClientError, named: &[(Noun, &dyn Display)]) -> CliErr
         ClientError::Start(error) => return CliError::Start(error),
         ClientError::Trust(_)
         | ClientError::Unreachable { .. }
+        | ClientError::Untrusted { .. }
         | ClientError::Strange { .. }
         | ClientError::Moved { .. }
         | ClientError::TooLarge { .. }

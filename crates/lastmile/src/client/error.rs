@@ -24,6 +24,14 @@ pub(crate) enum ClientError {
         source: reqwest::Error,
     },
     #[error(
+        "{place} shows a certificate that is not believed: give --ca-file with its authority, or --fingerprint with the SHA-256 that the server logs"
+    )]
+    Untrusted {
+        place: String,
+        #[source]
+        source: rustls::Error,
+    },
+    #[error(
         "{place} answered {status}, but not as lastmile does: is it the address of a lastmile server?"
     )]
     Strange { place: String, status: StatusCode },

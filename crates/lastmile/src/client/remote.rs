@@ -1,5 +1,7 @@
 //! A server elsewhere: shown the token of the user, and asked again when it could not be reached.
 
+use std::error::Error;
+use std::io;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
@@ -188,8 +190,30 @@ fn place(server: &Url) -> String {
 }
 
 fn unreachable_at(server: &Url, source: reqwest::Error) -> ClientError {
-    ClientError::Unreachable {
-        place: place(server),
-        source: source.without_url(),
+    let place = place(server);
+    match refusal_of(&source) {
+        Some(source) => ClientError::Untrusted { place, source },
+        None => ClientError::Unreachable {
+            place,
+            source: source.without_url(),
+        },
     }
+}
+
+/// Why the certificate of the server was not believed, if that is what went wrong.
+fn refusal_of(error: &reqwest::Error) -> Option<rustls::Error> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        // What the system's errors carry is not among their causes.
+        let carried = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let carried = carried.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let found = carried.or_else(|| error.downcast_ref::<rustls::Error>());
+        if let Some(refusal @ rustls::Error::InvalidCertificate(_)) = found {
+            return Some(refusal.clone());
+        }
+        cause = error.source();
+    }
+    None
 }

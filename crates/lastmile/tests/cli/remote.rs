@@ -3,7 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use testkit::process::{self, Outcome};
 use testkit::server::{Program, Server};
 
@@ -342,6 +345,55 @@ fn who_may_not_is_denied() {
         missing.stderr.starts_with("error: --token: give "),
         "{missing:?}"
     );
+}
+
+#[test]
+fn a_certificate_is_believed_by_its_authority_or_its_fingerprint() {
+    let place = Place::new();
+    place.done("nas group create north");
+    let token = place.json("token create elsewhere --role read_only");
+    let token = token["token"].as_str().expect("it is shown once");
+    let program = Program::new(env!("CARGO_BIN_EXE_lastmile"), place.path("data"));
+    let server = program.with("LASTMILE_HTTP__LISTEN", "0.0.0.0:0").serve();
+    let port = server.http.expect("the role api is on").port();
+    let file = place.path("data/tls/self-signed.crt");
+    let certificate = CertificateDer::from_pem_file(&file).expect("the server made it");
+    let fingerprint = hex(&Sha256::digest(&certificate));
+    let list = |scheme: &str, rest: &str| {
+        let server = format!("{scheme}://127.0.0.1:{port}");
+        let line = format!("nas group list --output csv --server {server}{rest}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lastmile"));
+        command
+            .env_clear()
+            .env("LASTMILE_TOKEN", token)
+            .current_dir(place.path(""))
+            .args(line.split(' '));
+        process::run(&mut command, b"", COMMAND_TIME)
+    };
+    let here = place.done("nas group list --output csv");
+    let believed = [
+        format!(" --fingerprint {fingerprint}"),
+        format!(" --ca-file {}", file.display()),
+    ];
+    for believed in &believed {
+        let there = list("https", believed);
+        assert_eq!(there.stdout, here, "{believed}: {there:?}");
+    }
+    let other = format!(" --fingerprint {}", "00".repeat(32));
+    for stranger in ["", &other] {
+        let refused = list("https", stranger);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        let remedy = "give --ca-file with its authority, or --fingerprint";
+        assert!(refused.stderr.contains(remedy), "{refused:?}");
+    }
+    let plain = list("http", "");
+    assert_eq!(plain.code, Some(1), "{plain:?}");
+    let to = format!("sends its visitors to https://127.0.0.1:{port}/api/v1/nas-groups");
+    assert!(plain.stderr.contains(&to), "{plain:?}");
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 #[test]
