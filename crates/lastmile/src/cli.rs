@@ -18,7 +18,7 @@ use crate::priority;
 use crate::telemetry::{self, Colour};
 use context::Context;
 use error::CliError;
-use remote::{Reach, RemoteArgs};
+use remote::RemoteArgs;
 
 mod audit;
 mod change;
@@ -46,6 +46,7 @@ mod operation;
 mod operator;
 mod plan;
 mod rate;
+mod reach;
 mod realm;
 mod reconciler;
 mod relay;
@@ -395,49 +396,6 @@ fn completions(mut output: Output, shell: clap_complete::Shell) -> Result<(), Cl
     clap_complete::generate(shell, &mut Cli::command(), "lastmile", &mut script);
     output.line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(output.flush()?)
-}
-
-impl Command {
-    /// Where the command can work.
-    const fn reach(&self) -> Reach {
-        match self {
-            Self::Nas(_)
-            | Self::Plan(_)
-            | Self::Garden(_)
-            | Self::Realm(_)
-            | Self::Operation(_) => Reach::Anywhere,
-            Self::Tenant(_)
-            | Self::Subscriber(_)
-            | Self::Rows(_)
-            | Self::Message(_)
-            | Self::Token(_)
-            | Self::Directory(_)
-            | Self::Session(_)
-            | Self::Usage(_)
-            | Self::Log(_)
-            | Self::Why(_)
-            | Self::Explain(_)
-            | Self::Guard(_)
-            | Self::Import(_)
-            | Self::Schedule(_)
-            | Self::Reconciler(_)
-            | Self::Job(_)
-            | Self::Operator(_)
-            | Self::Audit(_)
-            | Self::Secret(_)
-            | Self::Events(_)
-            | Self::Webhook(_) => Reach::Database,
-            Self::Serve(_)
-            | Self::Migrate(_)
-            | Self::Config(_)
-            | Self::Relay(_)
-            | Self::Retention(_)
-            | Self::Doctor(_)
-            | Self::Completions { .. } => Reach::Machine,
-            Self::Lab(command) => command.reach(),
-            Self::Context(_) | Self::TestAuth(_) => Reach::Itself,
-        }
-    }
 }
 
 impl GlobalArgs {

@@ -31,7 +31,7 @@ use self::users::read_users;
 use super::context::Context;
 use super::error::CliError;
 use super::loopback::{self, Loopback};
-use super::remote::Reach;
+use super::reach::Reach;
 use super::test_auth::credentials;
 use super::value::{self, HiddenArg};
 

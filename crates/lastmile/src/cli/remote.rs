@@ -7,6 +7,7 @@ use std::str::FromStr;
 use reqwest::Url;
 
 use super::error::CliError;
+use super::reach::Reach;
 use super::value::{self, HiddenArg};
 use crate::certificate::fingerprint::Fingerprint;
 use crate::client::remote::RemoteOptions;
@@ -70,19 +71,6 @@ pub(crate) enum Target {
     Here,
     /// On a server elsewhere.
     There(Box<RemoteOptions>),
-}
-
-/// Where a command can work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Here and elsewhere.
-    Anywhere,
-    /// On the database of its machine, beside its server.
-    Database,
-    /// On its machine, whatever database is meant.
-    Machine,
-    /// It has a meaning of its own for the options that name a server.
-    Itself,
 }
 
 impl FromStr for ServerArg {
