@@ -299,6 +299,7 @@ fn policy_is_the_same_here_and_there() {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057";
     for (line, code) in [
         ("garden add UNPAID --pool x".to_owned(), 1),
+        ("garden set unpaid --clear-address-list".to_owned(), 1),
         ("garden show none".to_owned(), 3),
         ("garden default none".to_owned(), 3),
         ("realm add ISP.example".to_owned(), 1),
