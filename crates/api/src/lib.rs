@@ -22,5 +22,6 @@ mod request;
 mod resource;
 pub mod router;
 mod secret_text;
+mod series;
 pub mod state;
 mod tagged;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::time::Timestamp;
 use services::event::hub::Hub;
 use services::password::Passwords;
-use services::port::{RowReader, WebhookClient};
+use services::port::{Program, RowReader, WebhookClient};
 use services::webhook::Reach;
 use storage::clock::Clock;
 use storage::store::Store;
@@ -23,6 +23,7 @@ pub type StoreSource = Arc<dyn Fn() -> Option<Store> + Send + Sync>;
 pub struct ApiOptions {
     pub store: StoreSource,
     pub clock: Clock,
+    pub program: Arc<dyn Program>,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
     /// What attribute rows mean.
@@ -43,6 +44,7 @@ pub struct Api {
 struct Inner {
     store: StoreSource,
     clock: Clock,
+    program: Arc<dyn Program>,
     rules: Rules,
     document: String,
     pace: Pace,
@@ -72,6 +74,7 @@ impl Api {
             inner: Arc::new(Inner {
                 store: options.store,
                 clock: options.clock,
+                program: options.program,
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
@@ -87,6 +90,11 @@ impl Api {
     /// The store, or the answer that there is none now.
     pub(crate) fn store(&self) -> Result<Store, Problem> {
         (self.inner.store)().ok_or_else(Problem::no_database)
+    }
+
+    /// The program around the interface.
+    pub(crate) fn program(&self) -> &dyn Program {
+        self.inner.program.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

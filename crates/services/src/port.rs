@@ -1,4 +1,4 @@
-//! What use cases and the worker need from the outside, stated as traits that the program implements.
+//! What is needed from the outside, stated as traits that the program implements.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,10 @@ use bytes::Bytes;
 use domain::session::Session;
 use domain::session_command::{RouterReply, Wish};
 use domain::webhook::WebhookUrl;
+use serde_json::Value as Json;
 use storage::rows::{GroupRows, UserRows};
+
+use crate::inquiry::{InquiryError, Login, Why};
 
 /// One question to the router of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,71 @@ pub trait WebhookClient: Send + Sync + 'static {
     /// Sends one message, within 15 s. Redirects are not followed, and no address is connected to
     /// that is not permitted.
     fn post(&self, request: WebhookRequest) -> WebhookAnswer<'_>;
+}
+
+/// An answer that takes a while.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What only the program itself can say: decisions that are tried out, and how it is doing.
+pub trait Program: Send + Sync + 'static {
+    /// Why somebody cannot get on, as `lastmile why` says it.
+    fn why(&self, asked: Why) -> Answering<'_, Result<Json, InquiryError>>;
+
+    /// What a router would be answered, as `lastmile explain` says it.
+    fn explain(&self, login: Login) -> Answering<'_, Result<Json, InquiryError>>;
+
+    fn health(&self) -> Answering<'_, Health>;
+
+    /// The configuration in force, without secrets.
+    fn settings(&self) -> Vec<ConfiguredValue>;
+}
+
+/// How the process that answers is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    pub is_ready: bool,
+    pub version: &'static str,
+    /// `None` when it is well, or what is wrong with it.
+    pub database: Option<String>,
+    pub disk: Option<String>,
+    pub node: Option<NodeHealth>,
+    /// What came of session commands; absent when another process carries them out.
+    pub worker: Option<WorkerHealth>,
+}
+
+/// How the part is doing that answers routers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeHealth {
+    /// `database` or `snapshot`.
+    pub directory: &'static str,
+    pub subscribers: u64,
+    pub sessions: u64,
+    /// `direct`, `spooling` or `refused`.
+    pub accounting: &'static str,
+    pub accounting_problem: Option<String>,
+    /// Records on local disk that wait for the database.
+    pub spooled_records: u64,
+    pub access_accepts: u64,
+    pub access_rejects: u64,
+    pub accounting_responses: u64,
+}
+
+/// Session commands since the start of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerHealth {
+    pub confirmed: u64,
+    pub acknowledged: u64,
+    pub failed: u64,
+    pub failures: u64,
+}
+
+/// One configured value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredValue {
+    pub key: &'static str,
+    pub value: String,
+    /// Where it comes from.
+    pub source: String,
 }
 
 /// How much something about a row matters.

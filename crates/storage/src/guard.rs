@@ -30,6 +30,9 @@ const LOCK: Insert<'static> = Insert {
 /// Which locks are meant; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct GuardFilter {
+    /// Only locks of what this tenant has and no other does; those of strangers and of devices are
+    /// the default tenant's. All when it is absent.
+    pub tenant: Option<TenantId>,
     pub subject: Option<GuardSubject>,
     pub name: Option<String>,
 }
@@ -146,6 +149,24 @@ fn add_conditions(query: &mut Query, filter: &GuardFilter) {
     }
     if let Some(name) = &filter.name {
         query.and("name = ?", [stored_text(name).into()]);
+    }
+    if let Some(tenant) = filter.tenant {
+        add_tenant(query, tenant);
+    }
+}
+
+/// A lock bears a name and no tenant: it is of those who have somebody or something of that name.
+fn add_tenant(query: &mut Query, tenant: TenantId) {
+    let named = "EXISTS (SELECT 1 FROM subscriber u WHERE u.tenant = t.id \
+        AND guard_lock.subject = 'user' AND u.username = guard_lock.name) \
+        OR EXISTS (SELECT 1 FROM router r WHERE r.tenant = t.id \
+        AND guard_lock.subject = 'nas' AND r.name = guard_lock.name)";
+    let of_others = format!("NOT EXISTS (SELECT 1 FROM tenant t WHERE t.id <> ? AND ({named}))");
+    let tenant_id: Value = tenant.as_uuid().into();
+    query.and(&of_others, [tenant_id.clone()]);
+    if tenant != TenantId::DEFAULT {
+        let own = format!("EXISTS (SELECT 1 FROM tenant t WHERE t.id = ? AND ({named}))");
+        query.and(&own, [tenant_id]);
     }
 }
 

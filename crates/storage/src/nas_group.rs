@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::change::Change;
-use domain::id::{Id, NasGroupId, TenantId};
+use domain::id::{Id, NasGroupId, NasId, TenantId};
 use domain::name::Name;
 use domain::time::Timestamp;
 use sea_orm::{
@@ -107,6 +107,25 @@ impl Store {
             groups.push(summary(self.reader(), &model).await?);
         }
         Ok(groups)
+    }
+
+    /// The routers of a group.
+    pub async fn nas_group_ids(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Option<Vec<NasId>>, StoreError> {
+        let select = KEYED.one(tenant, name.key());
+        let Some(group) = select.one(self.reader()).await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT nas FROM nas_group_member WHERE nas_group = $1";
+        let statement = self.dialect().statement(sql, [group.id.into()]);
+        let rows = self.reader().query_all_raw(statement).await?;
+        let ids = rows
+            .iter()
+            .map(|row| Ok(NasId::from_uuid(row.try_get_by_index(0)?)));
+        Ok(Some(ids.collect::<Result<_, DbErr>>()?))
     }
 
     /// The group of this name.

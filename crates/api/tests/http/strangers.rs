@@ -42,7 +42,8 @@ impl Prepared {
 async fn what_is_of_another_tenant_looks_like_what_is_absent(database: Database) {
     let world = World::new(database).await;
     let stranger = world.stranger().await;
-    let examples = examples::all();
+    let mut examples = examples::all();
+    examples.extend(examples::looks());
     let mut prepared = Prepared::default();
     for operation in operations::all() {
         let is_named = !operation.parameters().is_empty();

@@ -15,6 +15,7 @@ use services::operator::OperatorError;
 use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
+use storage::listing::ListFailure;
 
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
@@ -100,6 +101,8 @@ pub(crate) enum CliError {
     Apply(#[from] ApplyError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    List(ListFailure),
     #[error("{option}")]
     Secret {
         option: &'static str,
@@ -239,6 +242,15 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<ListFailure> for CliError {
+    fn from(failure: ListFailure) -> Self {
+        match failure {
+            ListFailure::Store(error) => error.into(),
+            ListFailure::Query(_) => Self::List(failure),
+        }
+    }
+}
+
 impl From<OperatorError> for CliError {
     fn from(error: OperatorError) -> Self {
         match error {
@@ -272,6 +284,7 @@ impl CliError {
             UniqueField::Ipv4 => "--ipv4",
             UniqueField::Ipv6Prefix => "--ipv6-prefix",
             UniqueField::Ipv6Delegated => "--ipv6-delegated",
+            UniqueField::Number => "--number",
         };
         Self::Conflict {
             option,
@@ -319,6 +332,7 @@ impl CliError {
                 | Self::Attribute { .. }
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
+                | Self::List(_)
                 | Self::Password { .. }
                 | Self::Weak(_)
                 | Self::Credentials { .. }

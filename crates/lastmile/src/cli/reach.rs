@@ -25,7 +25,9 @@ impl Command {
             | Self::Realm(_)
             | Self::Operation(_) => Reach::Anywhere,
             Self::Tenant(_)
+            | Self::Customer(_)
             | Self::Subscriber(_)
+            | Self::Search(_)
             | Self::Rows(_)
             | Self::Message(_)
             | Self::Token(_)

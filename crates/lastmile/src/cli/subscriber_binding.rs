@@ -144,9 +144,13 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Reconciler
         | Resource::Webhook
         | Resource::Delivery
+        | Resource::Directory
+        | Resource::SessionCommand
         | Resource::RowUser
         | Resource::RowGroup
-        | Resource::Tenant => None,
+        | Resource::Tenant
+        | Resource::Customer
+        | Resource::CustomerNote => None,
     }
     .unwrap_or_else(|| error.into())
 }

@@ -263,7 +263,7 @@ fn a_subscriber_is_added_shown_changed_and_removed() {
     assert_eq!(disabled[0]["username"], "ben");
     place.done("subscriber enable ben");
     assert_eq!(
-        place.json("subscriber list --search EN")[0]["status"],
+        place.json("subscriber list --search BEN")[0]["status"],
         "active"
     );
     assert_eq!(
@@ -275,6 +275,56 @@ fn a_subscriber_is_added_shown_changed_and_removed() {
         place.json("subscriber list").as_array().map(Vec::len),
         Some(1)
     );
+}
+
+#[test]
+fn a_customer_pays_for_subscribers_and_is_found() {
+    let place = Place::with_subscriber();
+    let added = place.json(
+        "customer add Kamau --number c-7 --phone +254712345678 --email jose@example.net --city Nairobi --country ke --coordinates -1.29,36.82 --tag vip --field meter=7",
+    );
+    assert_eq!(added["number"], "C-7");
+    assert_eq!(added["phones"], json!(["+254712345678"]));
+    assert_eq!(added["fields"], json!({ "meter": 7.0 }));
+    assert_eq!(added["addresses"][0]["country"], "KE");
+    place.done("subscriber set ana --customer C-7");
+    assert_eq!(place.json("subscriber show ana")["customer"], "C-7");
+    let of_customer = place.json("subscriber list --customer C-7");
+    assert_eq!(of_customer.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        place.json("subscriber list --search kamau")[0]["username"],
+        "ana"
+    );
+    let found = place.json("search 0712345678");
+    assert_eq!(found[0]["label"], "Kamau");
+    assert_eq!(found[0]["field"], "phone");
+    let refused = place.run("customer remove C-7");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("is still used, subscribers: 1"),
+        "{refused:?}"
+    );
+    place.done("customer set C-7 --state closed --clear-emails --company Paz");
+    assert_eq!(
+        place.json("customer list --state closed")[0]["company"],
+        "Paz"
+    );
+    assert_eq!(
+        place.json("customer list --tag vip --state lead"),
+        json!([])
+    );
+    place.done("customer note add C-7 called");
+    let notes = place.json("customer note list C-7");
+    assert_eq!(notes[0]["text"], "called");
+    let id = notes[0]["id"].as_str().expect("a note has an id");
+    place.done(&format!("customer note remove C-7 {id}"));
+    place.done("subscriber set ana --clear-customer");
+    place.done("customer remove C-7");
+    let refused = place.run("customer show C-7");
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let short = place.run("search ab");
+    assert_eq!(short.code, Some(2), "{short:?}");
+    assert!(short.stderr.contains("3 letters or digits"), "{short:?}");
 }
 
 #[test]

@@ -13,11 +13,12 @@ use domain::subscriber::SubscriberStatus;
 use domain::time::Timestamp;
 use storage::auth_log::list::AuthLogFilter;
 use storage::error::OpenError;
+use storage::listing::ListQuery;
 use storage::migration::{migrate, migrate_through, schema_status};
 use storage::page::Page;
+use storage::search::hit::HitKind;
 use storage::session::SessionFilter;
 use storage::store::{OpenOptions, Store, StoreOptions};
-use storage::subscriber::SubscriberFilter;
 use storage::usage::UsageGrain;
 use testkit::database::{Database, DatabaseKind, TestClock};
 use tokio::task::JoinSet;
@@ -392,12 +393,20 @@ async fn check_subscribers_before_access_states(kind: DatabaseKind) {
     let store = database.store().await;
     let plan = store.plan_find(TENANT, &name("home")).await.unwrap();
     assert_eq!(plan.unwrap().terms, PlanTerms::default());
-    let filter = SubscriberFilter::default();
-    let page = Page::first(10);
-    let subscribers = store.subscriber_list(TENANT, &filter, &page);
+    let hits = store.search(TENANT, "fay", &[HitKind::Subscriber], 10);
+    let labels: Vec<String> = hits
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|hit| hit.label)
+        .collect();
+    assert_eq!(labels, ["fay"]);
+    let query = ListQuery::first(10);
+    let subscribers = store.subscriber_list(TENANT, &query);
     let found: Vec<_> = subscribers
         .await
         .unwrap()
+        .rows
         .into_iter()
         .map(|subscriber| (subscriber.username.to_string(), subscriber.status))
         .collect();
