@@ -108,6 +108,7 @@ async fn list(
     let listing = Listing {
         items: found.rows.into_iter().map(AuthDecisionView::from).collect(),
         next_page_token: found.next.as_ref().map(crate::listing::token),
+        total: None,
     };
     Ok(listing.shown(params))
 }
