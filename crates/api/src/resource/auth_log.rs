@@ -109,6 +109,7 @@ async fn list(
         total: None,
         items: found.rows.into_iter().map(AuthDecisionView::from).collect(),
         next_page_token: found.next.as_ref().map(crate::listing::token),
+        total: None,
     };
     Ok(listing.shown(params))
 }

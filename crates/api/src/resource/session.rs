@@ -209,6 +209,7 @@ async fn list(
         total: None,
         items: rows.items.into_iter().map(SessionView::from).collect(),
         next_page_token: rows.next_page_token,
+        total: None,
     };
     Ok(listing.shown(params))
 }

@@ -214,9 +214,8 @@ async fn open_sessions_follow_the_plans_of_their_subscribers(database: Database)
         plan: Some(office),
         ..SubscriberPatch::default()
     };
-    let moved = place
-        .store
-        .subscriber_update(TENANT, &username("ana"), patch);
+    let ana = username("ana");
+    let moved = place.store.subscriber_update(TENANT, &ana, patch);
     moved.await.unwrap();
     assert_eq!(place.listed(&on(home)).await, [0_u8; 0]);
     assert_eq!(place.listed(&on(office)).await, [2, 1]);
@@ -376,7 +375,8 @@ async fn samples_tell_how_much_there_was(database: Database) {
     let store = &place.store;
     let mut eva = SubscriberPatch::default();
     eva.expires_at = Some(Some(START.plus_seconds(1_000)));
-    let ends = store.subscriber_update(TENANT, &username("eva"), eva);
+    let name = username("eva");
+    let ends = store.subscriber_update(TENANT, &name, eva);
     ends.await.unwrap();
     assert_eq!(store.subscriber_states(TENANT).await.unwrap(), []);
     place.hear(&[place.record((0, 1), Start, (0, 0))]).await;
