@@ -284,13 +284,6 @@ impl Ask {
         self
     }
 
-    pub(crate) fn patch(path: &str, body: Json) -> Self {
-        Self {
-            body: Some(body),
-            ..Self::new(Method::PATCH, path)
-        }
-    }
-
     pub(crate) fn get(path: &str) -> Self {
         Self::new(Method::GET, path)
     }

@@ -194,6 +194,7 @@ async fn online(world: &World, (name, nas): (&str, &Json), plan: &Json) {
         expires_at: None,
         addresses: Default::default(),
         sessions: Default::default(),
+        customer: None,
     };
     let subscriber = world.store.subscriber_insert(new).await.unwrap();
     let nas: Uuid = nas["id"].as_str().unwrap().parse().unwrap();

@@ -394,7 +394,8 @@ async fn note(context: &mut Context, command: NoteCommand) -> Result<(), CliErro
         } => {
             let store = dry_run.store(&context.app).await?;
             find(&store, &number).await?;
-            let note = store.customer_note_insert(TENANT, &number, &text, &actor());
+            let actor = actor();
+            let note = store.customer_note_insert(TENANT, &number, &text, &actor);
             let deed = Deed {
                 what: format!("Note about customer {number}"),
                 verb: "added",

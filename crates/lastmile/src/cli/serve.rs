@@ -20,7 +20,7 @@ pub(crate) struct ServeArgs {}
 pub(crate) async fn run(
     context: &mut Context,
     _args: ServeArgs,
-    effective: Effective,
+    effective: &Effective,
 ) -> Result<(), CliError> {
-    Ok(serve::run(&context.app, effective.settings).await?)
+    Ok(serve::run(&context.app, effective.settings.clone()).await?)
 }

@@ -77,6 +77,7 @@ impl Draft {
             expires_at: *expires_at,
             addresses: *addresses,
             sessions: *sessions,
+            customer: None,
         }
     }
 }

@@ -119,6 +119,7 @@ pub(crate) async fn online(store: &Store) -> Online {
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: Default::default(),
+        customer: None,
     };
     let subscriber = store.subscriber_insert(subscriber).await.unwrap().id;
     Online { nas, subscriber }

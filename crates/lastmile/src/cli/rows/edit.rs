@@ -98,7 +98,7 @@ pub(super) async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliE
         false => Scrutiny::RefuseErrors,
     };
     let store = args.dry_run.store(&context.app).await?;
-    let linter = RowLinter::new();
+    let linter = RowLinter::default();
     let (name, stored) = match (args.whose.user, args.whose.group) {
         (Some(name), _) => {
             let user = UserRows {
@@ -151,7 +151,7 @@ pub(super) async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliE
 
 pub(super) async fn remove(context: &mut Context, args: RemoveArgs) -> Result<(), CliError> {
     let store = args.dry_run.store(&context.app).await?;
-    let linter = RowLinter::new();
+    let linter = RowLinter::default();
     let is_secret = |attribute: &str| linter.is_secret(attribute);
     let name = match (args.whose.user, args.whose.group) {
         (Some(name), _) => {
