@@ -239,13 +239,6 @@ impl Ask {
         self
     }
 
-    pub(crate) fn patch(path: &str, body: Json) -> Self {
-        Self {
-            body: Some(body),
-            ..Self::new(Method::PATCH, path)
-        }
-    }
-
     pub(crate) fn get(path: &str) -> Self {
         Self::new(Method::GET, path)
     }
