@@ -206,7 +206,8 @@ async fn open_sessions_follow_the_plans_of_their_subscribers(database: Database)
         plan: Some(office),
         ..SubscriberPatch::default()
     };
-    let moved = place.store.subscriber_update(TENANT, &username("ana"), patch);
+    let ana = username("ana");
+    let moved = place.store.subscriber_update(TENANT, &ana, patch);
     moved.await.unwrap();
     assert_eq!(place.listed(&on(home)).await, [0_u8; 0]);
     assert_eq!(place.listed(&on(office)).await, [2, 1]);
@@ -356,9 +357,12 @@ async fn samples_tell_how_much_there_was(database: Database) {
     use SessionEvent::{Start, Stop};
     let place = Place::new(&database).await;
     let store = &place.store;
-    let mut eva = SubscriberPatch::default();
-    eva.expires_at = Some(Some(START.plus_seconds(1_000)));
-    let ends = store.subscriber_update(TENANT, &username("eva"), eva);
+    let eva = username("eva");
+    let patch = SubscriberPatch {
+        expires_at: Some(Some(START.plus_seconds(1_000))),
+        ..SubscriberPatch::default()
+    };
+    let ends = store.subscriber_update(TENANT, &eva, patch);
     ends.await.unwrap();
     assert_eq!(store.subscriber_states(TENANT).await.unwrap(), []);
     place.hear(&[place.record((0, 1), Start, (0, 0))]).await;
@@ -465,9 +469,12 @@ async fn what_is_old_goes(database: Database) {
 async fn accounts_that_end_soon_are_listed_in_their_order(database: Database) {
     let place = Place::new(&database).await;
     for (user, seconds) in [("ana", 2_000), ("eva", 1_000)] {
-        let mut patch = SubscriberPatch::default();
-        patch.expires_at = Some(Some(START.plus_seconds(seconds)));
-        let changed = place.store.subscriber_update(TENANT, &username(user), patch);
+        let patch = SubscriberPatch {
+            expires_at: Some(Some(START.plus_seconds(seconds))),
+            ..SubscriberPatch::default()
+        };
+        let user = username(user);
+        let changed = place.store.subscriber_update(TENANT, &user, patch);
         changed.await.unwrap();
     }
     let within = async |from: i64, until: i64, limit| {
