@@ -373,10 +373,12 @@ async fn samples_tell_how_much_there_was(database: Database) {
     use SessionEvent::{Start, Stop};
     let place = Place::new(&database).await;
     let store = &place.store;
-    let mut eva = SubscriberPatch::default();
-    eva.expires_at = Some(Some(START.plus_seconds(1_000)));
-    let name = username("eva");
-    let ends = store.subscriber_update(TENANT, &name, eva);
+    let eva = username("eva");
+    let patch = SubscriberPatch {
+        expires_at: Some(Some(START.plus_seconds(1_000))),
+        ..SubscriberPatch::default()
+    };
+    let ends = store.subscriber_update(TENANT, &eva, patch);
     ends.await.unwrap();
     assert_eq!(store.subscriber_states(TENANT).await.unwrap(), []);
     place.hear(&[place.record((0, 1), Start, (0, 0))]).await;
@@ -508,8 +510,10 @@ async fn what_is_old_goes(database: Database) {
 async fn accounts_that_end_soon_are_listed_in_their_order(database: Database) {
     let place = Place::new(&database).await;
     for (user, seconds) in [("ana", 2_000), ("eva", 1_000)] {
-        let mut patch = SubscriberPatch::default();
-        patch.expires_at = Some(Some(START.plus_seconds(seconds)));
+        let patch = SubscriberPatch {
+            expires_at: Some(Some(START.plus_seconds(seconds))),
+            ..SubscriberPatch::default()
+        };
         let user = username(user);
         let changed = place.store.subscriber_update(TENANT, &user, patch);
         changed.await.unwrap();
