@@ -510,9 +510,8 @@ async fn accounts_that_end_soon_are_listed_in_their_order(database: Database) {
     for (user, seconds) in [("ana", 2_000), ("eva", 1_000)] {
         let mut patch = SubscriberPatch::default();
         patch.expires_at = Some(Some(START.plus_seconds(seconds)));
-        let changed = place
-            .store
-            .subscriber_update(TENANT, &username(user), patch);
+        let name = username(user);
+        let changed = place.store.subscriber_update(TENANT, &name, patch);
         changed.await.unwrap();
     }
     let within = async |from: i64, until: i64, limit| {
