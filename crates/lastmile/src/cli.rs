@@ -18,7 +18,7 @@ use crate::priority;
 use crate::telemetry::{self, Colour};
 use context::Context;
 use error::CliError;
-use remote::{Reach, RemoteArgs};
+use remote::RemoteArgs;
 
 mod audit;
 mod change;
@@ -47,6 +47,7 @@ mod operation;
 mod operator;
 mod plan;
 mod rate;
+mod reach;
 mod realm;
 mod reconciler;
 mod relay;
@@ -338,6 +339,7 @@ fn start(cli: Cli, name: &str) -> Result<(), CliError> {
         target: cli.remote.target(&environment, command, is_here)?,
         app: App::new(effective.config.clone()),
         output,
+        settings: effective.settings.clone(),
         is_verbose: cli.remote.verbose,
     };
     if let Command::Context(command) = cli.command {
@@ -408,44 +410,6 @@ fn completions(mut output: Output, shell: clap_complete::Shell) -> Result<(), Cl
     clap_complete::generate(shell, &mut Cli::command(), "lastmile", &mut script);
     output.line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(output.flush()?)
-}
-
-impl Command {
-    /// Where the command can work.
-    const fn reach(&self) -> Reach {
-        match self {
-            Self::Nas(_)
-            | Self::Plan(_)
-            | Self::Garden(_)
-            | Self::Realm(_)
-            | Self::Operation(_) => Reach::Anywhere,
-            Self::Tenant(_)
-            | Self::Subscriber(_)
-            | Self::Rows(_)
-            | Self::Message(_)
-            | Self::Token(_)
-            | Self::Directory(_)
-            | Self::Session(_)
-            | Self::Usage(_)
-            | Self::Log(_)
-            | Self::Why(_)
-            | Self::Explain(_)
-            | Self::Guard(_)
-            | Self::Import(_)
-            | Self::Schedule(_)
-            | Self::Reconciler(_)
-            | Self::Job(_) => Reach::Database,
-            Self::Serve(_)
-            | Self::Migrate(_)
-            | Self::Config(_)
-            | Self::Relay(_)
-            | Self::Retention(_)
-            | Self::Doctor(_)
-            | Self::Lab(_)
-            | Self::Completions { .. } => Reach::Machine,
-            Self::Context(_) | Self::TestAuth(_) => Reach::Itself,
-        }
-    }
 }
 
 impl GlobalArgs {
@@ -570,27 +534,28 @@ mod tests {
         }
     }
 
-    /// Such an option would be read as what every command has, with another type.
+    /// An option with the name of one that every command has is read as that one too.
     #[test]
-    fn no_option_has_the_name_of_one_that_every_command_has() {
+    fn options_of_one_name_have_one_type() {
         let whole = Cli::command();
         let everywhere: Vec<_> = whole
             .get_arguments()
             .filter(|option| option.is_global_set())
-            .map(|option| option.get_id().clone())
             .collect();
-        let mut commands: Vec<_> = whole.get_subcommands().cloned().collect();
+        let mut commands: Vec<_> = whole.get_subcommands().collect();
         while let Some(command) = commands.pop() {
-            commands.extend(command.get_subcommands().cloned());
-            let mut own = command.get_arguments().map(clap::Arg::get_id);
-            let hidden = own.find(|id| everywhere.contains(id)).cloned();
-            // It has the same type there, and says which RADIUS server is meant.
-            let is_meant = command.get_name() == "test-auth";
-            assert!(
-                is_meant || hidden.is_none(),
-                "{}: {hidden:?}",
-                command.get_name()
-            );
+            commands.extend(command.get_subcommands());
+            for own in command.get_arguments() {
+                let same = everywhere
+                    .iter()
+                    .find(|known| known.get_id() == own.get_id());
+                let kind = |option: &clap::Arg| option.get_value_parser().type_id();
+                assert!(
+                    same.is_none_or(|same| kind(same) == kind(own)),
+                    "{} {own}",
+                    command.get_name()
+                );
+            }
         }
     }
 

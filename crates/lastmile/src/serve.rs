@@ -39,7 +39,7 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
-mod program;
+pub(crate) mod program;
 mod reconcilers;
 
 /// How long the web listener is waited for before the program says that it is ready.
@@ -275,7 +275,7 @@ fn router(
         clock: Arc::clone(&app.clock),
         program,
         requests_per_second: REQUESTS_PER_SECOND,
-        rows: Arc::new(RowLinter::new()),
+        rows: Arc::new(RowLinter::default()),
         events: events.hub().clone(),
         webhooks: events.client(),
         reach: app.config.webhook_reach,

@@ -7,7 +7,7 @@
 
 use domain::id::TenantId;
 use domain::search::{PIECE_CHARS, Question, pieces};
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, TransactionTrait, Value};
 use uuid::Uuid;
 
 use crate::bulk::{Insert, select_in};
@@ -152,7 +152,7 @@ impl Store {
         let mut found: Vec<Uuid> = Vec::new();
         for words in question.groups() {
             let query = self.search_query(tenant, kind, words, limit);
-            for row in query.all(self.reader()).await? {
+            for row in self.search_rows(query).await? {
                 let object: Uuid = row.try_get_by_index(0)?;
                 if !found.contains(&object) && found.len() < limit {
                     found.push(object);
@@ -160,6 +160,23 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// Runs a search. PostgreSQL would rather go through a whole table for words that many have, and
+    /// begin by starting more processes.
+    async fn search_rows(&self, query: Query) -> Result<Vec<QueryResult>, DbErr> {
+        const BY_INDEX: &str = "SET LOCAL enable_seqscan = off; \
+            SET LOCAL max_parallel_workers_per_gather = 0";
+        match self.dialect() {
+            Dialect::Sqlite => query.all(self.reader()).await,
+            Dialect::Postgres => {
+                let transaction = self.reader().begin().await?;
+                transaction.execute_unprepared(BY_INDEX).await?;
+                let rows = query.all(&transaction).await?;
+                transaction.commit().await?;
+                Ok(rows)
+            }
+        }
     }
 
     pub(crate) fn search_query(

@@ -106,6 +106,7 @@ async fn list(
         .auth_log_page(caller.tenant, &filter, &page)
         .await?;
     let listing = Listing {
+        total: None,
         items: found.rows.into_iter().map(AuthDecisionView::from).collect(),
         next_page_token: found.next.as_ref().map(crate::listing::token),
         total: None,

@@ -206,6 +206,7 @@ async fn list(
         (place.measure, place.id.as_uuid())
     });
     let listing = Listing {
+        total: None,
         items: rows.items.into_iter().map(SessionView::from).collect(),
         next_page_token: rows.next_page_token,
         total: None,

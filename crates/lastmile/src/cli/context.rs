@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::client::call::Call;
 use crate::client::local::Local;
 use crate::client::remote::Remote;
+use crate::config::Setting;
 use crate::output::{Extent, Listed as Shown, Output, Record};
 
 /// The program and where its output goes.
@@ -27,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// Where the command works.
     pub(crate) target: Target,
+    /// The configuration in force, as text.
+    pub(crate) settings: Vec<Setting>,
     /// Each request is told.
     pub(crate) is_verbose: bool,
 }
@@ -122,7 +125,8 @@ impl Context {
     }
 
     fn local(&self, store: Store) -> Client {
-        Client::local(Local::new(&self.app, store, user()), self.is_verbose)
+        let local = Local::new(&self.app, &self.settings, store, user());
+        Client::local(local, self.is_verbose)
     }
 
     /// Writes a list of the interface page by page, as it comes.

@@ -12,7 +12,6 @@ use lab::load::options::LoadError;
 use services::api_key::ApiKeyError;
 use services::event::reader::{ReadError, SubscribeError};
 use services::operator::OperatorError;
-use services::plan::ScheduleError;
 use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
@@ -217,8 +216,6 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
-    #[error("--at")]
-    At(#[source] ScheduleError),
     #[error("--url")]
     WebhookUrl {
         #[source]

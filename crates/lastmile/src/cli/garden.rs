@@ -17,6 +17,9 @@ use super::told::{Noun, told};
 use super::value;
 use crate::client::Client;
 use crate::client::call::Call;
+use crate::client::error::ClientError;
+use crate::client::problem::FieldProblem;
+use crate::exit::ExitStatus;
 use crate::output::Record;
 
 pub(super) const PATH: &str = "gardens";
@@ -328,5 +331,21 @@ async fn find(client: &Client, name: &Name) -> Result<GardenRecord, CliError> {
 /// Asks for a garden in an answer.
 async fn ask(client: &Client, call: Call, name: &Name) -> Result<GardenRecord, CliError> {
     let garden = client.ask(call).await;
-    garden.map_err(|error| told(error, &[(NOUN, name)]))
+    garden.map_err(|error| {
+        restricting_nothing(&error).unwrap_or_else(|| told(error, &[(NOUN, name)]))
+    })
+}
+
+/// A change after which the garden would be none is told of the garden, and not of an option.
+fn restricting_nothing(error: &ClientError) -> Option<CliError> {
+    let ClientError::Refused(problem) = error else {
+        return None;
+    };
+    let [FieldProblem { field, detail }] = problem.errors.as_slice() else {
+        return None;
+    };
+    (field == "garden").then(|| CliError::Refused {
+        text: format!("the walled garden cannot be as it would become: {detail}"),
+        status: ExitStatus::Failed,
+    })
 }

@@ -31,6 +31,7 @@ use self::users::read_users;
 use super::context::Context;
 use super::error::CliError;
 use super::loopback::{self, Loopback};
+use super::reach::Reach;
 use super::test_auth::credentials;
 use super::value::{self, HiddenArg};
 
@@ -243,6 +244,20 @@ struct Target {
     acct: SocketAddr,
     secret: Secret,
     identifier: Option<String>,
+}
+
+impl LabCommand {
+    pub(crate) const fn reach(&self) -> Reach {
+        match self {
+            Self::Listen(_) => Reach::Itself,
+            Self::Nas(_)
+            | Self::Router(_)
+            | Self::Load(_)
+            | Self::Storm(_)
+            | Self::Echo(_)
+            | Self::Responder(_) => Reach::Machine,
+        }
+    }
 }
 
 pub(crate) async fn run(context: &mut Context, command: LabCommand) -> Result<(), CliError> {

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use reqwest::Url;
 
 use super::error::CliError;
-use super::value::{self, HiddenArg, ServerError};
+use super::reach::Reach;
+use super::value::{self, HiddenArg};
 use crate::certificate::fingerprint::Fingerprint;
 use crate::client::remote::RemoteOptions;
 use crate::client::token::Token;
@@ -72,19 +73,6 @@ pub(crate) enum Target {
     There(Box<RemoteOptions>),
 }
 
-/// Where a command can work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Here and elsewhere.
-    Anywhere,
-    /// On the database of its machine, beside its server.
-    Database,
-    /// On its machine, whatever database is meant.
-    Machine,
-    /// It has a meaning of its own for the options that name a server.
-    Itself,
-}
-
 impl FromStr for ServerArg {
     type Err = std::convert::Infallible;
 
@@ -94,9 +82,9 @@ impl FromStr for ServerArg {
 }
 
 impl ServerArg {
-    /// Where a RADIUS server listens.
-    pub(crate) fn socket(&self) -> Result<SocketAddr, ServerError> {
-        value::parse_server(&self.0)
+    /// Where a server listens that is not asked through its interface.
+    pub(crate) fn socket(&self, option: &'static str) -> Result<SocketAddr, CliError> {
+        value::parse_server(&self.0).map_err(|source| CliError::Server { option, source })
     }
 }
 

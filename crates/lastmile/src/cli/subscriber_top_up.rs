@@ -8,9 +8,7 @@ use domain::limit::{ByteAmount, DurationAmount, TopUpMeasure};
 use domain::name::Username;
 use domain::time::Timestamp;
 use serde::Serialize;
-use services::top_up::{
-    self, Order, REFERENCE_OCTETS_MAX, TopUpError, Until, VALID_SECONDS_MAX, is_reference,
-};
+use services::top_up::{self, Order, REFERENCE_OCTETS_MAX, Until, VALID_SECONDS_MAX, is_reference};
 use storage::error::{Resource, StoreError};
 use storage::top_up::TopUpSummary;
 
@@ -229,23 +227,23 @@ pub(crate) async fn grant(context: &mut Context, args: TopUpArgs) -> Result<(), 
 }
 
 /// What was refused, as the option that asked for it.
-fn refusal(error: TopUpError, username: &Username) -> CliError {
+fn refusal(error: top_up::TopUpError, username: &Username) -> CliError {
     let (option, reason) = match error {
-        TopUpError::NotLimited(TopUpMeasure::Data) => ("--data", NO_QUOTA),
-        TopUpError::NotLimited(TopUpMeasure::Time) => ("--time", NO_QUOTA),
-        TopUpError::NoPeriod => (
+        top_up::TopUpError::NotLimited(TopUpMeasure::Data) => ("--data", NO_QUOTA),
+        top_up::TopUpError::NotLimited(TopUpMeasure::Time) => ("--time", NO_QUOTA),
+        top_up::TopUpError::NoPeriod => (
             "--valid",
             "no quota of the plan that it adds to begins anew: write a duration (7d)",
         ),
-        TopUpError::OtherReference => (
+        top_up::TopUpError::OtherReference => (
             "--reference",
             "something else was granted under this reference: choose another",
         ),
-        TopUpError::TooMany => (
+        top_up::TopUpError::TooMany => (
             "USERNAME",
             "64 top-ups are not used up yet: revoke some with `lastmile subscriber revoke-top-up`",
         ),
-        TopUpError::Store(error) => return not_there(error, username),
+        top_up::TopUpError::Store(error) => return not_there(error, username),
     };
     CliError::Usage { option, reason }
 }

@@ -34,12 +34,8 @@ pub(crate) struct TestAuthArgs {
 
 pub(crate) async fn run(context: &mut Context, args: TestAuthArgs) -> Result<(), CliError> {
     let listeners = &context.app.config.radius.auth;
-    let given = args.server.as_ref().map(ServerArg::socket).transpose();
-    let given = given.map_err(|source| CliError::Server {
-        option: "--server",
-        source,
-    })?;
-    let server = loopback::server(given, listeners, "radius.auth")?;
+    let given = args.server.as_ref().map(|server| server.socket("--server"));
+    let server = loopback::server(given.transpose()?, listeners, "radius.auth")?;
     let user = credentials(&args.user, &args.password, "PASSWORD")?;
     let Loopback { nas } = Loopback::find(context, server).await?;
     let mut options = AuthOptions::new(server, nas.secret, user);

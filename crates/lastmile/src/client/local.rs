@@ -14,14 +14,20 @@ use domain::id::TenantId;
 use domain::permission::{Scope, Scopes};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use services::event::hub::Hub;
 use storage::store::Store;
 use tower::ServiceExt as _;
 
+use self::program::CommandProgram;
 use super::call::Call;
 use super::error::ClientError;
 use super::{ANSWER_BYTES_MAX, Answer, Answered};
 use crate::app::App;
+use crate::config::Setting;
 use crate::wiring::lint::RowLinter;
+use crate::wiring::webhooks::WebhookPost;
+
+mod program;
 
 /// A command waits for each answer before it asks again, so this is no limit to it.
 const REQUESTS_PER_SECOND: u32 = 1_000_000;
@@ -36,12 +42,21 @@ pub(crate) struct Local {
 
 impl Local {
     /// For `actor`, who is at the machine.
-    pub(crate) fn new(app: &App, store: Store, actor: Actor) -> Self {
+    pub(crate) fn new(app: &App, settings: &[Setting], store: Store, actor: Actor) -> Self {
+        let program = CommandProgram {
+            app: app.clone(),
+            store: store.clone(),
+            settings: settings.to_vec(),
+        };
         let router = api::router::router(ApiOptions {
             store: Arc::new(move || Some(store.clone())),
             clock: Arc::clone(&app.clock),
+            program: Arc::new(program),
             requests_per_second: REQUESTS_PER_SECOND,
-            rows: Arc::new(RowLinter::new()),
+            rows: Arc::new(RowLinter::default()),
+            events: Hub::default(),
+            webhooks: Arc::new(WebhookPost::new(app.config.webhook_reach)),
+            reach: app.config.webhook_reach,
         });
         Self {
             router,

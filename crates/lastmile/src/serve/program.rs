@@ -71,40 +71,14 @@ impl Program for RunningProgram {
     fn why(&self, asked: Why) -> Answering<'_, Result<Json, InquiryError>> {
         Box::pin(async move {
             let (_turn, store) = self.begin().await?;
-            let app = self.app.clone();
-            beside(async move {
-                let whose = (Some(asked.tenant), asked.user_name.as_str());
-                let inquiry = Inquiry::make(&app, &store, whose, asked.at).await;
-                let inquiry = inquiry.map_err(|problem| refused(problem.into()))?;
-                Ok(json(&WhyDocument::new(asked.user_name, inquiry)))
-            })
-            .await
+            why(self.app.clone(), store, asked).await
         })
     }
 
     fn explain(&self, login: Login) -> Answering<'_, Result<Json, InquiryError>> {
         Box::pin(async move {
             let (_turn, store) = self.begin().await?;
-            let app = self.app.clone();
-            beside(async move {
-                let nas = match &login.nas {
-                    NasReference::Name(name) => name.clone(),
-                    NasReference::Address(address) => address.to_string(),
-                };
-                let password = login.password.as_ref().map(|secret| secret.expose());
-                let password = password.map(String::from_utf8_lossy);
-                let question = Question {
-                    tenant: Some(login.tenant),
-                    user_name: &login.user_name,
-                    nas: &nas,
-                    attributes: &login.attributes,
-                    password: password.as_deref(),
-                    at: login.at.unwrap_or_else(|| app.now()),
-                };
-                let explanation = question.answer(&app, &store).await.map_err(refused)?;
-                Ok(json(&explanation))
-            })
-            .await
+            explain(self.app.clone(), store, login).await
         })
     }
 
@@ -133,13 +107,52 @@ impl Program for RunningProgram {
     }
 
     fn settings(&self) -> Vec<ConfiguredValue> {
-        let value = |setting: &Setting| ConfiguredValue {
-            key: setting.key,
-            value: setting.value.clone(),
-            source: setting.source.clone(),
-        };
-        self.settings.iter().map(value).collect()
+        configured(&self.settings)
     }
+}
+
+/// Why somebody cannot get on.
+pub(crate) async fn why(app: App, store: Store, asked: Why) -> Result<Json, InquiryError> {
+    beside(async move {
+        let whose = (Some(asked.tenant), asked.user_name.as_str());
+        let inquiry = Inquiry::make(&app, &store, whose, asked.at).await;
+        let inquiry = inquiry.map_err(|problem| refused(problem.into()))?;
+        Ok(json(&WhyDocument::new(asked.user_name, inquiry)))
+    })
+    .await
+}
+
+/// What a router would be answered.
+pub(crate) async fn explain(app: App, store: Store, login: Login) -> Result<Json, InquiryError> {
+    beside(async move {
+        let nas = match &login.nas {
+            NasReference::Name(name) => name.clone(),
+            NasReference::Address(address) => address.to_string(),
+        };
+        let password = login.password.as_ref().map(|secret| secret.expose());
+        let password = password.map(String::from_utf8_lossy);
+        let question = Question {
+            tenant: Some(login.tenant),
+            user_name: &login.user_name,
+            nas: &nas,
+            attributes: &login.attributes,
+            password: password.as_deref(),
+            at: login.at.unwrap_or_else(|| app.now()),
+        };
+        let explanation = question.answer(&app, &store).await.map_err(refused)?;
+        Ok(json(&explanation))
+    })
+    .await
+}
+
+/// The configuration as the interface shows it.
+pub(crate) fn configured(settings: &[Setting]) -> Vec<ConfiguredValue> {
+    let value = |setting: &Setting| ConfiguredValue {
+        key: setting.key,
+        value: setting.value.clone(),
+        source: setting.source.clone(),
+    };
+    settings.iter().map(value).collect()
 }
 
 /// Carries it out on a thread that may compute for long: a slow hash takes its time.

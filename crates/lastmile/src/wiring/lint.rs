@@ -1,6 +1,7 @@
 //! What attribute rows mean, for those who change them.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use radius::dictionary::Dictionary;
 use rows::compiler::Compiler;
@@ -10,26 +11,26 @@ use storage::rows::{GroupRows, UserRows};
 
 use super::rows as wired;
 
-/// Reads rows with the built-in dictionary.
+/// Reads rows with the built-in dictionary, which is put together when rows are read first.
+#[derive(Default)]
 pub(crate) struct RowLinter {
-    compiler: Compiler,
+    compiler: OnceLock<Compiler>,
 }
 
 impl RowLinter {
-    pub(crate) fn new() -> Self {
-        Self {
-            compiler: Compiler::new(Dictionary::builtin()),
-        }
+    fn compiler(&self) -> &Compiler {
+        let made = || Compiler::new(Dictionary::builtin());
+        self.compiler.get_or_init(made)
     }
 }
 
 impl RowReader for RowLinter {
     fn is_secret(&self, attribute: &str) -> bool {
-        self.compiler.is_secret(attribute)
+        self.compiler().is_secret(attribute)
     }
 
     fn user(&self, user: &UserRows, groups: &[GroupRows]) -> Vec<RowFinding> {
-        let linter = Linter::new(&self.compiler);
+        let linter = Linter::new(self.compiler());
         let facts = groups.iter().map(|group| {
             let named = wired::group(group.clone());
             (named.name, linter.group_facts(&named.rows))
@@ -43,7 +44,7 @@ impl RowReader for RowLinter {
 
     fn group(&self, group: &GroupRows) -> Vec<RowFinding> {
         let named = wired::group(group.clone());
-        let findings = Linter::new(&self.compiler).group(&named.name, &named.rows);
+        let findings = Linter::new(self.compiler()).group(&named.name, &named.rows);
         findings.into_iter().map(told).collect()
     }
 }

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use domain::webhook::WebhookUrl;
@@ -36,8 +36,8 @@ const ANSWER_BYTES_MAX: usize = 16 << 10;
 /// Sends over HTTP.
 pub(crate) struct WebhookPost {
     reach: Reach,
-    /// Or why nothing can be sent.
-    client: Result<Client, String>,
+    /// Made when something is sent first; or why nothing can be sent.
+    client: OnceLock<Result<Client, String>>,
 }
 
 /// Looks names up, and forgets addresses that are not permitted.
@@ -59,12 +59,15 @@ impl fmt::Debug for WebhookPost {
 
 impl WebhookPost {
     pub(crate) fn new(reach: Reach) -> Self {
-        let client = build(reach).map_err(|problem| ErrorChain(&*problem).to_string());
-        Self { reach, client }
+        Self {
+            reach,
+            client: OnceLock::new(),
+        }
     }
 
     async fn send(&self, request: WebhookRequest) -> Result<u16, WebhookFailure> {
-        let client = self.client.as_ref().map_err(|problem| {
+        let made = || build(self.reach).map_err(|problem| ErrorChain(&*problem).to_string());
+        let client = self.client.get_or_init(made).as_ref().map_err(|problem| {
             WebhookFailure(format!("nothing can be sent from this machine: {problem}"))
         })?;
         let url = self.checked(&request.url)?;

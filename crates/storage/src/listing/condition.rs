@@ -60,27 +60,13 @@ impl Narrowed {
                 FieldKind::Text(fold),
                 Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte,
             ) => self.limit(field, Range::compared(operator, Key::Text(fold(raw)))),
-            (FieldKind::Instant { is_last: true }, Operator::IsNull) => {
-                let range = match raw {
-                    "true" => Range::exactly(Key::Number(LAST)),
-                    "false" => Range::compared(Operator::Lt, Key::Number(LAST)),
-                    _ => return Err(wrong(condition, "write true or false")),
-                };
-                self.limit(field, range)
-            }
-            (
-                FieldKind::Instant { is_last },
+            (FieldKind::Instant { is_last: true }, Operator::IsNull)
+            | (
+                FieldKind::Instant { .. },
                 Operator::Eq | Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte,
             ) => {
-                let at: Result<Timestamp, _> = raw.parse();
-                let at = at.map_err(|error| wrong(condition, error))?;
-                self.limit(
-                    field,
-                    Range::compared(operator, Key::Number(at.as_micros())),
-                )?;
-                // Rows without an instant are neither before nor after one.
-                if is_last {
-                    self.limit(field, Range::compared(Operator::Lt, Key::Number(LAST)))?;
+                for range in instants(field, condition)? {
+                    self.limit(field, range)?;
                 }
                 Ok(())
             }
@@ -152,6 +138,30 @@ impl Narrowed {
         }
         Ok(())
     }
+}
+
+/// The ranges that a condition on an instant comes to.
+fn instants(field: &'static Field, condition: &ListCondition) -> Result<Vec<Range>, ListError> {
+    let has_one = || Range::compared(Operator::Lt, Key::Number(LAST));
+    let raw = condition.value.as_str();
+    if condition.operator == Operator::IsNull {
+        return match raw {
+            "true" => Ok(vec![Range::exactly(Key::Number(LAST))]),
+            "false" => Ok(vec![has_one()]),
+            _ => Err(wrong(condition, "write true or false")),
+        };
+    }
+    let at: Result<Timestamp, _> = raw.parse();
+    let at = at.map_err(|error| wrong(condition, error))?;
+    let mut ranges = vec![Range::compared(
+        condition.operator,
+        Key::Number(at.as_micros()),
+    )];
+    // Rows without an instant are neither before nor after one.
+    if matches!(field.kind, FieldKind::Instant { is_last: true }) {
+        ranges.push(has_one());
+    }
+    Ok(ranges)
 }
 
 fn check_value(condition: &ListCondition) -> Result<(), ListError> {

@@ -93,14 +93,9 @@ fn compare_ends(one: &SubscriberSummary, other: &SubscriberSummary) -> Ordering 
 type Rule<T> = Box<dyn Fn(&T) -> bool>;
 type Order<T> = fn(&T, &T) -> Ordering;
 
-async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
-    let store = database.store().await;
-    populate(&database, &store).await;
-    let all = ListQuery::first(100);
-    let everyone = store.subscriber_list(TENANT, &all).await.unwrap().rows;
-    assert_eq!(everyone.len(), 60);
-    let now = database.clock().now();
-    let rules: Vec<(Vec<ListCondition>, Rule<SubscriberSummary>)> = vec![
+/// Conditions, and what rows have for which they hold.
+fn subscriber_rules(now: Timestamp) -> Vec<(Vec<ListCondition>, Rule<SubscriberSummary>)> {
+    vec![
         (vec![], Box::new(|_| true)),
         (
             vec![condition("status", Operator::Eq, "pending")],
@@ -158,7 +153,16 @@ async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
             vec![condition("state", Operator::Ne, "active")],
             Box::new(|row| row.state.as_str() != "active"),
         ),
-    ];
+    ]
+}
+
+async fn pages_of_subscribers_have_everyone_once_in_order(database: Database) {
+    let store = database.store().await;
+    populate(&database, &store).await;
+    let all = ListQuery::first(100);
+    let everyone = store.subscriber_list(TENANT, &all).await.unwrap().rows;
+    assert_eq!(everyone.len(), 60);
+    let rules = subscriber_rules(database.clock().now());
     let orders: [(&str, Order<SubscriberSummary>); 4] = [
         ("username", |one, other| one.username.cmp(&other.username)),
         ("created_at", |one, other| {
@@ -215,24 +219,9 @@ fn names(rows: &[SubscriberSummary]) -> Vec<&str> {
     rows.iter().map(|row| row.username.as_str()).collect()
 }
 
-async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
-    let store = database.store().await;
-    for number in 0..40_usize {
-        database
-            .clock()
-            .advance_seconds((number % 2).try_into().unwrap());
-        let mut new = new_customer(&format!("Customer {}", number * 7 % 10));
-        new.state = ["lead", "active", "closed"][number % 3].parse().unwrap();
-        if number % 4 == 0 {
-            new.tags = vec!["vip".parse().unwrap(), "late".parse().unwrap()];
-        }
-        store.customer_insert(new).await.unwrap();
-    }
-    let all = ListQuery::first(100);
-    let everyone = store.customer_list(TENANT, &all).await.unwrap().rows;
-    assert_eq!(everyone.len(), 40);
+fn customer_rules() -> Vec<(Vec<ListCondition>, Rule<CustomerSummary>)> {
     let has_tag = |row: &CustomerSummary| row.tags.iter().any(|tag| tag.as_str() == "vip");
-    let rules: Vec<(Vec<ListCondition>, Rule<CustomerSummary>)> = vec![
+    vec![
         (vec![], Box::new(|_| true)),
         (
             vec![condition("state", Operator::Eq, "lead")],
@@ -253,7 +242,26 @@ async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
             vec![condition("name", Operator::Prefix, "CUSTOMER 3")],
             Box::new(|row| row.name.as_str() == "Customer 3"),
         ),
-    ];
+    ]
+}
+
+async fn pages_of_customers_have_everyone_once_in_order(database: Database) {
+    let store = database.store().await;
+    for number in 0..40_usize {
+        database
+            .clock()
+            .advance_seconds((number % 2).try_into().unwrap());
+        let mut new = new_customer(&format!("Customer {}", number * 7 % 10));
+        new.state = ["lead", "active", "closed"][number % 3].parse().unwrap();
+        if number % 4 == 0 {
+            new.tags = vec!["vip".parse().unwrap(), "late".parse().unwrap()];
+        }
+        store.customer_insert(new).await.unwrap();
+    }
+    let all = ListQuery::first(100);
+    let everyone = store.customer_list(TENANT, &all).await.unwrap().rows;
+    assert_eq!(everyone.len(), 40);
+    let rules = customer_rules();
     let orders: [(&str, Order<CustomerSummary>); 3] = [
         ("name", |one, other| {
             one.name

@@ -28,6 +28,7 @@ use crate::fixture::{TENANT, name, new_nas, new_plan};
 
 testkit::test_on_both_databases!(
     every_change_of_the_policy_has_its_line,
+    what_is_done_to_many_has_one_line,
     a_secret_is_in_no_line,
     rows_of_a_name_are_replaced_and_hidden,
     old_versions_are_forgotten,
@@ -80,34 +81,51 @@ fn user(name: &str, check: Vec<AttributeRow>) -> UserRows {
 async fn every_change_of_the_policy_has_its_line(database: Database) {
     let store = database.store().await;
     let (english, expired) = (Language::default(), AccessState::Expired);
-    let template = "{plan} is over".parse().unwrap();
-    let again = "{plan} has ended".parse().unwrap();
-    store
-        .message_set(TENANT, expired, &english, &template)
-        .await
-        .unwrap();
-    store
-        .message_set(TENANT, expired, &english, &again)
-        .await
-        .unwrap();
+    for template in ["{plan} is over", "{plan} has ended"] {
+        let template = template.parse().unwrap();
+        store
+            .message_set(TENANT, expired, &english, &template)
+            .await
+            .unwrap();
+    }
     store
         .message_clear(TENANT, expired, &english)
         .await
         .unwrap();
     let swahili = "sw".parse().unwrap();
     store.tenant_set_language(TENANT, &swahili).await.unwrap();
-    store
-        .tenant_set_rows(TENANT, RowObedience::Strict)
-        .await
-        .unwrap();
+    let strict = RowObedience::Strict;
+    store.tenant_set_rows(TENANT, strict).await.unwrap();
     let zone = "Africa/Nairobi".parse().unwrap();
     store.tenant_set_zone(TENANT, &zone).await.unwrap();
     let realm = "isp.example".parse().unwrap();
-    store
-        .realm_insert(TENANT, &realm, RealmHandling::Keep)
-        .await
-        .unwrap();
+    let keep = RealmHandling::Keep;
+    store.realm_insert(TENANT, &realm, keep).await.unwrap();
     store.realm_delete(TENANT, &realm).await.unwrap();
+    let lines = lines(&store).await;
+    let tenant = format!("tenant.changed {}", lines[3].resource_name);
+    assert_eq!(
+        told(&lines),
+        [
+            "message.created expired in en",
+            "message.changed expired in en",
+            "message.removed expired in en",
+            &tenant,
+            &tenant,
+            &tenant,
+            "realm.created isp.example",
+            "realm.removed isp.example",
+        ]
+    );
+    let side = |line: usize| lines[line].after.as_ref().unwrap();
+    assert_eq!(side(3)["language"], "sw");
+    assert_eq!(side(5)["time_zone"], "Africa/Nairobi");
+    let before = lines[1].before.as_ref().unwrap();
+    assert_eq!(before["template"], "{plan} is over");
+}
+
+async fn what_is_done_to_many_has_one_line(database: Database) {
+    let store = database.store().await;
     let lock = GuardLock {
         key: GuardKey {
             subject: GuardSubject::User,
@@ -118,48 +136,33 @@ async fn every_change_of_the_policy_has_its_line(database: Database) {
         strikes: 3,
     };
     store.guard_exchange(&[], &[lock]).await.unwrap();
-    store.guard_clear(&GuardFilter::default()).await.unwrap();
-    // There is nobody left to let go.
-    store.guard_clear(&GuardFilter::default()).await.unwrap();
-    store
-        .row_import_users(&[user("ana", vec![row("A", "b")])])
-        .await
-        .unwrap();
+    // The second time there is nobody left to let go.
+    for _ in 0..2 {
+        store.guard_clear(&GuardFilter::default()).await.unwrap();
+    }
+    let ana = user("ana", vec![row("A", "b")]);
     let group = GroupRows {
         name: "gold".to_owned(),
         check: Vec::new(),
         reply: vec![row("A", "b")],
     };
-    store.row_import_groups(&[group]).await.unwrap();
-    let lines = lines(&store).await;
-    let tenant = &lines[3].resource_name;
+    for _ in 0..2 {
+        store
+            .row_import_users(std::slice::from_ref(&ana))
+            .await
+            .unwrap();
+        store
+            .row_import_groups(std::slice::from_ref(&group))
+            .await
+            .unwrap();
+    }
     assert_eq!(
-        told(&lines),
+        told(&lines(&store).await),
         [
-            "message.created expired in en".to_owned(),
-            "message.changed expired in en".to_owned(),
-            "message.removed expired in en".to_owned(),
-            format!("tenant.changed {tenant}"),
-            format!("tenant.changed {tenant}"),
-            format!("tenant.changed {tenant}"),
-            "realm.created isp.example".to_owned(),
-            "realm.removed isp.example".to_owned(),
-            "guard_lock.removed all".to_owned(),
-            "row_user.imported 1 names".to_owned(),
-            "row_group.imported 1 names".to_owned(),
+            "guard_lock.removed all",
+            "row_user.imported 1 names",
+            "row_group.imported 1 names",
         ]
-    );
-    let (language, zone) = (
-        lines[3].after.as_ref().unwrap(),
-        lines[5].after.as_ref().unwrap(),
-    );
-    assert_eq!(
-        (&language["language"], &zone["time_zone"]),
-        (&"sw".into(), &"Africa/Nairobi".into())
-    );
-    assert_eq!(
-        lines[1].before.as_ref().unwrap()["template"],
-        "{plan} is over"
     );
 }
 

@@ -1,6 +1,5 @@
 //! `lastmile lab listen`: many listeners to events, and what each was told.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use domain::event::Topics;
@@ -9,13 +8,14 @@ use lab::listeners::{ListenOptions, listen};
 use super::super::context::Context;
 use super::super::error::CliError;
 use super::super::events::parse_topics;
-use super::super::value::{self, HiddenArg};
+use super::super::remote::ServerArg;
+use super::super::value::HiddenArg;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArgs {
     /// The server's web address, without TLS [default: http.listen]
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server)]
-    server: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    server: Option<ServerArg>,
     /// A token that may read events; `-` reads it from standard input
     #[arg(long, value_name = "TOKEN")]
     token: HiddenArg,
@@ -37,8 +37,11 @@ pub(crate) struct ListenArgs {
 
 pub(super) async fn run(context: &mut Context, args: ListenArgs) -> Result<(), CliError> {
     let token = args.token.resolve("--token")?;
+    let server = args.server.as_ref().map(|server| server.socket("--server"));
     let options = ListenOptions {
-        server: args.server.unwrap_or(context.app.config.http.listen),
+        server: server
+            .transpose()?
+            .unwrap_or(context.app.config.http.listen),
         token: token.as_str().to_owned(),
         topics: args.topics.to_string(),
         listeners: args.listeners as usize,
