@@ -63,14 +63,13 @@ CREATE INDEX subscriber_by_updated_at ON subscriber (tenant, updated_at, id);
 CREATE INDEX subscriber_by_customer ON subscriber (customer, username, id)
     WHERE customer IS NOT NULL;
 
-CREATE INDEX subscriber_device_by_mac ON subscriber_device (mac);
-CREATE INDEX session_open_by_framed_ipv4 ON session_open (framed_ipv4)
+CREATE INDEX session_open_by_any_framed_ipv4 ON session_open (framed_ipv4)
     WHERE framed_ipv4 IS NOT NULL;
 CREATE INDEX session_open_by_framed_ipv6_prefix ON session_open (framed_ipv6_prefix)
     WHERE framed_ipv6_prefix IS NOT NULL;
 CREATE INDEX session_open_by_delegated_ipv6_prefix ON session_open (delegated_ipv6_prefix)
     WHERE delegated_ipv6_prefix IS NOT NULL;
-CREATE INDEX session_open_by_calling_station ON session_open (
+CREATE INDEX session_open_by_folded_station ON session_open (
     LOWER(REPLACE(REPLACE(REPLACE(calling_station, ':', ''), '-', ''), '.', ''))
 ) WHERE calling_station IS NOT NULL;
 
