@@ -44,6 +44,22 @@ pub(crate) async fn identify(State(api): State<Api>, request: Request, next: Nex
     }
 }
 
+/// Whether who asked may still ask as then: the key was not revoked, the session not ended, and what
+/// they may is the same. While the database is away nothing speaks against it.
+pub(crate) async fn holds(api: &Api, asked: &Parts) -> bool {
+    let (mut again, ()) = Request::new(()).into_parts();
+    again.method.clone_from(&asked.method);
+    again.uri.clone_from(&asked.uri);
+    again.headers.clone_from(&asked.headers);
+    if let Some(peer) = asked.extensions.get::<Peer>() {
+        again.extensions.insert(*peer);
+    }
+    match find(api, &mut again).await {
+        Ok(()) => again.extensions.get::<Principal>() == asked.extensions.get::<Principal>(),
+        Err(problem) => StatusCode::SERVICE_UNAVAILABLE.as_u16() == problem.status,
+    }
+}
+
 /// Looks for a token, and without one for the cookie of a browser.
 async fn find(api: &Api, parts: &mut Parts) -> Result<(), Problem> {
     let from = parts.extensions.get::<Peer>().map(|peer| peer.address);

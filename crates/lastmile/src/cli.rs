@@ -23,11 +23,12 @@ mod audit;
 mod change;
 mod config_check;
 mod context;
+mod customer;
 mod directory;
 mod doctor;
-mod error;
+pub(crate) mod error;
 mod events;
-mod explain;
+pub(crate) mod explain;
 mod garden;
 mod guard;
 mod import;
@@ -49,6 +50,7 @@ mod relay;
 mod retention;
 mod rows;
 mod schedule;
+mod search;
 mod secret;
 mod serve;
 mod session;
@@ -64,7 +66,7 @@ mod token;
 mod usage;
 mod value;
 mod webhook;
-mod why;
+pub(crate) mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
 const COMMAND_LOG_LEVEL: &str = "warn";
@@ -136,6 +138,15 @@ enum Command {
     /// The provider: its time zone
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Who pays, and how they are reached
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    /// Everything that a text is found in: names, telephones, e-mail, addresses, devices
+    #[command(after_help = "Examples:
+  lastmile search kamau
+  lastmile search 0712345678
+  lastmile search 100.64.0.7 --output json")]
+    Search(search::SearchArgs),
     /// People who sign in
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
@@ -310,12 +321,14 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         output,
     };
     let outcome = match command {
-        Command::Serve(args) => serve::run(&mut context, args).await,
+        Command::Serve(args) => serve::run(&mut context, args, effective).await,
         Command::Migrate(args) => migrate::run(&mut context, args).await,
         Command::Config(command) => config_check::run(&mut context, command, &effective).await,
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
         Command::Tenant(command) => tenant::run(&mut context, command).await,
+        Command::Customer(command) => customer::run(&mut context, command).await,
+        Command::Search(args) => search::run(&mut context, args).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
         Command::Rows(command) => rows::run(&mut context, command).await,
         Command::Import(command) => import_freeradius::run(&mut context, command).await,

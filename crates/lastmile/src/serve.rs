@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::plan_schedule;
+use services::statistics::Statistics;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -17,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
-use crate::config::{LogFormat, Role};
+use crate::config::{LogFormat, Role, Setting};
 use crate::disk::Disk;
 use crate::first_owner;
 use crate::late_store::LateStore;
@@ -25,7 +27,9 @@ use crate::serve::events::Events;
 use crate::serve::health::{Health, ProcessView};
 use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
+use crate::serve::program::RunningProgram;
 use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring::lint::RowLinter;
 use crate::wiring::routers::NodeRouters;
 
 mod events;
@@ -36,6 +40,7 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
+mod program;
 mod reconcilers;
 
 /// How long the web listener is waited for before the program says that it is ready.
@@ -88,7 +93,7 @@ impl ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(app: &App) -> Result<(), ServeError> {
+pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signal)?;
     let notifier = notify::Notifier::new(&app.config.service);
     let place = app.database_place().map_err(app::StartError::from)?;
@@ -108,12 +113,18 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let worker = view
         .filter(|_| is_worker)
         .map(|node| start_worker(app, &store, node, &mut supervisor));
+    if is_worker {
+        start_plan_schedule(&store, &mut supervisor);
+    }
     let removed = match is_worker {
         true => Some(start_housekeeping(app, &store, &mut supervisor)),
         false => None,
     };
     start_first_owner(app, &store, &mut supervisor);
     start_reconcilers((view, is_worker), &store, &mut supervisor);
+    if is_worker {
+        start_statistics(app, &store, &mut supervisor);
+    }
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
@@ -122,7 +133,8 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         removed,
         (worker, events.view()),
     );
-    let api = router(app, &store, &events);
+    let program = Arc::new(RunningProgram::new(app, &store, &health, settings));
+    let api = router(app, &store, (program, &events));
     let http = start_http(app, (&health, api), &mut supervisor).await;
     say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
@@ -228,6 +240,21 @@ fn start_reconcilers(
     });
 }
 
+/// Starts to keep what dashboards show, as soon as there is a store.
+fn start_statistics(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    supervisor.start_restarting("statistics", move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        async move {
+            let statistics = Statistics {
+                store: store.wait().await.clone(),
+                clock,
+            };
+            statistics.run().await
+        }
+    });
+}
+
 /// Starts to carry out session commands, as soon as there is a store, and gives what it counts.
 fn start_worker(
     app: &App,
@@ -254,6 +281,15 @@ fn start_worker(
     counts
 }
 
+/// Starts to make the changes of plans whose time comes, as soon as there is a store.
+fn start_plan_schedule(store: &LateStore, supervisor: &mut Supervisor) {
+    let store = store.clone();
+    supervisor.start_restarting("scheduled plan changes", move || {
+        let store = store.clone();
+        async move { plan_schedule::run(store.wait().await.clone()).await }
+    });
+}
+
 /// Lets go what was under way, so that whoever comes next need not wait for it.
 async fn release_jobs(store: &LateStore) {
     let Some(store) = store.find() else {
@@ -275,7 +311,11 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
-fn router(app: &App, store: &LateStore, events: &Events) -> Router {
+fn router(
+    app: &App,
+    store: &LateStore,
+    (program, events): (Arc<RunningProgram>, &Events),
+) -> Router {
     if !app.config.roles.contains(&Role::Api) {
         return Router::new();
     }
@@ -283,7 +323,9 @@ fn router(app: &App, store: &LateStore, events: &Events) -> Router {
     api::router::router(ApiOptions {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
+        program,
         requests_per_second: REQUESTS_PER_SECOND,
+        rows: Arc::new(RowLinter::new()),
         events: events.hub().clone(),
         webhooks: events.client(),
         reach: app.config.webhook_reach,

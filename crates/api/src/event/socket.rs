@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use domain::actor::ActorKind;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use services::event::reader::{ReadError, Reader, SubscribeError};
 use services::event::ring::Told;
-use storage::error::Resource;
-use storage::store::Store;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::principal::Principal;
-use crate::problem::Problem;
+use crate::authenticate;
+use crate::state::Api;
 
 /// What a client asks for when it has to name a protocol, so that its token is not sent back.
 pub(crate) const PROTOCOL: &str = "lastmile.events";
@@ -65,28 +63,13 @@ enum Close {
 /// Whoever listens.
 struct Listener {
     reader: Reader,
-    store: Store,
-    principal: Principal,
+    api: Api,
+    /// What was asked, and what proved who asked.
+    asked: Parts,
 }
 
 type Sink = SplitSink<WebSocket, Message>;
 type Source = SplitStream<WebSocket>;
-
-/// Refuses a page of another origin that would use a browser's session. A token is not sent by
-/// itself, so whoever shows one may come from anywhere.
-pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key(header::AUTHORIZATION) || find_token(headers).is_some() {
-        return Ok(());
-    }
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
-    match (origin, text(header::HOST)) {
-        (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host) => Ok(()),
-        (Some(_) | None, _) => Err(Problem::forbidden(
-            "a WebSocket with a session has to come from a page of this server",
-        )),
-    }
-}
 
 /// The token among the protocols that a client offers.
 pub(crate) fn find_token(headers: &HeaderMap) -> Option<&str> {
@@ -99,12 +82,11 @@ pub(crate) fn find_token(headers: &HeaderMap) -> Option<&str> {
 /// Turns the connection into a socket that tells what a reader is given, or why there is none.
 pub(crate) fn respond(
     upgrade: WebSocketUpgrade,
-    headers: &HeaderMap,
     listening: Result<Reader, SubscribeError>,
-    (store, principal): (Store, Principal),
+    (api, asked): (Api, Parts),
 ) -> Response {
     // Whoever names nothing but a token gets it back, or a browser would hang up.
-    let token = find_token(headers).map(|token| format!("{TOKEN_PROTOCOL}{token}"));
+    let token = find_token(&asked.headers).map(|token| format!("{TOKEN_PROTOCOL}{token}"));
     let protocols = [Cow::Borrowed(PROTOCOL)].into_iter();
     let protocols = protocols.chain(token.map(Cow::Owned));
     let upgrade = upgrade
@@ -117,11 +99,7 @@ pub(crate) fn respond(
         let (mut sink, source) = socket.split();
         let (close, reason) = match listening {
             Ok(reader) => {
-                let listener = Listener {
-                    reader,
-                    store,
-                    principal,
-                };
+                let listener = Listener { reader, api, asked };
                 match listener.serve(&mut sink, source).await {
                     Some(ending) => ending,
                     // The client has left, or the network.
@@ -165,7 +143,7 @@ impl Listener {
                     if IDLE_MAX < heard.elapsed() {
                         return Some((Close::Idle, "no pong for 75 s".to_owned()));
                     }
-                    if LIFE < begun.elapsed() || !self.is_permitted().await {
+                    if LIFE < begun.elapsed() || !authenticate::holds(&self.api, &self.asked).await {
                         let position = self.reader.position();
                         let reason = format!("show a token again, and go on with since={position}");
                         return Some((Close::SignIn, reason));
@@ -175,16 +153,6 @@ impl Listener {
                 }
             }
         }
-    }
-
-    /// Whether the key was not revoked meanwhile. While the database is away nothing is told anyway.
-    async fn is_permitted(&self) -> bool {
-        let Principal { tenant, actor, .. } = &self.principal;
-        let (ActorKind::ApiKey, Some(id)) = (actor.kind, actor.id) else {
-            return true;
-        };
-        let name = self.store.name_of(*tenant, Resource::ApiKey, id).await;
-        !matches!(name, Ok(None))
     }
 }
 
@@ -246,18 +214,5 @@ mod tests {
         assert_eq!(find_token(&found), Some("lm_abc"));
         let none = headers(&[(header::SEC_WEBSOCKET_PROTOCOL, "lastmile.events")]);
         assert_eq!(find_token(&none), None);
-    }
-
-    #[test]
-    fn only_pages_of_this_server_use_a_session() {
-        let host = (header::HOST, "isp.example:8080");
-        let origin = |origin| (header::ORIGIN, origin);
-        let check = |pairs: &[_]| check_origin(&headers(pairs)).is_ok();
-        assert!(check(&[host.clone(), origin("https://isp.example:8080")]));
-        assert!(!check(&[host.clone(), origin("https://evil.example")]));
-        assert!(!check(&[host.clone(), origin("null")]));
-        assert!(!check(std::slice::from_ref(&host)));
-        let token = (header::AUTHORIZATION, "Bearer lm_abc");
-        assert!(check(&[host, origin("https://evil.example"), token]));
     }
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::event::Topics;
@@ -46,13 +47,13 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 async fn list(
     caller: Caller,
     State(api): State<Api>,
-    headers: HeaderMap,
+    asked: Parts,
     Params(params): Params<EventParams>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let (params, wanted) = params.split();
     let (topics, since) = (wanted.topics()?, wanted.since()?);
-    if !headers.contains_key(header::UPGRADE) {
+    if !asked.headers.contains_key(header::UPGRADE) {
         return page(&caller, params, since, &topics).await;
     }
     let upgrade = upgrade.map_err(|_| {
@@ -62,16 +63,10 @@ async fn list(
             "this connection cannot become a WebSocket: ask with HTTP/1.1 and version 13",
         )
     })?;
-    socket::check_origin(&headers)?;
-    let (store, tenant) = (caller.store().clone(), caller.tenant);
-    let listening = api.events().subscribe(&store, tenant, &topics, since);
+    let (store, tenant) = (caller.store(), caller.tenant);
+    let listening = api.events().subscribe(store, tenant, &topics, since);
     let listening = listening.await;
-    Ok(socket::respond(
-        upgrade,
-        &headers,
-        listening,
-        (store, caller.principal),
-    ))
+    Ok(socket::respond(upgrade, listening, (api.clone(), asked)))
 }
 
 /// Listen as server-sent events
@@ -93,14 +88,17 @@ async fn list(
 async fn follow(
     caller: Caller,
     State(api): State<Api>,
-    headers: HeaderMap,
+    asked: Parts,
     Params(wanted): Params<WantedParams>,
 ) -> Result<Response, Problem> {
     let topics = wanted.topics()?;
-    let since = last_event_id(&headers)?.or(wanted.since()?);
+    let since = last_event_id(&asked.headers)?.or(wanted.since()?);
     let (store, tenant) = (caller.store(), caller.tenant);
     let reader = api.events().subscribe(store, tenant, &topics, since).await;
-    Ok(stream::respond(reader.map_err(refusal)?))
+    Ok(stream::respond(
+        reader.map_err(refusal)?,
+        (api.clone(), asked),
+    ))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
@@ -146,6 +144,7 @@ async fn page(
     let listing = Listing {
         items,
         next_page_token: has_more.then(|| token(&position)),
+        total: None,
     };
     Ok(listing.shown(params).into_response())
 }

@@ -16,7 +16,13 @@ const ABSENT: &str = "0193f7a0-0000-7000-8000-00000000abcd";
 
 /// Operations whose path names nothing that a tenant has, or the session of a browser, which no example
 /// makes: the room `sign_in` tries those.
-const COMMON_TO_ALL: [&str; 2] = ["session_end", "operator_session_end"];
+const COMMON_TO_ALL: [&str; 5] = [
+    "session_end",
+    "operator_session_end",
+    "message_show",
+    "message_set",
+    "message_clear",
+];
 
 /// What examples have made, once each.
 #[derive(Default)]
@@ -36,7 +42,8 @@ impl Prepared {
 async fn what_is_of_another_tenant_looks_like_what_is_absent(database: Database) {
     let world = World::new(database).await;
     let stranger = world.stranger().await;
-    let examples = examples::all();
+    let mut examples = examples::all();
+    examples.extend(examples::looks());
     let mut prepared = Prepared::default();
     for operation in operations::all() {
         let is_named = !operation.parameters().is_empty();

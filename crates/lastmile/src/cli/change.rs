@@ -52,6 +52,19 @@ impl<R: Record> Change<R> {
     }
 }
 
+/// The names of the fields that differ between two states of one thing.
+pub(crate) fn differing_fields<R: Record>(before: &R, after: &R) -> Vec<String> {
+    let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
+        (serde_json::to_value(before), serde_json::to_value(after))
+    else {
+        return Vec::new();
+    };
+    let differing = after.iter().filter(|(name, value)| {
+        name.as_str() != TIME_OF_CHANGE && before.get(*name) != Some(value)
+    });
+    differing.map(|(name, _)| name.clone()).collect()
+}
+
 impl Differences {
     /// Compares two states of one thing.
     fn between<R: Record>(before: &R, after: &R) -> io::Result<Self> {

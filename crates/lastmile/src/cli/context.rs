@@ -6,12 +6,13 @@ use std::io::{self, Write as _};
 use domain::actor::Actor;
 use storage::act::Act;
 use storage::error::StoreError;
+use storage::listing::{LIMIT_MAX, ListFailure, ListQuery, Listed};
 use storage::page::Page;
 use storage::store::Store;
 
 use super::error::CliError;
 use crate::app::{App, StartError};
-use crate::output::{Extent, Listed, Output, Record};
+use crate::output::{Extent, Listed as Shown, Output, Record};
 
 /// The program and where its output goes.
 pub(crate) struct Context {
@@ -140,8 +141,39 @@ impl Context {
         Ok(())
     }
 
+    /// Writes a list that is narrowed, page by page.
+    pub(crate) async fn narrowed_list<R, T>(
+        &mut self,
+        size: ListSize,
+        none: &str,
+        mut query: ListQuery,
+        load: impl AsyncFn(&ListQuery) -> Result<Listed<T>, ListFailure>,
+    ) -> Result<(), CliError>
+    where
+        R: Record + From<T>,
+    {
+        let mut listing = self.output.listing::<R>(size.extent());
+        // One more than is shown, to know whether there is more.
+        query.limit = size
+            .limit
+            .map_or(LIMIT_MAX, |limit| limit.saturating_add(1));
+        while listing.is_open() {
+            let page = load(&query).await?;
+            for row in page.rows {
+                listing.push(&R::from(row))?;
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let shown = listing.finish()?;
+        self.note_listed(shown, none);
+        Ok(())
+    }
+
     /// Says what a list left out, or that it is empty.
-    pub(crate) fn note_listed(&self, listed: Listed, none: &str) {
+    pub(crate) fn note_listed(&self, listed: Shown, none: &str) {
         if listed.is_cut {
             self.note(format_args!(
                 "Showing the first {} only: use --limit, or --output jsonl for all",

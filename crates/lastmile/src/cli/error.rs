@@ -12,9 +12,11 @@ use lab::load::options::LoadError;
 use services::api_key::ApiKeyError;
 use services::event::reader::{ReadError, SubscribeError};
 use services::operator::OperatorError;
+use services::plan::ScheduleError;
 use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
+use storage::listing::ListFailure;
 
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
@@ -59,6 +61,8 @@ pub(crate) enum CliError {
     Apply(#[from] ApplyError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    List(ListFailure),
     #[error("{option}")]
     Secret {
         option: &'static str,
@@ -172,6 +176,8 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
+    #[error("--at")]
+    At(#[source] ScheduleError),
     #[error("--url")]
     WebhookUrl {
         #[source]
@@ -199,6 +205,7 @@ impl From<StoreError> for CliError {
                 UniqueField::Ipv4 => "--ipv4",
                 UniqueField::Ipv6Prefix => "--ipv6-prefix",
                 UniqueField::Ipv6Delegated => "--ipv6-delegated",
+                UniqueField::Number => "--number",
             };
             return Self::Conflict {
                 option,
@@ -207,6 +214,15 @@ impl From<StoreError> for CliError {
             };
         }
         Self::Store(error)
+    }
+}
+
+impl From<ListFailure> for CliError {
+    fn from(failure: ListFailure) -> Self {
+        match failure {
+            ListFailure::Store(error) => error.into(),
+            ListFailure::Query(_) => Self::List(failure),
+        }
     }
 }
 
@@ -260,8 +276,10 @@ impl CliError {
             self,
             Self::Usage { .. }
                 | Self::Attribute { .. }
+                | Self::At(_)
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
+                | Self::List(_)
                 | Self::Password { .. }
                 | Self::Weak(_)
                 | Self::Credentials { .. }

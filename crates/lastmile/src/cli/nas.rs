@@ -12,11 +12,11 @@ use domain::secret::Secret;
 use domain::session_identity::IdentityTemplate;
 use domain::time::Timestamp;
 use ipnet::IpNet;
-use rand::RngExt as _;
 use serde::Serialize;
+use services::nas_secret;
 use storage::auth_log::KnockRow;
 use storage::error::Resource;
-use storage::nas::{NasPatch, NasSummary, NewNas};
+use storage::nas::{NasFilter, NasPatch, NasSummary, NewNas};
 use storage::page::Page;
 use storage::store::Store;
 use zeroize::Zeroizing;
@@ -25,14 +25,11 @@ use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::nas_group::{self, GroupCommand};
-use super::value::{self, HiddenArg, NAS_SECRET_OCTETS_MIN};
+use super::value::{self, HiddenArg};
 use crate::output::Record;
 
 const TENANT: TenantId = TenantId::DEFAULT;
 const KNOCKS_MAX: u32 = 1_000;
-const GENERATED_SECRET_CHARS: usize = 24;
-/// Without characters that are mistaken for each other when they are typed from a screen.
-const SECRET_ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum NasCommand {
@@ -278,8 +275,9 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
     let (secret, generated) = match given {
         Some(text) => (args.secret.check(&text)?, None),
         None => {
-            let text = generate_secret();
-            (Secret::from(text.as_str()), Some(text))
+            let secret = nas_secret::generate();
+            let text = String::from_utf8_lossy(secret.expose()).into_owned();
+            (secret, Some(Zeroizing::new(text)))
         }
     };
     warn_if_weak(context, &secret);
@@ -331,7 +329,10 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
     let store = context.app.store_read().await?;
     let none = "No NAS yet: add one with `lastmile nas add NAME --address ADDRESS`";
-    let load = async |page: &Page<Name>| store.nas_list(TENANT, page).await;
+    let load = async |page: &Page<Name>| {
+        let all = NasFilter::default();
+        store.nas_list(TENANT, &all, page).await
+    };
     context
         .list::<NasRecord, _, _>(size, none, |nas: &NasSummary| nas.name.clone(), load)
         .await
@@ -478,20 +479,12 @@ fn parse_source_arg(raw: &str) -> Result<IpNet, SourceError> {
     parse_source(raw)
 }
 
-fn generate_secret() -> Zeroizing<String> {
-    let mut rng = rand::rng();
-    Zeroizing::new(
-        (0..GENERATED_SECRET_CHARS)
-            .map(|_| char::from(SECRET_ALPHABET[rng.random_range(0..SECRET_ALPHABET.len())]))
-            .collect(),
-    )
-}
-
 fn warn_if_weak(context: &Context, secret: &Secret) {
-    if secret.len() < NAS_SECRET_OCTETS_MIN {
+    if secret.len() < nas_secret::OCTETS_MIN {
         context.note(format_args!(
-            "warning: a secret of {} octets can be guessed from one captured packet: use {NAS_SECRET_OCTETS_MIN} or more",
-            secret.len()
+            "warning: a secret of {} octets can be guessed from one captured packet: use {} or more",
+            secret.len(),
+            nas_secret::OCTETS_MIN
         ));
     }
 }

@@ -4,6 +4,7 @@ use domain::id::{GardenId, TenantId};
 use domain::limit::{Quotas, Resets, Validity, ValidityStart, Windows};
 use domain::name::Name;
 use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
+use domain::plan::change::ChangeNote;
 use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
@@ -22,7 +23,9 @@ use super::value;
 use crate::output::Record;
 use limits::{ClearLimitArgs, LimitArgs};
 
+mod history;
 mod limits;
+mod schedule;
 
 const TENANT: TenantId = TenantId::DEFAULT;
 
@@ -59,6 +62,40 @@ pub(crate) enum PlanCommand {
   lastmile plan set home-25 --clear-pool --interim 10m --dry-run
   lastmile plan set home-25 --quota 100G/month,10G/day --resets '15 06:00'")]
     Set(Box<SetArgs>),
+    /// List how a plan was after each change of it, the newest first
+    #[command(after_help = "Examples:
+  lastmile plan versions home-25
+  lastmile plan versions home-25 --limit 5 --output json")]
+    Versions {
+        /// Name of the plan
+        name: Name,
+        #[command(flatten)]
+        size: ListSize,
+    },
+    /// Give a plan the terms that it had in a version
+    #[command(after_help = "Examples:
+  lastmile plan revert home-25 --version 3 --dry-run
+  lastmile plan revert home-25 --version 3 --note 'the new speed was a mistake'")]
+    Revert(history::RevertArgs),
+    /// Change a plan later, once, at an instant
+    #[command(
+        after_help = "The program makes the change within a second of its time, and also when it was off then.
+
+Examples:
+  lastmile plan schedule home-25 --at 2027-01-01T00:00:00Z --rate 30M/60M
+  lastmile plan schedule home-25 --at 2027-01-01 --rate 30M/60M --note 'new prices' --dry-run"
+    )]
+    Schedule(Box<schedule::ScheduleArgs>),
+    /// List the changes of plans that are to be made later, and those that were
+    #[command(after_help = "Examples:
+  lastmile plan scheduled
+  lastmile plan scheduled home-25 --state pending")]
+    Scheduled(schedule::ScheduledArgs),
+    /// See to it that a scheduled change is not made
+    #[command(after_help = "Examples:
+  lastmile plan cancel 0197c9a4-6f0e-7c3a-9d52-1d6a8f3b2c10 --dry-run
+  lastmile plan cancel 0197c9a4-6f0e-7c3a-9d52-1d6a8f3b2c10")]
+    Cancel(schedule::CancelArgs),
     /// Remove a plan that no subscriber is on
     #[command(after_help = "Examples:
   lastmile plan remove home-25 --dry-run
@@ -163,6 +200,9 @@ pub(crate) struct SetArgs {
     /// Devices with a made-up address count like others
     #[arg(long, conflicts_with = "private_device_limit")]
     clear_private_device_limit: bool,
+    /// Why, to be kept with the new version
+    #[arg(long, value_name = "TEXT")]
+    note: Option<ChangeNote>,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -256,6 +296,11 @@ pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(
         PlanCommand::List(size) => list(context, size).await,
         PlanCommand::Show { name } => show(context, &name).await,
         PlanCommand::Set(args) => set(context, *args).await,
+        PlanCommand::Versions { name, size } => history::versions(context, &name, size).await,
+        PlanCommand::Revert(args) => history::revert(context, args).await,
+        PlanCommand::Schedule(args) => schedule::add(context, *args).await,
+        PlanCommand::Scheduled(args) => schedule::list(context, args).await,
+        PlanCommand::Cancel(args) => schedule::cancel(context, args).await,
         PlanCommand::Remove { name, dry_run } => remove(context, &name, dry_run).await,
     }
 }
@@ -322,11 +367,26 @@ async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
     let store = args.dry_run.store(&context.app).await?;
-    let before = store.plan_find(TENANT, &args.name).await?;
-    let before = before.ok_or_else(|| not_found(&args.name))?;
+    let before = find(&store, &args.name).await?;
+    let (name, dry_run) = (args.name.clone(), args.dry_run);
+    let patch = patch(args, &store, &before).await?;
+    let change = Change {
+        what: format!("Plan {name}"),
+        before: PlanRecord::from(before),
+        hidden: None,
+    };
+    let update = async |store: &Store| {
+        let plan = store.plan_update(TENANT, &name, patch.clone()).await?;
+        Ok(PlanRecord::from(plan))
+    };
+    change.make(context, dry_run, &store, update).await
+}
+
+/// The change that options ask for.
+async fn patch(args: SetArgs, store: &Store, before: &PlanSummary) -> Result<PlanPatch, CliError> {
     let access = args.access;
-    let garden = garden_id(&store, access.garden.as_ref()).await?;
-    let patch = PlanPatch {
+    let garden = garden_id(store, access.garden.as_ref()).await?;
+    Ok(PlanPatch {
         name: args.rename,
         rate: value::replacement(args.rate, args.clear_rate),
         session_timeout_seconds: value::replacement(
@@ -338,10 +398,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         pool: value::replacement(args.pool, args.clear_pool),
         session_limit: value::replacement(args.session_limit, args.clear_session_limit),
         session_policy: args.session_policy,
-        limits: args
-            .limits
-            .patch(&args.clear_limits, &store, &before)
-            .await?,
+        limits: args.limits.patch(&args.clear_limits, store, before).await?,
         access: AccessPatch {
             grace_days: access.grace_days,
             after_expiry: access.after_expiry,
@@ -352,17 +409,13 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
                 args.clear_private_device_limit,
             ),
         },
-    };
-    let change = Change {
-        what: format!("Plan {}", args.name),
-        before: PlanRecord::from(before),
-        hidden: None,
-    };
-    let update = async |store: &Store| {
-        let plan = store.plan_update(TENANT, &args.name, patch.clone()).await?;
-        Ok(PlanRecord::from(plan))
-    };
-    change.make(context, args.dry_run, &store, update).await
+        note: args.note,
+    })
+}
+
+async fn find(store: &Store, name: &Name) -> Result<PlanSummary, CliError> {
+    let plan = store.plan_find(TENANT, name).await?;
+    plan.ok_or_else(|| not_found(name))
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {

@@ -133,6 +133,9 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
+        | Resource::PlanVersion
+        | Resource::PlanChange
+        | Resource::GuardLock
         | Resource::Operator
         | Resource::OperatorSession
         | Resource::Operation
@@ -141,9 +144,13 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Reconciler
         | Resource::Webhook
         | Resource::Delivery
+        | Resource::Directory
+        | Resource::SessionCommand
         | Resource::RowUser
         | Resource::RowGroup
-        | Resource::Tenant => None,
+        | Resource::Tenant
+        | Resource::Customer
+        | Resource::CustomerNote => None,
     }
     .unwrap_or_else(|| error.into())
 }

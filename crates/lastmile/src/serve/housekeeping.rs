@@ -79,6 +79,7 @@ pub(super) struct Removed {
 /// All that is done again and again.
 pub(super) fn tasks(house: &House) -> Vec<Task> {
     let mut tasks = house.forgetting();
+    tasks.extend(house.forgetting_what_is_over());
     tasks.push(house.task(
         (
             "partitions",
@@ -185,6 +186,12 @@ impl House {
                 ),
                 |house| async move { forgot(house.store.session_ending_prune().await) },
             ),
+        ]
+    }
+
+    /// The same of what is shown for a while after it is over.
+    fn forgetting_what_is_over(&self) -> Vec<Task> {
+        vec![
             self.task(
                 (
                     "session_commands",

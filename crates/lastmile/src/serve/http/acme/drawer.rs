@@ -53,8 +53,9 @@ impl Drawer {
 
     /// How long to wait for the next thing to happen.
     pub(super) fn patience(&self) -> Duration {
+        let now = (self.keeper.clock)();
         let shown = &self.keeper.shown;
-        match shown.is_asked_for() && !shown.is_due((self.keeper.clock)()) {
+        match shown.is_asked_for() && shown.shows(|about| !about.is_due(now)) {
             true => RENEWAL_PATIENCE,
             false => ORDER_PATIENCE,
         }
