@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aaa::node::Node;
 use api::state::ApiOptions;
@@ -25,7 +25,6 @@ use crate::first_owner;
 use crate::late_store::LateStore;
 use crate::serve::events::Events;
 use crate::serve::health::{Health, ProcessView};
-use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
 use crate::serve::program::RunningProgram;
 use crate::supervisor::{Supervisor, TaskError};
@@ -117,11 +116,11 @@ pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
         start_plan_schedule(&store, &mut supervisor);
     }
     let removed = match is_worker {
-        true => Some(start_housekeeping(app, &store, &mut supervisor)),
+        true => Some(housekeeping::start(app, &store, &mut supervisor)),
         false => None,
     };
     start_first_owner(app, &store, &mut supervisor);
-    start_reconcilers((view, is_worker), &store, &mut supervisor);
+    reconcilers::start((view, is_worker), &store, &mut supervisor);
     if is_worker {
         start_statistics(app, &store, &mut supervisor);
     }
@@ -145,16 +144,7 @@ pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
         let notifier = notifier.clone();
         supervisor.start_restarting("watchdog", move || notifier.clone().keep_alive(every));
     }
-    let outcome = tokio::select! {
-        name = signals.next() => {
-            info!("Stopping on {name}");
-            Ok(())
-        }
-        problem = supervisor.watch() => {
-            error!(error = &problem as &dyn std::error::Error, "Stopping because a task ended");
-            Err(ServeError::Task(problem))
-        }
-    };
+    let outcome = until_told(&mut signals, &mut supervisor).await;
     notifier.stopping();
     if let Some((node, keeper)) = node.take() {
         node::stop(node).await?;
@@ -177,36 +167,6 @@ pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     outcome
 }
 
-/// Starts what is done again and again, and long work, as soon as there is a store; gives what
-/// housekeeping counts.
-fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
-    let removed = Arc::new(Removed::default());
-    let (late, clock) = (store.clone(), Arc::clone(&app.clock));
-    let (retention, counts) = (app.config.retention, Arc::clone(&removed));
-    let began = (Instant::now(), (app.clock)());
-    supervisor.start_restarting("schedules", move || {
-        let (store, clock) = (late.clone(), Arc::clone(&clock));
-        let removed = Arc::clone(&counts);
-        async move {
-            let house = housekeeping::House {
-                store: store.wait().await.clone(),
-                clock,
-                retention,
-                removed,
-                began,
-            };
-            let tasks = housekeeping::tasks(&house);
-            services::schedule::run(house.store, tasks).await;
-        }
-    });
-    let late = store.clone();
-    supervisor.start_restarting("operations", move || {
-        let store = late.clone();
-        async move { services::operation::worker::run(store.wait().await.clone()).await }
-    });
-    removed
-}
-
 /// Starts to look after the password of the first owner, as soon as there is a store.
 fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
     let (store, data_dir) = (store.clone(), app.config.data_dir.clone());
@@ -216,28 +176,18 @@ fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) 
     });
 }
 
-/// Starts to look how what converges stands, as soon as there is a store.
-fn start_reconcilers(
-    (node, is_worker): (Option<&Node>, bool),
-    store: &LateStore,
-    supervisor: &mut Supervisor,
-) {
-    let node = node.map(|node| Arc::clone(&node.metrics));
-    let late = store.clone();
-    supervisor.start_restarting("reconcilers", move || {
-        let (store, node) = (late.clone(), node.clone());
-        async move {
-            let store = store.wait().await.clone();
-            let mut all = match &node {
-                Some(metrics) => reconcilers::of_node(metrics, &store),
-                None => Vec::new(),
-            };
-            if is_worker {
-                all.extend(reconcilers::of_worker(&store));
-            }
-            services::reconcile::run(store, all).await;
+/// Serves until a signal, or until something essential ends.
+async fn until_told(signals: &mut Signals, supervisor: &mut Supervisor) -> Result<(), ServeError> {
+    tokio::select! {
+        name = signals.next() => {
+            info!("Stopping on {name}");
+            Ok(())
         }
-    });
+        problem = supervisor.watch() => {
+            error!(error = &problem as &dyn std::error::Error, "Stopping because a task ended");
+            Err(ServeError::Task(problem))
+        }
+    }
 }
 
 /// Starts to keep what dashboards show, as soon as there is a store.

@@ -27,6 +27,8 @@ use crate::state::Api;
 
 const DAY_SECONDS: i64 = 86_400;
 
+/// Days whose hours are summed up for every plan or router.
+const SHARES_DAYS_MAX: i64 = 31;
 const SHARES_DEFAULT: u32 = 10;
 const SHARES_MAX: u32 = 1_000;
 
@@ -35,7 +37,7 @@ const TOP_DAYS_MAX: i64 = 31;
 const TOP_MAX: u32 = 100;
 
 const EXPIRING_DAYS_DEFAULT: u32 = 7;
-const EXPIRING_DAYS_MAX: u32 = 90;
+const EXPIRING_DAYS_MAX: u32 = 31;
 
 /// What was moved, step by step, oldest first. Steps in which nothing was moved are left out.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -228,7 +230,7 @@ struct TopParams {
 #[into_params(parameter_in = Query)]
 struct ExpiringParams {
     /// How many days are soon.
-    #[param(minimum = 1, maximum = 90, default = 7)]
+    #[param(minimum = 1, maximum = 31, default = 7)]
     days: Option<u32>,
     #[param(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<u32>,
@@ -282,6 +284,8 @@ async fn traffic(
 }
 
 /// Show what each plan or router moved
+///
+/// On 31 days at most.
 #[utoipa::path(
     get, path = "/statistics/traffic/shares", tag = "statistics",
     operation_id = "statistics_traffic_shares",
@@ -295,6 +299,11 @@ async fn traffic_shares(
     Params(params): Params<SharesParams>,
 ) -> Result<Json<TrafficSharesView>, Problem> {
     let range = series.series(api.now())?.range;
+    // The first day is whole.
+    if (SHARES_DAYS_MAX + 1) * DAY_SECONDS < range.until.seconds_since(range.from) {
+        let most = format!("there are {SHARES_DAYS_MAX} days at most");
+        return Err(Problem::field("from", most));
+    }
     let limit = limit(params.limit, SHARES_MAX)?;
     let by = match params.by {
         ByParam::Plan => TrafficBy::Plan,

@@ -15,9 +15,10 @@ use rcgen::{
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::{About, Certificate, CertificateError, DIRECTORY, private_file};
+use super::{About, Certificate, CertificateError, DIRECTORY};
 use crate::config::{CertificateFiles, HttpConfig};
 use crate::exit::ErrorChain;
+use crate::private_file;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 

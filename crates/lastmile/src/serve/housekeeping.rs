@@ -16,9 +16,12 @@ use storage::schedule::NewSchedule;
 use storage::store::Store;
 use tracing::info;
 
+use crate::app::App;
 use crate::config::RetentionConfig;
 use crate::exit::ErrorChain;
+use crate::late_store::LateStore;
 use crate::retention::Sweep;
+use crate::supervisor::Supervisor;
 
 const HOUR: u32 = 3_600;
 const DAY: u32 = 24 * HOUR;
@@ -60,13 +63,13 @@ const PIECES_MAX: u64 = 2_000;
 
 /// What housekeeping works on.
 #[derive(Clone)]
-pub(super) struct House {
-    pub(super) store: Store,
-    pub(super) clock: Clock,
-    pub(super) retention: RetentionConfig,
-    pub(super) removed: Arc<Removed>,
+struct House {
+    store: Store,
+    clock: Clock,
+    retention: RetentionConfig,
+    removed: Arc<Removed>,
     /// When this program began, by the two clocks that it has.
-    pub(super) began: (Instant, Timestamp),
+    began: (Instant, Timestamp),
 }
 
 /// What retention removed since the start.
@@ -76,8 +79,38 @@ pub(super) struct Removed {
     failures: AtomicU64,
 }
 
+/// Starts what is done again and again, and long work, as soon as there is a store; gives what
+/// housekeeping counts.
+pub(super) fn start(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
+    let removed = Arc::new(Removed::default());
+    let (late, clock) = (store.clone(), Arc::clone(&app.clock));
+    let (retention, counts) = (app.config.retention, Arc::clone(&removed));
+    let began = (Instant::now(), (app.clock)());
+    supervisor.start_restarting("schedules", move || {
+        let (store, clock) = (late.clone(), Arc::clone(&clock));
+        let removed = Arc::clone(&counts);
+        async move {
+            let house = House {
+                store: store.wait().await.clone(),
+                clock,
+                retention,
+                removed,
+                began,
+            };
+            let tasks = tasks(&house);
+            services::schedule::run(house.store, tasks).await;
+        }
+    });
+    let late = store.clone();
+    supervisor.start_restarting("operations", move || {
+        let store = late.clone();
+        async move { services::operation::worker::run(store.wait().await.clone()).await }
+    });
+    removed
+}
+
 /// All that is done again and again.
-pub(super) fn tasks(house: &House) -> Vec<Task> {
+fn tasks(house: &House) -> Vec<Task> {
     let mut tasks = house.forgetting();
     tasks.extend(house.forgetting_what_is_over());
     tasks.push(house.task(

@@ -414,7 +414,7 @@ fn summary(
     let plan = plan.ok_or_else(|| row.corrupt("plan"))?;
     let status = stored.status()?;
     let expires_at = model.expires_at.map(Timestamp::from_micros);
-    let grace: GraceDays = crate::plan::access(plan)?.grace_days;
+    let grace: GraceDays = crate::plan::row::access(plan)?.grace_days;
     Ok(SubscriberSummary {
         id: Id::from_uuid(model.id),
         username: row.parse("username", &model.username)?,

@@ -20,7 +20,7 @@ use crate::column::RowName;
 use crate::entity::subscriber::{ActiveModel, Model};
 use crate::error::StoreError;
 use crate::key_ring::KeyRing;
-use crate::plan::stored_limit;
+use crate::plan::row::stored_limit;
 use crate::seal::SUBSCRIBER_CREDENTIAL;
 
 /// The subscriber that `new` describes, under its id.

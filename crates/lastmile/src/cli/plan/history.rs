@@ -4,15 +4,16 @@ use domain::name::Name;
 use domain::plan::change::ChangeNote;
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
-use serde::Serialize;
-use storage::page::Page;
-use storage::plan::version::PlanVersion;
-use storage::store::Store;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{PlanRecord, TENANT, find};
+use super::wire::{self, PlanAnswer};
+use super::{PATH, ask, find};
 use crate::cli::change::{Change, differing_fields};
 use crate::cli::context::{Context, DryRun, ListSize};
 use crate::cli::error::CliError;
+use crate::client::Client;
+use crate::client::call::Call;
 use crate::output::Record;
 
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ struct VersionRecord {
     version: i64,
     at: Timestamp,
     actor: String,
-    note: Option<ChangeNote>,
+    note: Option<String>,
     /// The fields that became others.
     changed: String,
     name: String,
@@ -47,11 +48,21 @@ impl Record for VersionRecord {
     const COLUMNS: &'static [&'static str] = &["version", "at", "actor", "changed", "note"];
 }
 
-impl From<PlanVersion> for VersionRecord {
-    fn from(version: PlanVersion) -> Self {
-        let (name, rate) = (version.plan.name.to_string(), version.plan.terms.rate);
-        let after = PlanRecord::from(version.plan);
-        let before = version.before.map(PlanRecord::from);
+/// A version as the interface answers it.
+#[derive(Deserialize)]
+struct VersionAnswer {
+    number: i64,
+    at: Timestamp,
+    actor: String,
+    note: Option<String>,
+    after: PlanAnswer,
+    before: Option<PlanAnswer>,
+}
+
+impl From<VersionAnswer> for VersionRecord {
+    fn from(version: VersionAnswer) -> Self {
+        let after = version.after.0;
+        let before = version.before.map(|before| before.0);
         let mut changed = before
             .map(|before| differing_fields(&before, &after))
             .unwrap_or_default();
@@ -59,11 +70,11 @@ impl From<PlanVersion> for VersionRecord {
         Self {
             version: version.number,
             at: version.at,
-            actor: version.actor.to_string(),
+            actor: version.actor,
             note: version.note,
             changed: changed.join(", "),
-            name,
-            rate,
+            name: after.name,
+            rate: after.rate,
         }
     }
 }
@@ -73,30 +84,29 @@ pub(super) async fn versions(
     name: &Name,
     size: ListSize,
 ) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let plan = find(&store, name).await?.id;
-    let load = async |page: &Page<i64>| store.plan_version_list(TENANT, plan, page).await;
-    let key = |version: &PlanVersion| version.number;
-    let none = "No version is kept";
+    let client = context.reader().await?;
+    find(&client, name).await?;
+    let call = Call::get(&[PATH, name.as_str(), "versions"]);
     context
-        .list::<VersionRecord, _, _>(size, none, key, load)
+        .list_of::<VersionRecord, VersionAnswer>(size, "No version is kept", (&client, call))
         .await
 }
 
 pub(super) async fn revert(context: &mut Context, args: RevertArgs) -> Result<(), CliError> {
-    let store = args.dry_run.store(&context.app).await?;
-    let before = find(&store, &args.name).await?;
+    let client = context.writer(args.dry_run).await?;
+    let name = &args.name;
     let change = Change {
-        what: format!("Plan {}", args.name),
-        before: PlanRecord::from(before),
+        what: format!("Plan {name}"),
+        before: find(&client, name).await?,
         hidden: None,
     };
-    let update = async |store: &Store| {
-        let note = args.note.clone();
-        let plan = store
-            .plan_revert(TENANT, &args.name, args.version, note)
-            .await?;
-        Ok(PlanRecord::from(plan))
+    let mut body = json!({ "version": args.version });
+    if let Some(note) = wire::note(args.note.as_ref()) {
+        body["note"] = note.into();
+    }
+    let update = async |client: &Client| {
+        let call = Call::post(&[PATH, name.as_str(), "revert"]).carrying(&body);
+        ask(client, call, name).await
     };
-    change.make(context, args.dry_run, &store, update).await
+    change.make(context, args.dry_run, &client, update).await
 }

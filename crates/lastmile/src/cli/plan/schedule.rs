@@ -2,17 +2,29 @@
 
 use domain::id::PlanChangeId;
 use domain::name::Name;
-use domain::plan::change::{ChangeNote, ChangeState};
+use domain::plan::change::ChangeState;
 use domain::time::Timestamp;
-use serde::Serialize;
-use services::plan::{self, ScheduleError};
-use storage::page::Page;
-use storage::plan::schedule::{NewPlanChange, PlanChange, PlanChangeFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use storage::error::Resource;
 
-use super::{SetArgs, TENANT, find, patch};
+use super::{NOUN, PATH, SetArgs, find, patch};
 use crate::cli::context::{Context, Deed, DryRun, ListSize};
 use crate::cli::error::CliError;
+use crate::cli::told::{Noun, told};
+use crate::client::call::Call;
 use crate::output::Record;
+
+const CHANGE: Noun = Noun {
+    what: Resource::PlanChange,
+    remedy: "`lastmile plan scheduled` shows them",
+};
+
+/// Below a plan, its changes.
+const CHANGES: &str = "scheduled-changes";
+
+/// The changes of all plans.
+const ALL: &str = "scheduled-plan-changes";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScheduleArgs {
@@ -42,13 +54,13 @@ pub(crate) struct CancelArgs {
     dry_run: DryRun,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ScheduledRecord {
-    id: PlanChangeId,
+    id: String,
     plan: String,
     at: Timestamp,
-    state: ChangeState,
-    note: Option<ChangeNote>,
+    state: String,
+    note: Option<String>,
     actor: String,
     version: Option<i64>,
     error: Option<String>,
@@ -70,70 +82,56 @@ impl Record for ScheduledRecord {
     const COLUMNS: &'static [&'static str] = &["id", "plan", "at", "state", "note", "error"];
 }
 
-impl From<PlanChange> for ScheduledRecord {
-    fn from(change: PlanChange) -> Self {
-        Self {
-            id: change.id,
-            plan: change.plan_name.to_string(),
-            at: change.due_at,
-            state: change.state,
-            note: change.patch.note,
-            actor: change.actor.to_string(),
-            version: change.version,
-            error: change.error,
-            settled_at: change.settled_at,
-        }
-    }
-}
-
 pub(super) async fn add(context: &mut Context, args: ScheduleArgs) -> Result<(), CliError> {
     let ScheduleArgs { at, set } = args;
     let (name, dry_run) = (set.name.clone(), set.dry_run);
-    let store = dry_run.store(&context.app).await?;
-    let before = find(&store, &name).await?;
-    let new = NewPlanChange {
-        due_at: at,
-        patch: patch(set, &store, &before).await?,
-    };
-    let now = (context.app.clock)();
-    let change = plan::schedule(&store, (TENANT, &name), new, now).await;
-    let change = change.map_err(|problem| match problem {
-        ScheduleError::Past { .. } | ScheduleError::Far { .. } => CliError::At(problem),
-        ScheduleError::Store(problem) => problem.into(),
-    })?;
+    let client = context.writer(dry_run).await?;
+    let before = find(&client, &name).await?;
+    let mut patch = patch(set, &client, &before).await?;
+    let note = patch.note.take();
+    let mut body = json!({ "at": at, "patch": patch });
+    if let Some(note) = note {
+        body["note"] = note.into();
+    }
+    let call = Call::post(&[PATH, name.as_str(), CHANGES]).carrying(&body);
+    let change = client.ask(call).await;
+    let change: ScheduledRecord = change.map_err(|error| told(error, &[(NOUN, &name)]))?;
     let deed = Deed {
         what: format!("A change of plan {name}"),
         verb: "scheduled",
         details: format!(" for {at}"),
     };
-    Ok(context.report(dry_run, &deed, &ScheduledRecord::from(change))?)
+    Ok(context.report(dry_run, &deed, &change)?)
 }
 
 pub(super) async fn list(context: &mut Context, args: ScheduledArgs) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let plan = match &args.name {
-        Some(name) => Some(find(&store, name).await?.id),
-        None => None,
+    let client = context.reader().await?;
+    let call = match &args.name {
+        Some(name) => {
+            find(&client, name).await?;
+            Call::get(&[PATH, name.as_str(), CHANGES])
+        }
+        None => Call::get(&[ALL]),
     };
-    let filter = PlanChangeFilter {
-        plan,
-        state: args.state,
-    };
-    let load = async |page: &Page<PlanChangeId>| store.plan_change_list(TENANT, filter, page).await;
+    let call = call.with_some("state", args.state);
     let none = "Nothing is scheduled: `lastmile plan schedule` changes a plan later";
-    let key = |change: &PlanChange| change.id;
     context
-        .list::<ScheduledRecord, _, _>(args.size, none, key, load)
+        .list_of::<ScheduledRecord, ScheduledRecord>(args.size, none, (&client, call))
         .await
 }
 
 pub(super) async fn cancel(context: &mut Context, args: CancelArgs) -> Result<(), CliError> {
-    let store = args.dry_run.store(&context.app).await?;
-    let change = store.plan_change_cancel(TENANT, args.id).await?;
+    let client = context.writer(args.dry_run).await?;
+    let id = args.id.to_string();
+    let is_meant = |change: &ScheduledRecord| change.id == id;
+    let change = client.find_in(Call::get(&[ALL]), is_meant).await?;
+    let plan = change.ok_or_else(|| CHANGE.not_found(&id))?.plan;
+    let cancelled = client.ask(Call::delete(&[PATH, &plan, CHANGES, &id])).await;
+    let change: ScheduledRecord = cancelled.map_err(|error| told(error, &[(CHANGE, &id)]))?;
     let deed = Deed {
-        what: format!("The change of plan {}", change.plan_name),
+        what: format!("The change of plan {}", change.plan),
         verb: "cancelled",
         details: String::new(),
     };
-    Ok(context.report(args.dry_run, &deed, &ScheduledRecord::from(change))?)
+    Ok(context.report(args.dry_run, &deed, &change)?)
 }

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use rustls_acme::{AccountCache, CertCache, ResolvesServerCertAcme};
 use zeroize::Zeroizing;
 
-use crate::certificate::{Certificate, issued, private_file};
+use crate::certificate::{Certificate, issued};
 use crate::config::AcmeConfig;
+use crate::private_file;
 use crate::serve::http::certificates::Keeper;
 
 /// What the log calls it.
