@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use domain::id::TenantId;
 use domain::secret::Secret;
-use services::operator::{self, FIRST, OperatorError};
+use services::operator::{self, OperatorError};
 use services::password::Passwords;
 use storage::error::StoreError;
 use storage::store::Store;
@@ -42,7 +42,8 @@ pub(crate) async fn ensure(data_dir: &Path, store: &Store) {
     match make(&path, store).await {
         Ok(true) => info!(
             path = %path.display(),
-            "Operator {FIRST} can sign in with the password in {}, and changes it then",
+            "Operator {} can sign in with the password in {}, and changes it then",
+            operator::first_name(),
             path.display()
         ),
         Ok(false) => {}
@@ -72,10 +73,9 @@ pub(crate) async fn keep(data_dir: &Path, store: &Store) {
 }
 
 async fn is_used(store: &Store) -> Result<bool, StoreError> {
-    let name = FIRST
-        .parse()
-        .expect("the name of the first operator is one");
-    let owner = store.operator_find(TenantId::DEFAULT, &name).await?;
+    let owner = store
+        .operator_find(TenantId::DEFAULT, &operator::first_name())
+        .await?;
     Ok(owner.is_none_or(|owner| !owner.must_change_password))
 }
 

@@ -16,9 +16,6 @@ pub mod second_factor;
 pub mod session;
 pub mod sign_in;
 
-/// What the first operator is called.
-pub const FIRST: &str = "owner";
-
 /// Letters and digits that are not taken for each other (Crockford's base 32), for what people type.
 const TYPED: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -80,6 +77,11 @@ pub async fn create(
     Ok(WithPassword { operator, one_time })
 }
 
+/// What the first operator is called.
+pub fn first_name() -> Name {
+    "owner".parse().expect("it is a name")
+}
+
 /// Makes the first operator, the owner, unless there is any. Of several who try at once one does.
 pub async fn create_first(
     store: &Store,
@@ -90,9 +92,7 @@ pub async fn create_first(
     }
     let draft = Draft {
         tenant: TenantId::DEFAULT,
-        name: FIRST
-            .parse()
-            .expect("the name of the first operator is one"),
+        name: first_name(),
         role: Some(Role::Owner),
         scopes: Scopes::default(),
         password: None,
@@ -204,14 +204,16 @@ async fn chosen(
     name: &Name,
     given: Option<&Secret>,
 ) -> Result<(PasswordHash, Option<Secret>), OperatorError> {
-    let one_time = given.is_none().then(|| typed_code(4, 5));
-    let password = match (given, &one_time) {
-        (Some(given), _) => {
+    let (password, one_time) = match given {
+        Some(given) => {
             let text = String::from_utf8_lossy(given.expose());
             password::check(name, &text)?;
-            given.clone()
+            (given.clone(), None)
         }
-        (None, one_time) => one_time.clone().expect("one is made when none is given"),
+        None => {
+            let made = typed_code(4, 5);
+            (made.clone(), Some(made))
+        }
     };
     let hash = PasswordHash {
         phc: passwords.hash(&password).await?,

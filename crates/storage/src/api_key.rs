@@ -1,5 +1,6 @@
 //! API keys: known by their hashes, with what they permit.
 
+use domain::deed::Action;
 use domain::id::{ApiKeyId, Id, TenantId};
 use domain::name::Name;
 use domain::permission::{Role, Scopes};
@@ -197,7 +198,10 @@ impl Store {
         let after = summary(&row.update(write.connection()).await?)?;
         let named = (after.id.as_uuid(), before.name.as_str());
         let what = (tenant, Resource::ApiKey);
-        write.record(Deed::changed(what, named, &before, &after));
+        write.record(Deed {
+            action: Action::Rotated,
+            ..Deed::changed(what, named, &before, &after)
+        });
         write.commit().await?;
         Ok(after)
     }

@@ -39,9 +39,7 @@ pub struct Proposed {
 pub async fn propose(store: &Store, operator: &OperatorSummary) -> Result<Proposed, OperatorError> {
     let secret = Secret::new(rand::random::<[u8; SECRET_LEN]>());
     let totp = totp(&secret, Some(operator.name.as_str()));
-    let url = totp
-        .to_url()
-        .expect("the account has a name without a colon");
+    let url = address_of(&totp);
     store
         .operator_totp_propose(operator.tenant, &operator.name, &secret)
         .await?;
@@ -131,6 +129,12 @@ fn totp(secret: &Secret, account: Option<&str>) -> Totp {
         .with_issuer(Some(ISSUER))
         .build()
         .expect("the secret is long enough, and no name has a colon")
+}
+
+/// What a device reads.
+fn address_of(totp: &Totp) -> String {
+    totp.to_url()
+        .expect("the account has a name without a colon")
 }
 
 fn recovery_codes() -> (Vec<Secret>, Vec<[u8; 32]>) {

@@ -33,7 +33,7 @@ pub(super) struct AuditParams {
     #[serde(default)]
     actor: Option<String>,
     /// `created`, `changed`, `removed`, `revealed`, `imported`, `signed_in`, `sign_in_failed`,
-    /// `signed_out` or `locked_out`.
+    /// `signed_out`, `locked_out`, `rotated`, `tested` or `redelivered`.
     #[serde(default)]
     action: Option<String>,
     /// From this instant on.
