@@ -43,7 +43,7 @@ TEST_PACKAGES := freeradius=/usr/sbin/freeradius \
 	eapoltest=eapol_test hostapd=/usr/sbin/hostapd wpasupplicant=/usr/sbin/wpa_supplicant iproute2=ip \
 	curl=curl pebble=pebble
 
-.PHONY: help run test oracle fuzz-api openapi bench bench-api bench-events bench-import bench-growth lint fuzz fmt build install clean
+.PHONY: help run test oracle fuzz-api openapi bench bench-api bench-events bench-import bench-growth bench-lists lint fuzz fmt build install clean
 .PHONY: need-build need-check need-test need-lint need-bench need-fuzz
 
 help: ## Show this list
@@ -75,6 +75,9 @@ bench-events: need-bench build ## Measure what telling events costs routers
 
 bench-growth: need-bench build ## Measure how it grows: a million subscribers, a year of sessions
 	BENCH_GROWTH=1 scripts/bench.sh $(TARGET)/release/lastmile
+
+bench-lists: need-test ## Time every list of a million customers and subscribers on both databases
+	cargo bench --locked --package lastmile-storage --bench lists
 
 lint: need-lint ## Formatting, lints, the house rules, and the licences and sources of dependencies
 	cargo fmt --all --check

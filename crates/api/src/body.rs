@@ -114,6 +114,32 @@ impl Fields {
         }
     }
 
+    /// A value that is sent, as the domain has it.
+    pub(crate) fn take<T, U, E: ToString>(
+        &mut self,
+        field: &str,
+        value: Option<T>,
+        check: impl FnOnce(T) -> Result<U, E>,
+    ) -> Option<U> {
+        match check(value?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.wrong(field, problem.to_string());
+                None
+            }
+        }
+    }
+
+    /// The same for a field that `null` empties.
+    pub(crate) fn take_nested<T, U, E: ToString>(
+        &mut self,
+        field: &str,
+        value: Option<Option<T>>,
+        check: impl FnOnce(T) -> Result<U, E>,
+    ) -> Option<Option<U>> {
+        value.map(|value| self.take(field, value, check))
+    }
+
     pub(crate) fn wrong(&mut self, field: &str, detail: impl Into<String>) {
         self.0.push(FieldProblem {
             field: field.to_owned(),
@@ -129,6 +155,15 @@ impl Fields {
         }
         Err(Problem::invalid(self.0))
     }
+}
+
+/// For a field that may be absent and is not emptied by `null`.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// For a field of a patch: absent leaves it as it is (`None`), `null` empties it (`Some(None)`).

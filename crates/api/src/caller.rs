@@ -47,13 +47,22 @@ impl Caller {
         what: Resource,
         raw: &str,
     ) -> Result<N, Problem> {
-        let absent = || Problem::not_found(&what.to_string());
+        let name = self.find_name(what, raw).await?;
+        name.ok_or_else(|| Problem::not_found(&what.to_string()))
+    }
+
+    /// The same for a thing that a body names; none for what cannot be one.
+    pub(crate) async fn find_name<N: FromStr>(
+        &self,
+        what: Resource,
+        raw: &str,
+    ) -> Result<Option<N>, Problem> {
         if let Ok(id) = Uuid::try_parse(raw)
             && let Some(name) = self.store.name_of(self.tenant, what, id).await?
         {
-            return name.parse().map_err(|_| absent());
+            return Ok(name.parse().ok());
         }
-        raw.parse().map_err(|_| absent())
+        Ok(raw.parse().ok())
     }
 }
 

@@ -11,6 +11,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::Problem;
 
+pub(crate) mod asked;
+
 const LIMIT_DEFAULT: u32 = 100;
 
 /// The longest token that is looked at.
@@ -39,6 +41,20 @@ pub(crate) struct Listing<T> {
     pub(crate) items: Vec<T>,
     /// Ask for the next page with it; `null` on the last one.
     pub(crate) next_page_token: Option<String>,
+    /// How many there are, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub(crate) total: Option<TotalView>,
+}
+
+/// How many entries a list has.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(crate) struct TotalView {
+    /// Up to 10000 are counted.
+    #[schema(minimum = 0, maximum = 10000)]
+    pub(crate) count: u64,
+    /// There are more than were counted.
+    pub(crate) is_more: bool,
 }
 
 /// The same, with the members that were asked for.
@@ -86,14 +102,20 @@ impl<T> Listing<T> {
         Self {
             next_page_token: last.map(|last| token(&key(last))),
             items: found,
+            total: None,
         }
     }
 
     /// With the members that `params` ask for.
     pub(crate) fn shown(self, params: ListParams) -> Shown<T> {
+        self.with_fields(params.fields)
+    }
+
+    /// With these members alone, if any are named.
+    pub(crate) fn with_fields(self, fields: Option<String>) -> Shown<T> {
         Shown {
             listing: self,
-            fields: params.fields,
+            fields,
         }
     }
 }

@@ -8,6 +8,7 @@ use services::api_key::ApiKeyError;
 use services::operator::OperatorError;
 use services::password::HashingError;
 use storage::error::StoreError;
+use storage::listing::{ListError, ListFailure};
 use utoipa::ToSchema;
 
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
@@ -106,6 +107,14 @@ impl Problem {
         )
     }
 
+    /// The same of what a parameter or a field names: it is the request that is wrong.
+    pub(crate) fn named_by(self, field: &str) -> Self {
+        match self.status {
+            404 => Self::field(field, self.detail),
+            _ => self,
+        }
+    }
+
     pub(crate) fn unauthenticated(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
     }
@@ -171,6 +180,16 @@ impl From<StoreError> for Problem {
                 );
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<ListFailure> for Problem {
+    fn from(failure: ListFailure) -> Self {
+        match failure {
+            ListFailure::Query(error @ ListError::Cursor) => Self::bad_request(error.to_string()),
+            ListFailure::Query(error) => Self::field(error.field(), error.to_string()),
+            ListFailure::Store(error) => error.into(),
         }
     }
 }

@@ -56,8 +56,16 @@ fn operations() -> OpenApiRouter<Api> {
         "/api/v1",
         OpenApiRouter::new()
             .merge(resource::nas_group::routes())
-            .merge(resource::event::routes())
-            .merge(resource::webhook::routes())
+            .merge(resource::customer::routes())
+            .merge(resource::subscriber::routes())
+            .merge(resource::search::routes())
+            .merge(resource::nas::routes())
+            .merge(resource::knock::routes())
+            .merge(resource::garden::routes())
+            .merge(resource::message::routes())
+            .merge(resource::realm::routes())
+            .merge(resource::plan::routes())
+            .merge(resource::rows::routes())
             .merge(resource::sign_in::routes())
             .merge(resource::operator::routes())
             .merge(resource::token::routes())
@@ -70,7 +78,17 @@ fn operations() -> OpenApiRouter<Api> {
             .merge(resource::reconciler::routes())
             .merge(resource::bulk::routes())
             .merge(resource::import::routes())
-            .merge(resource::export::routes()),
+            .merge(resource::export::routes())
+            .merge(resource::event::routes())
+            .merge(resource::webhook::routes())
+            .merge(resource::session::routes())
+            .merge(resource::usage::routes())
+            .merge(resource::auth_log::routes())
+            .merge(resource::inquiry::routes())
+            .merge(resource::statistics::routes())
+            .merge(resource::guard::routes())
+            .merge(resource::settings::routes())
+            .merge(resource::system::routes()),
     )
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::time::Timestamp;
 use services::event::hub::Hub;
 use services::password::Passwords;
-use services::port::WebhookClient;
+use services::port::{Program, RowReader, WebhookClient};
 use services::webhook::Reach;
 use storage::clock::Clock;
 use storage::store::Store;
@@ -23,8 +23,11 @@ pub type StoreSource = Arc<dyn Fn() -> Option<Store> + Send + Sync>;
 pub struct ApiOptions {
     pub store: StoreSource,
     pub clock: Clock,
+    pub program: Arc<dyn Program>,
     /// Requests that one caller may send in a second.
     pub requests_per_second: u32,
+    /// What attribute rows mean.
+    pub rows: Arc<dyn RowReader>,
     pub events: Hub,
     /// What brings messages to the endpoints of webhooks.
     pub webhooks: Arc<dyn WebhookClient>,
@@ -41,13 +44,15 @@ pub struct Api {
 struct Inner {
     store: StoreSource,
     clock: Clock,
+    program: Arc<dyn Program>,
     rules: Rules,
     document: String,
     pace: Pace,
+    rows: Arc<dyn RowReader>,
+    passwords: Passwords,
     events: Hub,
     webhooks: Arc<dyn WebhookClient>,
     reach: Reach,
-    passwords: Passwords,
 }
 
 /// Where a request came from, as the listener knows it.
@@ -69,13 +74,15 @@ impl Api {
             inner: Arc::new(Inner {
                 store: options.store,
                 clock: options.clock,
+                program: options.program,
                 rules,
                 document,
                 pace: Pace::new(options.requests_per_second),
+                rows: options.rows,
+                passwords: Passwords::default(),
                 events: options.events,
                 webhooks: options.webhooks,
                 reach: options.reach,
-                passwords: Passwords::default(),
             }),
         }
     }
@@ -83,6 +90,11 @@ impl Api {
     /// The store, or the answer that there is none now.
     pub(crate) fn store(&self) -> Result<Store, Problem> {
         (self.inner.store)().ok_or_else(Problem::no_database)
+    }
+
+    /// The program around the interface.
+    pub(crate) fn program(&self) -> &dyn Program {
+        self.inner.program.as_ref()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -96,6 +108,11 @@ impl Api {
     /// The OpenAPI document.
     pub(crate) fn document(&self) -> &str {
         &self.inner.document
+    }
+
+    /// Who knows what attribute rows mean.
+    pub(crate) fn rows(&self) -> &dyn RowReader {
+        &*self.inner.rows
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

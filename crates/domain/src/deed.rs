@@ -18,14 +18,14 @@ pub enum Action {
     SignedIn,
     SignInFailed,
     SignedOut,
+    /// Attempts to sign in are refused for a while.
+    LockedOut,
     /// A new secret took the place of the one before.
     Rotated,
     /// It was tried out.
     Tested,
     /// What was sent before was sent again.
     Redelivered,
-    /// Attempts to sign in are refused for a while.
-    LockedOut,
 }
 
 /// A text that names no action.
@@ -43,10 +43,10 @@ impl Action {
         Self::SignedIn,
         Self::SignInFailed,
         Self::SignedOut,
+        Self::LockedOut,
         Self::Rotated,
         Self::Tested,
         Self::Redelivered,
-        Self::LockedOut,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -59,10 +59,10 @@ impl Action {
             Self::SignedIn => "signed_in",
             Self::SignInFailed => "sign_in_failed",
             Self::SignedOut => "signed_out",
+            Self::LockedOut => "locked_out",
             Self::Rotated => "rotated",
             Self::Tested => "tested",
             Self::Redelivered => "redelivered",
-            Self::LockedOut => "locked_out",
         }
     }
 }

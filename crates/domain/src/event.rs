@@ -19,7 +19,6 @@ pub enum EventKind {
     SessionCommandFailed,
     /// A login bound a new device.
     DeviceBound,
-    /// Long work begins, goes on, and is over.
     OperationStarted,
     OperationProgressed,
     OperationFinished,

@@ -42,14 +42,20 @@ pub enum OperatorKind {}
 pub enum OperatorSessionKind {}
 /// What a program shows instead of a password.
 pub enum ApiKeyKind {}
+/// Who pays, for one or several subscribers.
+pub enum CustomerKind {}
+/// What somebody wrote down about a customer.
+pub enum CustomerNoteKind {}
+/// A change of a plan that is to be made later.
+pub enum PlanChangeKind {}
 /// Work that is to be done once, beside the transaction that wants it.
 pub enum JobKind {}
-/// Where events are sent.
-pub enum WebhookKind {}
 /// Long work that somebody asked for and can watch.
 pub enum OperationKind {}
 /// One run of a schedule.
 pub enum ScheduleRunKind {}
+/// Where events are sent.
+pub enum WebhookKind {}
 
 pub type TenantId = Id<TenantKind>;
 pub type NasId = Id<NasKind>;
@@ -62,11 +68,14 @@ pub type GardenId = Id<GardenKind>;
 pub type NasGroupId = Id<NasGroupKind>;
 pub type SessionCommandId = Id<SessionCommandKind>;
 pub type JobId = Id<JobKind>;
+pub type PlanChangeId = Id<PlanChangeKind>;
 pub type OperationId = Id<OperationKind>;
 pub type ScheduleRunId = Id<ScheduleRunKind>;
 pub type OperatorId = Id<OperatorKind>;
 pub type OperatorSessionId = Id<OperatorSessionKind>;
 pub type ApiKeyId = Id<ApiKeyKind>;
+pub type CustomerId = Id<CustomerKind>;
+pub type CustomerNoteId = Id<CustomerNoteKind>;
 pub type WebhookId = Id<WebhookKind>;
 
 impl<Kind> Id<Kind> {

@@ -29,6 +29,7 @@ pub enum OperationKind {
     SubscriberImport,
     NasBulk,
     PlanBulk,
+    CustomerBulk,
 }
 
 /// What became of one row.
@@ -101,11 +102,12 @@ impl OperationState {
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::SubscriberBulk,
         Self::SubscriberImport,
         Self::NasBulk,
         Self::PlanBulk,
+        Self::CustomerBulk,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -114,6 +116,7 @@ impl OperationKind {
             Self::SubscriberImport => "subscriber_import",
             Self::NasBulk => "nas_bulk",
             Self::PlanBulk => "plan_bulk",
+            Self::CustomerBulk => "customer_bulk",
         }
     }
 }

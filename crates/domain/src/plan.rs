@@ -13,6 +13,7 @@ use crate::session_policy::SessionPolicy;
 use access::PlanAccess;
 
 pub mod access;
+pub mod change;
 
 /// A plan as it is sold.
 #[derive(Clone, Debug, PartialEq, Eq)]

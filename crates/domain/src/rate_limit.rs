@@ -81,6 +81,9 @@ impl fmt::Display for RatePair {
     }
 }
 
+/// The longest time over which a burst is averaged.
+const BURST_SECONDS_MAX: u32 = 3_600;
+
 /// A burst: `rate` is allowed while the average over `seconds` is below `threshold`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Burst {
@@ -189,6 +192,69 @@ impl RateLimit {
             priority: None,
             minimum: None,
         }
+    }
+
+    /// The limit of these parts.
+    pub fn new(
+        rate: RatePair,
+        burst: Option<Burst>,
+        priority: Option<u8>,
+        minimum: Option<RatePair>,
+    ) -> Result<Self, RateLimitError> {
+        if let Some(priority) = priority
+            && !(1..=8).contains(&priority)
+        {
+            return Err(RateLimitError::BadPriority {
+                raw: priority.to_string(),
+            });
+        }
+        let mut pairs = vec![(RatePart::Rate, rate)];
+        if let Some(burst) = burst {
+            pairs.push((RatePart::BurstRate, burst.rate));
+            pairs.push((RatePart::BurstThreshold, burst.threshold));
+            let (upload, download) = (burst.upload_seconds, burst.download_seconds);
+            for (direction, seconds) in
+                [(Direction::Upload, upload), (Direction::Download, download)]
+            {
+                if !(1..=BURST_SECONDS_MAX).contains(&seconds) {
+                    return Err(RateLimitError::BadTime {
+                        direction,
+                        raw: seconds.to_string(),
+                    });
+                }
+            }
+        }
+        pairs.extend(minimum.map(|minimum| (RatePart::Minimum, minimum)));
+        for (part, pair) in pairs {
+            for (direction, rate) in [
+                (Direction::Upload, pair.upload),
+                (Direction::Download, pair.download),
+            ] {
+                if BitRate::MAX < rate {
+                    return Err(RateLimitError::BadRate {
+                        part,
+                        direction,
+                        raw: rate.0.to_string(),
+                    });
+                }
+            }
+        }
+        // As text these mean that there is none.
+        let burst = burst.filter(|burst| burst.rate != RatePair::NONE);
+        let minimum = minimum.filter(|pair| *pair != RatePair::NONE);
+        Self {
+            rate,
+            burst: burst.map(|burst| Burst {
+                threshold: match burst.threshold {
+                    RatePair::NONE => rate,
+                    threshold => threshold,
+                },
+                ..burst
+            }),
+            priority,
+            minimum,
+        }
+        .check()
     }
 
     pub const fn rate(&self) -> RatePair {
@@ -338,7 +404,7 @@ fn parse_times(raw: &str) -> Result<(u32, u32), RateLimitError> {
             .unwrap_or(raw)
             .parse::<u32>()
             .ok()
-            .filter(|seconds| *seconds <= 3_600)
+            .filter(|seconds| *seconds <= BURST_SECONDS_MAX)
             .ok_or_else(|| RateLimitError::BadTime {
                 direction,
                 raw: raw.to_owned(),
@@ -412,6 +478,37 @@ mod tests {
             .as_ref()
             .map_or_else(ToString::to_string, ToString::to_string);
         assert_eq!(actual, expected, "{raw}");
+    }
+
+    #[test]
+    fn parts_make_what_their_text_makes() {
+        for raw in [
+            "25M/50M",
+            "10M/20M 15M/30M 8M/16M 10/10",
+            "10M/20M 15M/30M 8M/16M 10/12 3 1M/2M",
+            "10M/20M 0/0 0/0 0/0 8 1M/2M",
+        ] {
+            let limit: RateLimit = raw.parse().expect("a valid limit");
+            let again = RateLimit::new(limit.rate, limit.burst, limit.priority, limit.minimum);
+            assert_eq!(again, Ok(limit), "{raw}");
+        }
+        let rate = RatePair {
+            upload: BitRate(1_000),
+            download: BitRate(1_000),
+        };
+        let too_fast = RatePair {
+            upload: BitRate(u64::MAX),
+            ..rate
+        };
+        assert!(RateLimit::new(too_fast, None, None, None).is_err());
+        assert!(RateLimit::new(rate, None, Some(9), None).is_err());
+        let burst = Burst {
+            rate,
+            threshold: rate,
+            upload_seconds: 0,
+            download_seconds: 1,
+        };
+        assert!(RateLimit::new(rate, Some(burst), None, None).is_err());
     }
 
     #[test]

@@ -99,6 +99,8 @@ impl Serialize for RealmName {
 }
 
 impl RealmHandling {
+    pub const ALL: [Self; 2] = [Self::Strip, Self::Keep];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Strip => "strip",
@@ -111,7 +113,7 @@ impl FromStr for RealmHandling {
     type Err = RealmError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        [Self::Strip, Self::Keep]
+        Self::ALL
             .into_iter()
             .find(|one| one.as_str().eq_ignore_ascii_case(raw))
             .ok_or_else(|| RealmError::Handling {

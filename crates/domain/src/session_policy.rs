@@ -32,6 +32,8 @@ pub struct SessionPolicyError {
 }
 
 impl SessionPolicy {
+    pub const ALL: [Self; 2] = [Self::RejectNew, Self::ReplaceOldest];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RejectNew => "reject_new",
@@ -64,7 +66,7 @@ impl FromStr for SessionPolicy {
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
         let name = raw.to_ascii_lowercase().replace('-', "_");
-        [Self::RejectNew, Self::ReplaceOldest]
+        Self::ALL
             .into_iter()
             .find(|policy| policy.as_str() == name)
             .ok_or_else(|| SessionPolicyError {

@@ -11,10 +11,12 @@ use fingerprint::Fingerprint;
 mod effect;
 mod fingerprint;
 mod plan;
+mod preview;
 mod rows;
 
 pub use effect::{Due, Effect, effect};
 pub use plan::PlanMark;
+pub use preview::{Standing, preview};
 pub use rows::RowMark;
 
 /// A part of what was granted.

@@ -1,6 +1,5 @@
 //! Certificates of the web listener: read, checked, and described for people.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
@@ -15,16 +14,16 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
 use crate::config::CertificateFiles;
+use fingerprint::Fingerprint;
 
+pub(crate) mod fingerprint;
 pub(crate) mod issued;
 pub(crate) mod pinned;
-pub(crate) mod private_file;
 pub(crate) mod self_signed;
 
 /// Where the program keeps certificates and keys of its own, in the data directory.
@@ -176,7 +175,7 @@ impl About {
             names,
             not_before: Timestamp::from_seconds(validity.not_before.timestamp()),
             not_after: Timestamp::from_seconds(validity.not_after.timestamp()),
-            fingerprint: fingerprint(leaf),
+            fingerprint: Fingerprint::of(leaf).to_string(),
             is_self_signed: parsed.subject() == parsed.issuer(),
         })
     }
@@ -220,16 +219,6 @@ fn name_of(name: &GeneralName<'_>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn fingerprint(leaf: &CertificateDer<'_>) -> String {
-    let mut text = String::new();
-    for (index, octet) in Sha256::digest(leaf.as_ref()).iter().enumerate() {
-        let colon = if index == 0 { "" } else { ":" };
-        // Text in memory takes everything.
-        let _ = write!(text, "{colon}{octet:02X}");
-    }
-    text
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CertificateError> {

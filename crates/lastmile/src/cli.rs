@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, Parser as _};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
 use crate::app::App;
 use crate::config::{self, Effective, Environment, Override, Overrides};
@@ -18,16 +18,19 @@ use crate::priority;
 use crate::telemetry::{self, Colour};
 use context::Context;
 use error::CliError;
+use remote::{Reach, RemoteArgs};
 
 mod audit;
 mod change;
 mod config_check;
 mod context;
+mod contexts;
+mod customer;
 mod directory;
 mod doctor;
-mod error;
+pub(crate) mod error;
 mod events;
-mod explain;
+pub(crate) mod explain;
 mod garden;
 mod guard;
 mod import;
@@ -43,12 +46,15 @@ mod nas_group;
 mod operation;
 mod operator;
 mod plan;
+mod rate;
 mod realm;
 mod reconciler;
 mod relay;
+mod remote;
 mod retention;
 mod rows;
 mod schedule;
+mod search;
 mod secret;
 mod serve;
 mod session;
@@ -61,10 +67,11 @@ mod tenant;
 mod terminal;
 mod test_auth;
 mod token;
+mod told;
 mod usage;
 mod value;
 mod webhook;
-mod why;
+pub(crate) mod why;
 
 /// The level for commands that end by themselves, unless one is asked for.
 const COMMAND_LOG_LEVEL: &str = "warn";
@@ -81,6 +88,7 @@ const COMMAND_LOG_LEVEL: &str = "warn";
   lastmile --data-dir /var/lib/lastmile plan add home-50 --rate 25M/50M
   lastmile --data-dir /var/lib/lastmile subscriber add ana --password - --plan home-50
   lastmile --data-dir /var/lib/lastmile session list --output json
+  lastmile --server https://isp.example --token-file token nas group list
 
 Every key of the configuration is also an environment variable: radius.auth is LASTMILE_RADIUS__AUTH.
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 denied."
@@ -88,6 +96,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 denied."
 struct Cli {
     #[command(flatten)]
     global: GlobalArgs,
+    #[command(flatten)]
+    remote: RemoteArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -136,6 +146,15 @@ enum Command {
     /// The provider: its time zone
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Who pays, and how they are reached
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    /// Everything that a text is found in: names, telephones, e-mail, addresses, devices
+    #[command(after_help = "Examples:
+  lastmile search kamau
+  lastmile search 0712345678
+  lastmile search 100.64.0.7 --output json")]
+    Search(search::SearchArgs),
     /// People who sign in
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
@@ -215,6 +234,9 @@ enum Command {
     /// Simulated routers and load
     #[command(subcommand)]
     Lab(lab::LabCommand),
+    /// Servers elsewhere that commands are sent to, by name
+    #[command(subcommand)]
+    Context(contexts::ContextCommand),
     /// Write the completion script of a shell to stdout
     #[command(after_help = "Examples:
   lastmile completions bash > /etc/bash_completion.d/lastmile
@@ -269,11 +291,11 @@ impl fmt::Debug for KeyValue {
 
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, name) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) => return tell_usage(&error).into(),
     };
-    let outcome = start(cli);
+    let outcome = start(cli, &name);
     match outcome {
         Ok(()) => ExitStatus::Done.into(),
         // The reader of a pipe has seen enough.
@@ -287,7 +309,21 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> Result<(), CliError> {
+/// Reads the command line: what is asked for, and the words that name the command.
+fn parse() -> Result<(Cli, String), clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let mut words = Vec::new();
+    let mut inner: &ArgMatches = &matches;
+    while let Some((word, matches)) = inner.subcommand() {
+        words.push(word);
+        inner = matches;
+    }
+    Ok((cli, words.join(" ")))
+}
+
+fn start(cli: Cli, name: &str) -> Result<(), CliError> {
     let environment = Environment::capture();
     let format = cli.global.output;
     let output = Output::new(format, Box::new(BufWriter::new(io::stdout())));
@@ -296,26 +332,41 @@ fn start(cli: Cli) -> Result<(), CliError> {
     }
     let effective = config::load(&environment, &cli.global.overrides())?;
     start_log(&cli, &effective, &environment);
+    let is_here = cli.global.data_dir.is_some() || cli.global.config.is_some();
+    let command = (name, cli.command.reach());
+    let mut context = Context {
+        target: cli.remote.target(&environment, command, is_here)?,
+        app: App::new(effective.config.clone()),
+        output,
+        is_verbose: cli.remote.verbose,
+    };
+    if let Command::Context(command) = cli.command {
+        let outcome = contexts::run(&mut context, command, (&environment, &cli.remote));
+        context.output.flush()?;
+        return outcome;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_start(priority::step_back)
         .build()
         .map_err(CliError::Setup)?;
-    runtime.block_on(run(cli.command, effective, output))
+    runtime.block_on(run(cli.command, &effective, context))
 }
 
-async fn run(command: Command, effective: Effective, output: Output) -> Result<(), CliError> {
-    let mut context = Context {
-        app: App::new(effective.config.clone()),
-        output,
-    };
+async fn run(
+    command: Command,
+    effective: &Effective,
+    mut context: Context,
+) -> Result<(), CliError> {
     let outcome = match command {
-        Command::Serve(args) => serve::run(&mut context, args).await,
+        Command::Serve(args) => serve::run(&mut context, args, effective).await,
         Command::Migrate(args) => migrate::run(&mut context, args).await,
-        Command::Config(command) => config_check::run(&mut context, command, &effective).await,
+        Command::Config(command) => config_check::run(&mut context, command, effective).await,
         Command::Nas(command) => nas::run(&mut context, command).await,
         Command::Plan(command) => plan::run(&mut context, command).await,
         Command::Tenant(command) => tenant::run(&mut context, command).await,
+        Command::Customer(command) => customer::run(&mut context, command).await,
+        Command::Search(args) => search::run(&mut context, args).await,
         Command::Subscriber(command) => subscriber::run(&mut context, command).await,
         Command::Rows(command) => rows::run(&mut context, command).await,
         Command::Import(command) => import_freeradius::run(&mut context, command).await,
@@ -344,7 +395,8 @@ async fn run(command: Command, effective: Effective, output: Output) -> Result<(
         Command::TestAuth(args) => test_auth::run(&mut context, args).await,
         Command::Doctor(args) => doctor::run(&mut context, args).await,
         Command::Lab(command) => lab::run(&mut context, command).await,
-        Command::Completions { shell } => return completions(context.output, shell),
+        // Both need no runtime, and were carried out before there was one.
+        Command::Context(_) | Command::Completions { .. } => Ok(()),
     };
     // A command that fails has data too: a report, the checks that failed.
     context.output.flush()?;
@@ -356,6 +408,44 @@ fn completions(mut output: Output, shell: clap_complete::Shell) -> Result<(), Cl
     clap_complete::generate(shell, &mut Cli::command(), "lastmile", &mut script);
     output.line(String::from_utf8_lossy(&script).trim_end())?;
     Ok(output.flush()?)
+}
+
+impl Command {
+    /// Where the command can work.
+    const fn reach(&self) -> Reach {
+        match self {
+            Self::Nas(_)
+            | Self::Plan(_)
+            | Self::Garden(_)
+            | Self::Realm(_)
+            | Self::Operation(_) => Reach::Anywhere,
+            Self::Tenant(_)
+            | Self::Subscriber(_)
+            | Self::Rows(_)
+            | Self::Message(_)
+            | Self::Token(_)
+            | Self::Directory(_)
+            | Self::Session(_)
+            | Self::Usage(_)
+            | Self::Log(_)
+            | Self::Why(_)
+            | Self::Explain(_)
+            | Self::Guard(_)
+            | Self::Import(_)
+            | Self::Schedule(_)
+            | Self::Reconciler(_)
+            | Self::Job(_) => Reach::Database,
+            Self::Serve(_)
+            | Self::Migrate(_)
+            | Self::Config(_)
+            | Self::Relay(_)
+            | Self::Retention(_)
+            | Self::Doctor(_)
+            | Self::Lab(_)
+            | Self::Completions { .. } => Reach::Machine,
+            Self::Context(_) | Self::TestAuth(_) => Reach::Itself,
+        }
+    }
 }
 
 impl GlobalArgs {
@@ -457,6 +547,8 @@ fn tell(text: fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -478,6 +570,30 @@ mod tests {
         }
     }
 
+    /// Such an option would be read as what every command has, with another type.
+    #[test]
+    fn no_option_has_the_name_of_one_that_every_command_has() {
+        let whole = Cli::command();
+        let everywhere: Vec<_> = whole
+            .get_arguments()
+            .filter(|option| option.is_global_set())
+            .map(|option| option.get_id().clone())
+            .collect();
+        let mut commands: Vec<_> = whole.get_subcommands().cloned().collect();
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let mut own = command.get_arguments().map(clap::Arg::get_id);
+            let hidden = own.find(|id| everywhere.contains(id)).cloned();
+            // It has the same type there, and says which RADIUS server is meant.
+            let is_meant = command.get_name() == "test-auth";
+            assert!(
+                is_meant || hidden.is_none(),
+                "{}: {hidden:?}",
+                command.get_name()
+            );
+        }
+    }
+
     #[test]
     fn options_are_named_bare() {
         assert_eq!(bare_option("--rate <RATE>"), "--rate");
@@ -494,6 +610,7 @@ mod tests {
             "lastmile test-auth ana kookaburra",
             "lastmile import freeradius --database mysql://u:kookaburra@h/radius",
             "lastmile lab nas --user ana --password kookaburra --secret kookaburra",
+            "lastmile nas list --server https://isp.example --token kookaburra",
         ];
         for line in lines {
             let cli = Cli::try_parse_from(line.split(' ')).expect("the line is good");

@@ -20,8 +20,8 @@ mod source;
 mod value;
 
 pub use http::{AcmeConfig, CertificateFiles, Challenge, HttpConfig, HttpRefusal, Protection};
-pub use source::Environment;
 use source::{Candidate, Layers};
+pub use source::{Environment, RemoteVariables};
 pub use value::ValueError;
 use value::parse_one;
 

@@ -9,7 +9,7 @@ use aaa::explain::{DryAnswer, DryRequest, DryRun, DryRunOptions, row_account};
 use aaa::nas_table::NasEntry;
 use aaa::port::PortError;
 use domain::guard::{GuardKey, GuardLock};
-use domain::id::SubscriberId;
+use domain::id::{SubscriberId, TenantId};
 use domain::nas::Nas;
 use domain::subscriber::Subscriber;
 use domain::time::Timestamp;
@@ -72,17 +72,23 @@ pub(crate) struct Stage<'s> {
 }
 
 impl<'s> Stage<'s> {
-    /// Loads whom a user name can mean.
+    /// Loads whom a user name can mean: for one tenant, or with none for whoever runs the
+    /// installation.
     pub(crate) async fn load(
         app: &'s App,
         store: &'s Store,
         user_name: &str,
+        tenant: Option<TenantId>,
     ) -> Result<Self, DryRunError> {
-        let locks = store.guard_list(&GuardFilter::default()).await?;
+        let filter = GuardFilter {
+            tenant,
+            ..GuardFilter::default()
+        };
+        let locks = store.guard_list(&filter).await?;
         Ok(Self {
             app,
             store,
-            circle: Circle::load(store, user_name).await?,
+            circle: Circle::load(store, user_name, tenant).await?,
             locks: locks.into_iter().map(lock).collect(),
         })
     }

@@ -33,8 +33,6 @@ use crate::dry_run::{DryRunError, Rehearsed, Stage};
 
 mod account;
 
-const TENANT: TenantId = TenantId::DEFAULT;
-
 /// Decisions and sessions that are looked at.
 const LOOKED_AT_MAX: u32 = 20;
 
@@ -81,24 +79,27 @@ struct Last {
 struct Desk<'a> {
     store: &'a Store,
     stage: Stage<'a>,
+    tenant: TenantId,
     user_name: &'a str,
     at: Timestamp,
     is_past: bool,
 }
 
 impl Inquiry {
-    /// Asks about a name, now or at another time.
+    /// Asks about a name, now or at another time: for one tenant, or with none for whoever runs the
+    /// installation.
     pub(crate) async fn make(
         app: &App,
         store: &Store,
-        user_name: &str,
+        (tenant, user_name): (Option<TenantId>, &str),
         at: Option<Timestamp>,
     ) -> Result<Self, DryRunError> {
         let now = app.now();
         let at = at.unwrap_or(now);
         let desk = Desk {
             store,
-            stage: Stage::load(app, store, user_name).await?,
+            stage: Stage::load(app, store, user_name, tenant).await?,
+            tenant: tenant.unwrap_or(TenantId::DEFAULT),
             user_name,
             at,
             is_past: NOW_SECONDS < now.seconds_since(at),
@@ -110,7 +111,7 @@ impl Inquiry {
 impl Desk<'_> {
     async fn inquire(&self) -> Result<Inquiry, DryRunError> {
         let (store, at) = (self.store, self.at);
-        let tenant = store.tenant_find(TENANT).await?;
+        let tenant = store.tenant_find(self.tenant).await?;
         let zone = tenant.map(|tenant| tenant.time_zone).unwrap_or_default();
         let names = self.names();
         let decisions = self.decisions(&names).await?;
@@ -190,8 +191,11 @@ impl Desk<'_> {
             ..AuthLogFilter::default()
         };
         let page = Page::first(LOOKED_AT_MAX);
-        let mut rows = self.store.auth_log_list(TENANT, &filter, &page).await?;
-        let kept = self.store.auth_last_list(TENANT, names).await?;
+        let mut rows = self
+            .store
+            .auth_log_list(self.tenant, &filter, &page)
+            .await?;
+        let kept = self.store.auth_last_list(self.tenant, names).await?;
         let is_news =
             |row: &AuthLogRow| row.at <= self.at && rows.iter().all(|one| one.id != row.id);
         let kept: Vec<_> = kept.into_iter().filter(is_news).collect();
@@ -218,7 +222,7 @@ impl Desk<'_> {
             if self.is_past {
                 page = Page::after(SessionId::new(self.at, [u8::MAX; 10]), LOOKED_AT_MAX);
             }
-            sessions.extend(self.store.session_list(TENANT, &filter, &page).await?);
+            sessions.extend(self.store.session_list(self.tenant, &filter, &page).await?);
         }
         sessions.retain(|session| session.started_at <= self.at);
         sessions.sort_by_key(|session| std::cmp::Reverse(session.started_at));
@@ -298,7 +302,7 @@ impl Desk<'_> {
         let name = self.user_name.parse::<Username>().ok()?;
         let named = all
             .iter()
-            .find(|one| one.tenant == TENANT && one.username == name);
+            .find(|one| one.tenant == self.tenant && one.username == name);
         match all.as_slice() {
             [only] if named.is_none() => Some(only),
             _ => named,
@@ -343,7 +347,8 @@ impl Desk<'_> {
 
     /// Routers that asked lately without being known.
     async fn knocks(&self) -> Result<Vec<Knock>, StoreError> {
-        if self.is_past {
+        // Whose an unknown router is nobody knows.
+        if self.is_past || self.tenant != TenantId::DEFAULT {
             return Ok(Vec::new());
         }
         let rows = self.store.knock_list(LOOKED_AT_MAX).await?;
@@ -370,10 +375,16 @@ impl Desk<'_> {
             .collect();
         let of_subscribers = near::subscriber_names(self.user_name, &realms);
         let tried: Vec<String> = of_subscribers.keys().cloned().collect();
-        let subscribers = self.store.subscriber_names_among(TENANT, &tried).await?;
+        let subscribers = self
+            .store
+            .subscriber_names_among(self.tenant, &tried)
+            .await?;
         let of_rows = near::row_names(self.user_name, &realms);
         let tried: Vec<&str> = of_rows.keys().map(String::as_str).collect();
-        let rows = self.store.row_users(&tried).await?;
+        let rows = match self.tenant == TenantId::DEFAULT {
+            true => self.store.row_users(&tried).await?,
+            false => Vec::new(),
+        };
         let subscribers = subscribers.into_iter().filter_map(|name| {
             let difference = *of_subscribers.get(&name)?;
             Some((difference, Owner::Subscriber, name))

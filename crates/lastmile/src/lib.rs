@@ -3,7 +3,9 @@
 pub mod app;
 mod certificate;
 pub mod cli;
+mod client;
 pub mod config;
+mod contexts;
 mod disk;
 mod dry_run;
 pub mod exit;
@@ -13,6 +15,7 @@ mod inquiry;
 pub mod late_store;
 mod output;
 mod priority;
+mod private_file;
 pub mod relay_secret;
 mod retention;
 pub mod serve;

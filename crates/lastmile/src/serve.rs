@@ -4,11 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aaa::node::Node;
 use api::state::ApiOptions;
 use axum::Router;
+use services::plan_schedule;
+use services::statistics::Statistics;
 use services::worker::Worker;
 use services::worker::counts::WorkerCounts;
 use storage::error::StoreError;
@@ -17,15 +19,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, warn};
 
 use crate::app::{self, App, Beginning};
-use crate::config::{LogFormat, Role};
+use crate::config::{LogFormat, Role, Setting};
 use crate::disk::Disk;
 use crate::first_owner;
 use crate::late_store::LateStore;
 use crate::serve::events::Events;
 use crate::serve::health::{Health, ProcessView};
-use crate::serve::housekeeping::Removed;
 use crate::serve::node::Footing;
+use crate::serve::program::RunningProgram;
 use crate::supervisor::{Supervisor, TaskError};
+use crate::wiring::lint::RowLinter;
 use crate::wiring::routers::NodeRouters;
 
 mod events;
@@ -36,6 +39,7 @@ mod metrics;
 mod node;
 mod notify;
 mod offline;
+mod program;
 mod reconcilers;
 
 /// How long the web listener is waited for before the program says that it is ready.
@@ -88,7 +92,7 @@ impl ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
-pub async fn run(app: &App) -> Result<(), ServeError> {
+pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signal)?;
     let notifier = notify::Notifier::new(&app.config.service);
     let place = app.database_place().map_err(app::StartError::from)?;
@@ -108,12 +112,18 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     let worker = view
         .filter(|_| is_worker)
         .map(|node| start_worker(app, &store, node, &mut supervisor));
+    if is_worker {
+        start_plan_schedule(&store, &mut supervisor);
+    }
     let removed = match is_worker {
-        true => Some(start_housekeeping(app, &store, &mut supervisor)),
+        true => Some(housekeeping::start(app, &store, &mut supervisor)),
         false => None,
     };
     start_first_owner(app, &store, &mut supervisor);
-    start_reconcilers((view, is_worker), &store, &mut supervisor);
+    reconcilers::start((view, is_worker), &store, &mut supervisor);
+    if is_worker {
+        start_statistics(app, &store, &mut supervisor);
+    }
     let health = Health::new(
         store.clone(),
         Disk::new(&app.config.data_dir),
@@ -122,7 +132,8 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         removed,
         (worker, events.view()),
     );
-    let api = router(app, &store, &events);
+    let program = Arc::new(RunningProgram::new(app, &store, &health, settings));
+    let api = router(app, &store, (program, &events));
     let http = start_http(app, (&health, api), &mut supervisor).await;
     say_ready(app, &place, view, (health.process.web.protocol(), http));
     if beginning == Beginning::First {
@@ -133,16 +144,7 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
         let notifier = notifier.clone();
         supervisor.start_restarting("watchdog", move || notifier.clone().keep_alive(every));
     }
-    let outcome = tokio::select! {
-        name = signals.next() => {
-            info!("Stopping on {name}");
-            Ok(())
-        }
-        problem = supervisor.watch() => {
-            error!(error = &problem as &dyn std::error::Error, "Stopping because a task ended");
-            Err(ServeError::Task(problem))
-        }
-    };
+    let outcome = until_told(&mut signals, &mut supervisor).await;
     notifier.stopping();
     if let Some((node, keeper)) = node.take() {
         node::stop(node).await?;
@@ -165,36 +167,6 @@ pub async fn run(app: &App) -> Result<(), ServeError> {
     outcome
 }
 
-/// Starts what is done again and again, and long work, as soon as there is a store; gives what
-/// housekeeping counts.
-fn start_housekeeping(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
-    let removed = Arc::new(Removed::default());
-    let (late, clock) = (store.clone(), Arc::clone(&app.clock));
-    let (retention, counts) = (app.config.retention, Arc::clone(&removed));
-    let began = (Instant::now(), (app.clock)());
-    supervisor.start_restarting("schedules", move || {
-        let (store, clock) = (late.clone(), Arc::clone(&clock));
-        let removed = Arc::clone(&counts);
-        async move {
-            let house = housekeeping::House {
-                store: store.wait().await.clone(),
-                clock,
-                retention,
-                removed,
-                began,
-            };
-            let tasks = housekeeping::tasks(&house);
-            services::schedule::run(house.store, tasks).await;
-        }
-    });
-    let late = store.clone();
-    supervisor.start_restarting("operations", move || {
-        let store = late.clone();
-        async move { services::operation::worker::run(store.wait().await.clone()).await }
-    });
-    removed
-}
-
 /// Starts to look after the password of the first owner, as soon as there is a store.
 fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
     let (store, data_dir) = (store.clone(), app.config.data_dir.clone());
@@ -204,26 +176,31 @@ fn start_first_owner(app: &App, store: &LateStore, supervisor: &mut Supervisor) 
     });
 }
 
-/// Starts to look how what converges stands, as soon as there is a store.
-fn start_reconcilers(
-    (node, is_worker): (Option<&Node>, bool),
-    store: &LateStore,
-    supervisor: &mut Supervisor,
-) {
-    let node = node.map(|node| Arc::clone(&node.metrics));
-    let late = store.clone();
-    supervisor.start_restarting("reconcilers", move || {
-        let (store, node) = (late.clone(), node.clone());
+/// Serves until a signal, or until something essential ends.
+async fn until_told(signals: &mut Signals, supervisor: &mut Supervisor) -> Result<(), ServeError> {
+    tokio::select! {
+        name = signals.next() => {
+            info!("Stopping on {name}");
+            Ok(())
+        }
+        problem = supervisor.watch() => {
+            error!(error = &problem as &dyn std::error::Error, "Stopping because a task ended");
+            Err(ServeError::Task(problem))
+        }
+    }
+}
+
+/// Starts to keep what dashboards show, as soon as there is a store.
+fn start_statistics(app: &App, store: &LateStore, supervisor: &mut Supervisor) {
+    let (store, clock) = (store.clone(), Arc::clone(&app.clock));
+    supervisor.start_restarting("statistics", move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
         async move {
-            let store = store.wait().await.clone();
-            let mut all = match &node {
-                Some(metrics) => reconcilers::of_node(metrics, &store),
-                None => Vec::new(),
+            let statistics = Statistics {
+                store: store.wait().await.clone(),
+                clock,
             };
-            if is_worker {
-                all.extend(reconcilers::of_worker(&store));
-            }
-            services::reconcile::run(store, all).await;
+            statistics.run().await
         }
     });
 }
@@ -254,6 +231,15 @@ fn start_worker(
     counts
 }
 
+/// Starts to make the changes of plans whose time comes, as soon as there is a store.
+fn start_plan_schedule(store: &LateStore, supervisor: &mut Supervisor) {
+    let store = store.clone();
+    supervisor.start_restarting("scheduled plan changes", move || {
+        let store = store.clone();
+        async move { plan_schedule::run(store.wait().await.clone()).await }
+    });
+}
+
 /// Lets go what was under way, so that whoever comes next need not wait for it.
 async fn release_jobs(store: &LateStore) {
     let Some(store) = store.find() else {
@@ -275,7 +261,11 @@ async fn release_jobs(store: &LateStore) {
 }
 
 /// The interface over the store, which may come later. Without its role it has no routes.
-fn router(app: &App, store: &LateStore, events: &Events) -> Router {
+fn router(
+    app: &App,
+    store: &LateStore,
+    (program, events): (Arc<RunningProgram>, &Events),
+) -> Router {
     if !app.config.roles.contains(&Role::Api) {
         return Router::new();
     }
@@ -283,7 +273,9 @@ fn router(app: &App, store: &LateStore, events: &Events) -> Router {
     api::router::router(ApiOptions {
         store: Arc::new(move || store.find().cloned()),
         clock: Arc::clone(&app.clock),
+        program,
         requests_per_second: REQUESTS_PER_SECOND,
+        rows: Arc::new(RowLinter::new()),
         events: events.hub().clone(),
         webhooks: events.client(),
         reach: app.config.webhook_reach,

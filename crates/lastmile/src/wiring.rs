@@ -38,6 +38,7 @@ use tokio::sync::Mutex;
 
 use crate::late_store::LateStore;
 
+pub(crate) mod lint;
 pub(crate) mod routers;
 pub(crate) mod rows;
 pub mod snapshot;

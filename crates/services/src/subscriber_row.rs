@@ -80,7 +80,7 @@ impl Column {
             UniqueField::Ipv4 => Some(Self::StaticIpv4),
             UniqueField::Ipv6Prefix => Some(Self::Ipv6Prefix),
             UniqueField::Ipv6Delegated => Some(Self::Ipv6Delegated),
-            UniqueField::Name | UniqueField::Source => None,
+            UniqueField::Name | UniqueField::Source | UniqueField::Number => None,
         }
     }
 
@@ -160,6 +160,7 @@ impl SubscriberRow {
             starts_at: self.optional(Column::StartsAt, str::parse::<Timestamp>)?,
             expires_at: self.optional(Column::ExpiresAt, str::parse::<Timestamp>)?,
             sessions: SessionTerms::default(),
+            customer: None,
         })
     }
 

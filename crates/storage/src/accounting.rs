@@ -23,9 +23,11 @@ mod mark;
 pub(crate) mod postgres;
 mod slots;
 pub(crate) mod sqlite;
+pub(crate) mod traffic;
 
 use counts::Counts;
 use slots::Slots;
+use traffic::Traffic;
 
 /// How far back a closed session is looked for that a late record may belong to. Routers repeat
 /// for minutes, and Acct-Delay-Time is believed up to a week; a bound keeps a year of history, and
@@ -224,10 +226,11 @@ impl Batch {
     }
 }
 
-/// What records add to: the hours, and the counters of limits.
+/// What records add to: the hours of users, those of routers and plans, and the counters of limits.
 #[derive(Debug, Default)]
 struct Additions {
     usage: Sums,
+    traffic: Traffic,
     counts: Counts,
 }
 
@@ -245,6 +248,8 @@ fn apply(
         if !applied.usage.is_zero() {
             let (usage, counts) = (&mut additions.usage, &mut additions.counts);
             usage.add(record.tenant, &record.username, record.at, applied.usage);
+            let plan = slots.find_plan(record.key);
+            additions.traffic.add(record, plan, applied.usage);
             // Nothing of a plan is used in a walled garden; the counter begins all the same, so that
             // it does not begin with the hours of these sessions later.
             let is_walled = record.terms.is_some_and(|terms| terms.is_walled());

@@ -17,7 +17,9 @@ use crate::connection::JournalConnection;
 use crate::error::StoreError;
 use crate::store::Store;
 use crate::write::{ATTEMPTS_MAX, Write};
+use hourly::Counts;
 
+pub(crate) mod hourly;
 mod last;
 pub mod list;
 mod sqlite;
@@ -43,7 +45,7 @@ const ENTRIES: Insert<'static> = Insert {
         "count",
         "last_at",
     ],
-    on_conflict: "ON CONFLICT (id) DO NOTHING",
+    on_conflict: "ON CONFLICT (id) DO NOTHING RETURNING id",
 };
 
 /// An unregistered address that tried to speak RADIUS.
@@ -126,12 +128,7 @@ impl Store {
             return sqlite::append(writer, turn, entries).await;
         }
         let write = self.write().await?;
-        ENTRIES
-            .run(
-                write.connection(),
-                entries.iter().copied().map(entry_values),
-            )
-            .await?;
+        insert_counted(&write, entries).await?;
         if !knocks.is_empty() {
             remember_knocks(&write, knocks).await?;
         }
@@ -199,6 +196,20 @@ async fn remember_knocks(write: &Write, knocks: &[Knock]) -> Result<(), DbErr> {
         .execute_raw(dialect.statement(sql, []))
         .await?;
     Ok(())
+}
+
+/// Inserts entries, and counts those that were not there already because somebody tries again.
+async fn insert_counted(write: &Write, entries: &[&AuthLogEntry]) -> Result<(), DbErr> {
+    let rows = entries.iter().copied().map(entry_values);
+    let new = ENTRIES.run_for_new(write.connection(), rows).await?;
+    let mut counts = Counts::default();
+    for entry in entries
+        .iter()
+        .filter(|entry| new.contains(&entry.id.as_uuid()))
+    {
+        counts.add(entry);
+    }
+    counts.store(write.connection()).await
 }
 
 fn entry_values(entry: &AuthLogEntry) -> [Value; 13] {

@@ -3,9 +3,11 @@
 //! Rows are cut into chunks whose sizes are powers of two, so that the same few statements come
 //! again and stay prepared.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+use uuid::Uuid;
 
 use crate::dialect::Dialect;
 
@@ -29,22 +31,43 @@ impl Insert<'_> {
         connection: &C,
         rows: impl IntoIterator<Item = [Value; WIDTH]> + Send,
     ) -> Result<(), DbErr> {
+        for statement in self.statements(Dialect::of(connection), rows) {
+            connection.execute_raw(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for an insert that returns the ids of the rows that were not there before.
+    pub(crate) async fn run_for_new<C: ConnectionTrait, const WIDTH: usize>(
+        &self,
+        connection: &C,
+        rows: impl IntoIterator<Item = [Value; WIDTH]> + Send,
+    ) -> Result<HashSet<Uuid>, DbErr> {
+        let mut new = HashSet::new();
+        for statement in self.statements(Dialect::of(connection), rows) {
+            for row in connection.query_all_raw(statement).await? {
+                new.insert(row.try_get_by_index(0)?);
+            }
+        }
+        Ok(new)
+    }
+
+    fn statements<const WIDTH: usize>(
+        &self,
+        dialect: Dialect,
+        rows: impl IntoIterator<Item = [Value; WIDTH]>,
+    ) -> impl Iterator<Item = Statement> {
         assert_eq!(WIDTH, self.columns.len(), "a value for each column");
         let values: Vec<Value> = rows.into_iter().flatten().collect();
         let chunk_max = (PARAMETERS_MAX / WIDTH).min(CHUNK_MAX);
-        let mut values = values.into_iter();
         let mut left = values.len() / WIDTH;
-        while 0 < left {
-            let rows = chunk_len(left, chunk_max);
-            let dialect = Dialect::of(connection);
-            let sql = self.sql(dialect, rows);
-            let chunk: Vec<Value> = values.by_ref().take(rows * WIDTH).collect();
-            connection
-                .execute_raw(dialect.statement(sql, chunk))
-                .await?;
+        let mut values = values.into_iter();
+        std::iter::from_fn(move || {
+            let rows = (0 < left).then(|| chunk_len(left, chunk_max))?;
             left -= rows;
-        }
-        Ok(())
+            let chunk: Vec<Value> = values.by_ref().take(rows * WIDTH).collect();
+            Some(dialect.statement(self.sql(dialect, rows), chunk))
+        })
     }
 
     fn sql(&self, dialect: Dialect, rows: usize) -> String {

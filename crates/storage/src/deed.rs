@@ -154,6 +154,23 @@ impl Deed {
         }
     }
 
+    /// Many that were brought in at once.
+    pub(crate) fn imported(
+        (tenant, what): (TenantId, Resource),
+        name: &str,
+        after: &impl Serialize,
+    ) -> Self {
+        Self {
+            action: Action::Imported,
+            ..Self::created((tenant, what), (Uuid::nil(), name), after).by_name()
+        }
+    }
+
+    /// The same of a thing that has a name and no id.
+    pub(crate) fn by_name(self) -> Self {
+        Self { id: None, ..self }
+    }
+
     pub(crate) fn signed_in(
         (tenant, what): (TenantId, Resource),
         (id, name): (Uuid, &str),

@@ -4,6 +4,7 @@
 //! else from logging in.
 
 use domain::change::Change;
+use domain::deed::Action;
 use domain::id::{PlanId, SubscriberId, TenantId};
 use domain::nas::Nas;
 use domain::plan::Plan;
@@ -13,8 +14,9 @@ use tracing::error;
 
 use crate::bulk::select_in;
 use crate::column::loaded_count;
+use crate::deed::Deed;
 use crate::entity::{nas as nas_entity, plan as plan_entity};
-use crate::error::StoreError;
+use crate::error::{Resource, StoreError};
 use crate::store::Store;
 use crate::tenant::Zones;
 use crate::{nas, plan};
@@ -133,6 +135,15 @@ impl Store {
     pub async fn directory_reload(&self) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         write.note(TenantId::DEFAULT, Change::Everything);
+        write.record(Deed {
+            tenant: TenantId::DEFAULT,
+            action: Action::Changed,
+            what: Resource::Directory,
+            id: None,
+            name: "reload".to_owned(),
+            before: None,
+            after: None,
+        });
         write.commit().await
     }
 

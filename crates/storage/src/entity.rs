@@ -1,6 +1,7 @@
 //! Entities: the rows of the registry as SeaORM sees them; they never leave this crate.
 
 pub(crate) mod api_key;
+pub(crate) mod customer;
 pub(crate) mod garden;
 pub(crate) mod nas;
 pub(crate) mod nas_group;

@@ -27,6 +27,11 @@ pub enum Resource {
     Realm,
     TopUp,
     ApiKey,
+    Customer,
+    CustomerNote,
+    PlanVersion,
+    PlanChange,
+    GuardLock,
     Operator,
     OperatorSession,
     Operation,
@@ -35,10 +40,12 @@ pub enum Resource {
     Reconciler,
     Webhook,
     Delivery,
+    Directory,
+    SessionCommand,
 }
 
 impl Resource {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::Nas,
         Self::Plan,
         Self::Subscriber,
@@ -53,6 +60,9 @@ impl Resource {
         Self::Realm,
         Self::TopUp,
         Self::ApiKey,
+        Self::PlanVersion,
+        Self::PlanChange,
+        Self::GuardLock,
         Self::Operator,
         Self::OperatorSession,
         Self::Operation,
@@ -61,6 +71,8 @@ impl Resource {
         Self::Reconciler,
         Self::Webhook,
         Self::Delivery,
+        Self::Customer,
+        Self::CustomerNote,
     ];
 
     /// The name that programs know it by.
@@ -80,6 +92,11 @@ impl Resource {
             Self::Realm => "realm",
             Self::TopUp => "top_up",
             Self::ApiKey => "api_key",
+            Self::Customer => "customer",
+            Self::CustomerNote => "customer_note",
+            Self::PlanVersion => "plan_version",
+            Self::PlanChange => "plan_change",
+            Self::GuardLock => "guard_lock",
             Self::Operator => "operator",
             Self::OperatorSession => "operator_session",
             Self::Operation => "operation",
@@ -88,6 +105,8 @@ impl Resource {
             Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
+            Self::Directory => "directory",
+            Self::SessionCommand => "session_command",
         }
     }
 }
@@ -109,6 +128,11 @@ impl fmt::Display for Resource {
             Self::Realm => "realm",
             Self::TopUp => "top-up",
             Self::ApiKey => "API key",
+            Self::Customer => "customer",
+            Self::CustomerNote => "note",
+            Self::PlanVersion => "version of a plan",
+            Self::PlanChange => "scheduled change",
+            Self::GuardLock => "lock",
             Self::Operator => "operator",
             Self::OperatorSession => "session of an operator",
             Self::Operation => "operation",
@@ -117,6 +141,8 @@ impl fmt::Display for Resource {
             Self::Reconciler => "reconciler",
             Self::Webhook => "webhook",
             Self::Delivery => "delivery",
+            Self::Directory => "directory",
+            Self::SessionCommand => "session command",
         })
     }
 }
@@ -130,6 +156,7 @@ pub enum UniqueField {
     Ipv4,
     Ipv6Prefix,
     Ipv6Delegated,
+    Number,
 }
 
 impl UniqueField {
@@ -142,6 +169,7 @@ impl UniqueField {
             Self::Ipv4 => "ipv4",
             Self::Ipv6Prefix => "ipv6-prefix",
             Self::Ipv6Delegated => "ipv6-delegated",
+            Self::Number => "number",
         }
     }
 }
@@ -393,6 +421,8 @@ pub(crate) fn find_conflict(error: &DbErr) -> Option<UniqueField> {
         ("ipv4", UniqueField::Ipv4),
         ("ipv6_prefix", UniqueField::Ipv6Prefix),
         ("ipv6_delegated", UniqueField::Ipv6Delegated),
+        ("customer.number", UniqueField::Number),
+        ("customer_number", UniqueField::Number),
     ]
     .into_iter()
     .find(|(column, _)| message.contains(column))

@@ -164,9 +164,16 @@ pub fn actions(what: Resource) -> impl Iterator<Item = Action> {
 /// catalogue, which the tests do not let pass.
 pub(crate) const fn is_done_to(what: Resource, action: Action) -> bool {
     match action {
-        Action::Created | Action::Changed | Action::Removed => !matches!(what, Resource::Delivery),
+        Action::Created | Action::Changed | Action::Removed => {
+            !matches!(what, Resource::Delivery | Resource::PlanVersion)
+        }
         Action::Revealed => matches!(what, Resource::Nas | Resource::Subscriber),
-        Action::Imported => matches!(what, Resource::Subscriber | Resource::RowUser),
+        Action::Imported => {
+            matches!(
+                what,
+                Resource::Subscriber | Resource::RowUser | Resource::RowGroup
+            )
+        }
         Action::SignedIn | Action::SignInFailed | Action::SignedOut | Action::LockedOut => {
             matches!(what, Resource::Operator)
         }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::column::RowName;
+use crate::deed::Deed;
 use crate::dialect::Dialect;
 use crate::entity::garden::{ActiveModel, Column, Entity, Model};
 use crate::entity::plan;
@@ -24,6 +25,7 @@ use crate::error::{Resource, StoreError};
 use crate::keyed::Keyed;
 use crate::page::Page;
 use crate::store::Store;
+use crate::tenant_policy;
 
 const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Garden,
@@ -82,16 +84,18 @@ impl Store {
         write.connection().execute_raw(statement).await?;
         write.note(tenant, Change::Tenant(tenant));
         let default = find_default(write.connection(), tenant).await?;
-        let at = write.at();
-        write.commit().await?;
-        Ok(GardenSummary {
+        let made = GardenSummary {
             id,
             name: garden.name,
             terms: garden.terms,
             is_default: default == Some(id),
-            created_at: at,
-            updated_at: at,
-        })
+            created_at: write.at(),
+            updated_at: write.at(),
+        };
+        let named = (id.as_uuid(), made.name.as_str());
+        write.record(Deed::created((tenant, Resource::Garden), named, &made));
+        write.commit().await?;
+        Ok(made)
     }
 
     /// Gardens by name.
@@ -132,14 +136,18 @@ impl Store {
     ) -> Result<GardenSummary, StoreError> {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
+        let default = find_default(write.connection(), tenant).await?;
+        let before = summary(&model, default)?;
         let new_name = patch.name.clone();
         let model = patched_row(model, patch, write.at())
             .update(write.connection())
             .await
             .map_err(|error| KEYED.refusal(error, new_name.as_ref().unwrap_or(name).as_str()))?;
-        let default = find_default(write.connection(), tenant).await?;
         let changed = summary(&model, default)?;
         changed.terms.check().map_err(StoreError::Garden)?;
+        let named = (model.id, before.name.as_str());
+        let what = (tenant, Resource::Garden);
+        write.record(Deed::changed(what, named, &before, &changed));
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await?;
         Ok(changed)
@@ -161,12 +169,16 @@ impl Store {
                 users,
             });
         }
+        let default = find_default(write.connection(), tenant).await?;
+        let before = summary(&model, default)?;
         let sql = "UPDATE tenant SET garden = NULL WHERE garden = $1";
         let statement = write.dialect().statement(sql, [model.id.into()]);
         write.connection().execute_raw(statement).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
+        let named = (model.id, before.name.as_str());
+        write.record(Deed::removed((tenant, Resource::Garden), named, &before));
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
@@ -182,10 +194,7 @@ impl Store {
             Some(name) => Some(KEYED.lock(&write, tenant, name.key()).await?.id),
             None => None,
         };
-        let sql = "UPDATE tenant SET garden = $1 WHERE id = $2";
-        let values = [garden.into(), tenant.as_uuid().into()];
-        let statement = write.dialect().statement(sql, values);
-        write.connection().execute_raw(statement).await?;
+        tenant_policy::set(&mut write, tenant, ("garden", garden.into())).await?;
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }

@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 
 use domain::guard::{GuardKey, GuardLock, GuardSubject};
+use domain::id::TenantId;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use serde::{Serialize, Serializer};
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::bulk::Insert;
 use crate::column::stored_text;
-use crate::error::StoreError;
+use crate::deed::Deed;
+use crate::error::{Resource, StoreError};
 use crate::query::Query;
 use crate::store::Store;
 
@@ -26,6 +30,9 @@ const LOCK: Insert<'static> = Insert {
 /// Which locks are meant; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct GuardFilter {
+    /// Only locks of what this tenant has and no other does; those of strangers and of devices are
+    /// the default tenant's. All when it is absent.
+    pub tenant: Option<TenantId>,
     pub subject: Option<GuardSubject>,
     pub name: Option<String>,
 }
@@ -104,10 +111,13 @@ impl Store {
 
     /// Lets go who is locked, on every node, and says how many locks there were.
     pub async fn guard_clear(&self, filter: &GuardFilter) -> Result<u64, StoreError> {
-        let write = self.write().await?;
+        let mut write = self.write().await?;
         let mut query = Query::new(self.dialect(), "DELETE FROM guard_lock");
         add_conditions(&mut query, filter);
         let rows = query.execute(write.connection()).await?;
+        if 0 < rows {
+            write.record(clear_deed(filter, rows));
+        }
         write.commit().await?;
         Ok(rows)
     }
@@ -123,12 +133,40 @@ impl Store {
     }
 }
 
+/// Who was let go. Locks are not of a tenant, and the first one keeps the record.
+fn clear_deed(filter: &GuardFilter, locks: u64) -> Deed {
+    let subject = filter.subject.map(GuardSubject::as_str);
+    let name = filter.name.as_deref();
+    let cleared = json!({ "subject": subject, "name": name, "locks": locks });
+    let what = (TenantId::DEFAULT, Resource::GuardLock);
+    let named = (Uuid::nil(), name.unwrap_or("all"));
+    Deed::removed(what, named, &cleared).by_name()
+}
+
 fn add_conditions(query: &mut Query, filter: &GuardFilter) {
     if let Some(subject) = filter.subject {
         query.and("subject = ?", [subject.as_str().into()]);
     }
     if let Some(name) = &filter.name {
         query.and("name = ?", [stored_text(name).into()]);
+    }
+    if let Some(tenant) = filter.tenant {
+        add_tenant(query, tenant);
+    }
+}
+
+/// A lock bears a name and no tenant: it is of those who have somebody or something of that name.
+fn add_tenant(query: &mut Query, tenant: TenantId) {
+    let named = "EXISTS (SELECT 1 FROM subscriber u WHERE u.tenant = t.id \
+        AND guard_lock.subject = 'user' AND u.username = guard_lock.name) \
+        OR EXISTS (SELECT 1 FROM router r WHERE r.tenant = t.id \
+        AND guard_lock.subject = 'nas' AND r.name = guard_lock.name)";
+    let of_others = format!("NOT EXISTS (SELECT 1 FROM tenant t WHERE t.id <> ? AND ({named}))");
+    let tenant_id: Value = tenant.as_uuid().into();
+    query.and(&of_others, [tenant_id.clone()]);
+    if tenant != TenantId::DEFAULT {
+        let own = format!("EXISTS (SELECT 1 FROM tenant t WHERE t.id = ? AND ({named}))");
+        query.and(&own, [tenant_id]);
     }
 }
 

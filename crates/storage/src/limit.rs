@@ -15,6 +15,7 @@ use crate::bulk::{Insert, select_in};
 use crate::column::{RowName, loaded_count, stored_text};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
+use crate::statistic::sum;
 use crate::store::Store;
 
 pub(crate) const FIRST_USE: &str = "first_use";
@@ -180,12 +181,6 @@ impl Store {
 /// What a user moved since an hour, with the days whose hours are removed. A sum of what cannot be
 /// is cut, because an overflow would refuse the whole batch.
 pub(crate) fn sums_sql(dialect: Dialect, [tenant, username, from]: [&str; 3]) -> String {
-    let sum = |column: &str| match dialect {
-        Dialect::Sqlite => format!("CAST(MIN(TOTAL({column}), 9.2e18) AS INTEGER)"),
-        Dialect::Postgres => {
-            format!("LEAST(COALESCE(SUM({column}), 0), 9200000000000000000)::BIGINT")
-        }
-    };
     let select = |table: &str| {
         format!(
             "SELECT upload_bytes, download_bytes, session_seconds FROM {table} \
@@ -194,9 +189,9 @@ pub(crate) fn sums_sql(dialect: Dialect, [tenant, username, from]: [&str; 3]) ->
     };
     format!(
         "SELECT {}, {}, {} FROM ({} UNION ALL {}) AS moved",
-        sum("upload_bytes"),
-        sum("download_bytes"),
-        sum("session_seconds"),
+        sum(dialect, "upload_bytes"),
+        sum(dialect, "download_bytes"),
+        sum(dialect, "session_seconds"),
         select("usage_hourly"),
         select("usage_daily"),
     )

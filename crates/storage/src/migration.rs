@@ -35,11 +35,14 @@ mod m0018_terms;
 mod m0019_row_replace;
 mod m0020_deeds;
 mod m0021_people;
+mod m0022_lists;
+mod m0023_plan_versions;
+mod m0024_statistics;
 mod m0025_webhooks;
 mod m0026_operations;
 
 /// In order; the version of a schema is how many of them it has.
-const MIGRATIONS: [Migration; 23] = [
+const MIGRATIONS: [Migration; 26] = [
     m0001_registry::MIGRATION,
     m0002_change_feed::MIGRATION,
     m0003_sessions::MIGRATION,
@@ -61,6 +64,9 @@ const MIGRATIONS: [Migration; 23] = [
     m0019_row_replace::MIGRATION,
     m0020_deeds::MIGRATION,
     m0021_people::MIGRATION,
+    m0022_lists::MIGRATION,
+    m0023_plan_versions::MIGRATION,
+    m0024_statistics::MIGRATION,
     m0025_webhooks::MIGRATION,
     m0026_operations::MIGRATION,
 ];

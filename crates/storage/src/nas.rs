@@ -1,5 +1,7 @@
 //! Routers in the registry.
 
+use std::collections::HashMap;
+
 use domain::change::Change;
 use domain::id::{Id, NasGroupId, NasId, TenantId};
 use domain::name::Name;
@@ -10,11 +12,17 @@ use domain::secret::Secret;
 use domain::session_identity::IdentityTemplate;
 use domain::time::Timestamp;
 use ipnet::IpNet;
-use sea_orm::{ActiveModelTrait, ActiveValue, ConnectionTrait, DbErr, EntityTrait, QueryResult};
+use sea_orm::sea_query::{Expr, ExprTrait as _, LikeExpr, Query};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait,
+    QueryFilter, QueryResult, Value,
+};
 use serde::Serialize;
+use uuid::Uuid;
 
-use crate::bulk::Insert;
-use crate::column::RowName;
+use crate::bulk::{Insert, select_in};
+use crate::column::{RowName, loaded_count};
+use crate::deed::Deed;
 use crate::entity::nas::{ActiveModel, Column, Entity, Model};
 use crate::error::{Resource, StoreError};
 use crate::key_ring::KeyRing;
@@ -66,6 +74,23 @@ pub struct NasPatch {
     pub coa_identity: Option<Option<IdentityTemplate>>,
 }
 
+/// Which routers to list; everything that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct NasFilter {
+    pub vendor: Option<Vendor>,
+    pub group: Option<NasGroupId>,
+    /// Part of the name or of the address.
+    pub text: Option<String>,
+}
+
+/// What is heard of a router now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NasActivity {
+    pub open_sessions: u64,
+    /// When something was last heard of one of them.
+    pub last_report_at: Option<Timestamp>,
+}
+
 /// A router as lists show it: without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NasSummary {
@@ -74,13 +99,24 @@ pub struct NasSummary {
     pub source: IpNet,
     #[serde(flatten)]
     pub settings: NasSettings,
+    /// Names of the groups that it is in, in order.
+    pub groups: Vec<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
+/// A router as the audit log shows it: of its secret only that there is another one.
+#[derive(Serialize)]
+struct NasSeen<'a> {
+    #[serde(flatten)]
+    nas: &'a NasSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'static str>,
+}
+
 impl Store {
     /// Registers a router and forgets that its addresses knocked.
-    pub async fn nas_insert(&self, new: NewNas) -> Result<Nas, StoreError> {
+    pub async fn nas_insert(&self, new: NewNas) -> Result<NasSummary, StoreError> {
         let nas = Nas {
             id: self.new_id(),
             tenant: new.tenant,
@@ -97,21 +133,67 @@ impl Store {
             .map_err(|error| KEYED.refusal(error, nas.name.as_str()))?;
         remember_name(&write, nas.id, nas.tenant, &nas.name).await?;
         write.forget_knocks(nas.source).await?;
-        write.note(nas.tenant, Change::Nas(nas.id));
+        let made = NasSummary {
+            id: nas.id,
+            name: nas.name,
+            source: nas.source,
+            settings: nas.settings,
+            groups: Vec::new(),
+            created_at: write.at(),
+            updated_at: write.at(),
+        };
+        let named = (made.id.as_uuid(), made.name.as_str());
+        write.record(Deed::created((nas.tenant, Resource::Nas), named, &made));
+        write.note(nas.tenant, Change::Nas(made.id));
         write.commit().await?;
-        Ok(nas)
+        Ok(made)
     }
 
     /// Routers by name.
     pub async fn nas_list(
         &self,
         tenant: TenantId,
+        filter: &NasFilter,
         page: &Page<Name>,
     ) -> Result<Vec<NasSummary>, StoreError> {
         let after = page.after.as_ref().map(Name::key);
-        let select = KEYED.page(tenant, after, page.limit());
+        let mut select = KEYED.page(tenant, after, page.limit());
+        if let Some(vendor) = filter.vendor {
+            select = select.filter(Column::Vendor.eq(vendor.as_str()));
+        }
+        if let Some(group) = filter.group {
+            let members = Query::select()
+                .column("nas")
+                .from("nas_group_member")
+                .and_where(Expr::col("nas_group").eq(group.as_uuid()))
+                .to_owned();
+            select = select.filter(Column::Id.in_subquery(members));
+        }
+        if let Some(text) = &filter.text {
+            let pattern = part_pattern(&text.to_lowercase());
+            let is_in_name = Expr::col(Column::NameKey).like(pattern.clone());
+            let is_in_address = Expr::col(Column::Source).like(pattern);
+            select = select.filter(is_in_name.or(is_in_address));
+        }
         let models = select.all(self.reader()).await?;
-        models.iter().map(summary).collect()
+        let mut groups = group_names(self.reader(), &models).await?;
+        let summaries = models
+            .iter()
+            .map(|model| summary(model, groups.remove(&model.id).unwrap_or_default()));
+        summaries.collect()
+    }
+
+    /// What is heard of the router with this id.
+    pub async fn nas_activity(&self, nas: NasId) -> Result<NasActivity, StoreError> {
+        let sql = "SELECT COUNT(*), MAX(updated_at) FROM session_open WHERE nas = $1";
+        let statement = self.dialect().statement(sql, [nas.as_uuid().into()]);
+        let row = self.reader().query_one_raw(statement).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("a row of counts".into()))?;
+        let last: Option<i64> = row.try_get_by_index(1)?;
+        Ok(NasActivity {
+            open_sessions: loaded_count(row.try_get_by_index(0)?),
+            last_report_at: last.map(Timestamp::from_micros),
+        })
     }
 
     /// The routers that have or had a name.
@@ -135,8 +217,10 @@ impl Store {
         name: &Name,
     ) -> Result<Option<NasSummary>, StoreError> {
         let select = KEYED.one(tenant, name.key());
-        let model = select.one(self.reader()).await?;
-        model.as_ref().map(summary).transpose()
+        match select.one(self.reader()).await? {
+            Some(model) => shown(self.reader(), &model).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Changes the router of this name, and forgets that its new addresses knocked.
@@ -149,6 +233,8 @@ impl Store {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
         let id = Id::from_uuid(model.id);
+        let before = shown(write.connection(), &model).await?;
+        let secret = patch.secret.is_some().then_some("changed");
         let (new_name, new_source) = (patch.name.clone(), patch.source);
         let row = patched_row(model, patch, self.keys(), write.at());
         let model = row
@@ -161,18 +247,29 @@ impl Store {
         if let Some(new_source) = new_source {
             write.forget_knocks(new_source).await?;
         }
+        let changed = shown(write.connection(), &model).await?;
+        let after = NasSeen {
+            nas: &changed,
+            secret,
+        };
+        let named = (model.id, before.name.as_str());
+        let what = (tenant, Resource::Nas);
+        write.record(Deed::changed(what, named, &before, &after));
         write.note(tenant, Change::Nas(id));
         write.commit().await?;
-        summary(&model)
+        Ok(changed)
     }
 
     /// Removes the router of this name; its sessions stay.
     pub async fn nas_delete(&self, tenant: TenantId, name: &Name) -> Result<(), StoreError> {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
+        let before = shown(write.connection(), &model).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
+        let named = (model.id, before.name.as_str());
+        write.record(Deed::removed((tenant, Resource::Nas), named, &before));
         write.note(tenant, Change::Nas(Id::from_uuid(model.id)));
         write.commit().await
     }
@@ -210,6 +307,19 @@ pub(crate) async fn remember_name(
         name.key().into(),
     ];
     NAS_NAME.run(write.connection(), [row]).await
+}
+
+/// The pattern of texts that have this one in them.
+fn part_pattern(text: &str) -> LikeExpr {
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape('\\')
 }
 
 fn new_row(nas: &Nas, keys: &KeyRing, now: Timestamp) -> ActiveModel {
@@ -277,13 +387,39 @@ fn patched_row(model: Model, patch: NasPatch, keys: &KeyRing, now: Timestamp) ->
     row
 }
 
-fn summary(model: &Model) -> Result<NasSummary, StoreError> {
+/// A router with the names of its groups.
+async fn shown<C: ConnectionTrait>(
+    connection: &C,
+    model: &Model,
+) -> Result<NasSummary, StoreError> {
+    let mut groups = group_names(connection, std::slice::from_ref(model)).await?;
+    summary(model, groups.remove(&model.id).unwrap_or_default())
+}
+
+/// The names of the groups of these routers.
+async fn group_names<C: ConnectionTrait>(
+    connection: &C,
+    models: &[Model],
+) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
+    let ids: Vec<Value> = models.iter().map(|model| model.id.into()).collect();
+    let head = "SELECT m.nas, g.name FROM nas_group_member m \
+        JOIN nas_group g ON g.id = m.nas_group WHERE m.nas IN";
+    let mut names: HashMap<Uuid, Vec<String>> = HashMap::new();
+    for row in select_in(connection, head, &ids, " ORDER BY g.name_key").await? {
+        let nas: Uuid = row.try_get_by_index(0)?;
+        names.entry(nas).or_default().push(row.try_get_by_index(1)?);
+    }
+    Ok(names)
+}
+
+fn summary(model: &Model, groups: Vec<String>) -> Result<NasSummary, StoreError> {
     let row = row_name(model);
     Ok(NasSummary {
         id: Id::from_uuid(model.id),
         name: row.parse("name", &model.name)?,
         source: row.parse("source", &model.source)?,
         settings: settings(model)?,
+        groups,
         created_at: Timestamp::from_micros(model.created_at),
         updated_at: Timestamp::from_micros(model.updated_at),
     })

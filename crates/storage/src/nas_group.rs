@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::change::Change;
-use domain::id::{Id, NasGroupId, TenantId};
+use domain::id::{Id, NasGroupId, NasId, TenantId};
 use domain::name::Name;
 use domain::time::Timestamp;
 use sea_orm::{
@@ -12,6 +12,7 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::bulk::Insert;
 use crate::column::{RowName, loaded_count};
 use crate::deed::Deed;
 use crate::dialect::Dialect;
@@ -39,6 +40,23 @@ pub struct NasGroupSummary {
     pub members: Vec<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Routers that are put into a group at once.
+pub const MEMBERS_MAX: usize = 2_000;
+
+const MEMBER: Insert<'static> = Insert {
+    table: "nas_group_member",
+    columns: &["nas_group", "nas"],
+    on_conflict: "ON CONFLICT DO NOTHING",
+};
+
+/// What to change of a group; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct NasGroupPatch {
+    pub name: Option<Name>,
+    /// In place of those that it has.
+    pub members: Option<Vec<Name>>,
 }
 
 impl Store {
@@ -91,6 +109,25 @@ impl Store {
         Ok(groups)
     }
 
+    /// The routers of a group.
+    pub async fn nas_group_ids(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+    ) -> Result<Option<Vec<NasId>>, StoreError> {
+        let select = KEYED.one(tenant, name.key());
+        let Some(group) = select.one(self.reader()).await? else {
+            return Ok(None);
+        };
+        let sql = "SELECT nas FROM nas_group_member WHERE nas_group = $1";
+        let statement = self.dialect().statement(sql, [group.id.into()]);
+        let rows = self.reader().query_all_raw(statement).await?;
+        let ids = rows
+            .iter()
+            .map(|row| Ok(NasId::from_uuid(row.try_get_by_index(0)?)));
+        Ok(Some(ids.collect::<Result<_, DbErr>>()?))
+    }
+
     /// The group of this name.
     pub async fn nas_group_find(
         &self,
@@ -102,6 +139,36 @@ impl Store {
             Some(model) => summary(self.reader(), &model).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Changes the group of this name.
+    pub async fn nas_group_update(
+        &self,
+        tenant: TenantId,
+        name: &Name,
+        patch: NasGroupPatch,
+    ) -> Result<NasGroupSummary, StoreError> {
+        let mut write = self.write().await?;
+        let group = KEYED.lock(&write, tenant, name.key()).await?;
+        let before = summary(write.connection(), &group).await?;
+        if let Some(members) = &patch.members {
+            set_members(&mut write, tenant, &group, members).await?;
+        }
+        let mut row = group.into_active_model();
+        let new_name = patch.name.unwrap_or_else(|| before.name.clone());
+        row.name = ActiveValue::Set(new_name.as_str().into());
+        row.name_key = ActiveValue::Set(new_name.key().into());
+        row.updated_at = ActiveValue::Set(write.at().as_micros());
+        let group = row
+            .update(write.connection())
+            .await
+            .map_err(|error| KEYED.refusal(error, new_name.as_str()))?;
+        let changed = summary(write.connection(), &group).await?;
+        let named = (group.id, before.name.as_str());
+        let what = (tenant, Resource::NasGroup);
+        write.record(Deed::changed(what, named, &before, &changed));
+        write.commit().await?;
+        Ok(changed)
     }
 
     /// Puts a router into the group of this name; one that is in it stays.
@@ -198,6 +265,44 @@ impl Store {
         }
         Ok(groups)
     }
+}
+
+/// Gives a group just these routers.
+async fn set_members(
+    write: &mut Write,
+    tenant: TenantId,
+    group: &Model,
+    members: &[Name],
+) -> Result<(), StoreError> {
+    if MEMBERS_MAX < members.len() {
+        return Err(StoreError::TooMany {
+            what: "routers",
+            name: group.name.clone(),
+            count: members.len(),
+            max: MEMBERS_MAX,
+        });
+    }
+    let before = member_ids(write, group.id).await?;
+    let mut routers = Vec::with_capacity(members.len());
+    for name in members {
+        let select = nas::KEYED.one(tenant, name.key());
+        let router = select.one(write.connection()).await?;
+        let router = router.ok_or_else(|| StoreError::NotFound {
+            what: Resource::Nas,
+            name: name.to_string(),
+        })?;
+        routers.push(router.id);
+    }
+    let sql = "DELETE FROM nas_group_member WHERE nas_group = $1";
+    let statement = write.dialect().statement(sql, [group.id.into()]);
+    write.connection().execute_raw(statement).await?;
+    let rows = routers.iter().map(|nas| [group.id.into(), (*nas).into()]);
+    MEMBER.run(write.connection(), rows).await?;
+    if let Some(router) = routers.first().or(before.first()) {
+        // Routers are read all together.
+        write.note(tenant, Change::Nas(Id::from_uuid(*router)));
+    }
+    Ok(())
 }
 
 async fn count_bound(write: &Write, group: Uuid) -> Result<u64, DbErr> {

@@ -13,11 +13,12 @@ impl<Key> Page<Key> {
     /// The most rows that one page carries.
     pub const LIMIT_MAX: u32 = 1_000;
 
-    /// The first `limit` rows; a limit outside 1 to [`Self::LIMIT_MAX`] is brought inside.
+    /// The first `limit` rows; a limit outside 1 to [`Self::LIMIT_MAX`] and one is brought inside.
     pub fn first(limit: u32) -> Self {
         Self {
             after: None,
-            limit: limit.clamp(1, Self::LIMIT_MAX),
+            // One more than a page has shows that there are more.
+            limit: limit.clamp(1, Self::LIMIT_MAX + 1),
         }
     }
 

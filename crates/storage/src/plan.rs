@@ -2,23 +2,24 @@
 
 use domain::change::Change;
 use domain::id::{GardenId, Id, PlanId, TenantId};
-use domain::limit::AtLimit;
+use domain::limit::{AtLimit, Limits};
 use domain::name::Name;
-use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays};
+use domain::plan::change::ChangeNote;
 use domain::plan::{InterimInterval, Plan, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
 use domain::time::Timestamp;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
-    PaginatorTrait, QueryFilter, SqlErr,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, SqlErr,
 };
 use serde::Serialize;
 
 use self::limits::LimitsPatch;
-use crate::column::RowName;
+use self::row::{new_row, patched_row, row_name, terms};
 use crate::deed::Deed;
-use crate::entity::plan::{ActiveModel, Column, Entity, Model};
+use crate::entity::plan::{Column, Entity, Model};
 use crate::entity::subscriber;
 use crate::error::{Resource, StoreError};
 use crate::garden::{self, GardenNames};
@@ -29,6 +30,11 @@ use crate::tenant::Zones;
 use crate::write::Write;
 
 pub mod limits;
+pub mod reach;
+pub(crate) mod row;
+pub mod schedule;
+mod stored_patch;
+pub mod version;
 
 const KEYED: Keyed<Entity> = Keyed {
     what: Resource::Plan,
@@ -58,6 +64,8 @@ pub struct PlanPatch {
     pub session_policy: Option<SessionPolicy>,
     pub limits: LimitsPatch,
     pub access: AccessPatch,
+    /// Kept with the version that it makes.
+    pub note: Option<ChangeNote>,
 }
 
 /// What to change of how access ends and which devices it has.
@@ -85,9 +93,35 @@ pub struct PlanSummary {
     pub updated_at: Timestamp,
 }
 
+impl PlanPatch {
+    /// What gives a plan just these terms.
+    pub fn of(terms: &PlanTerms) -> Self {
+        let access = &terms.access;
+        Self {
+            name: None,
+            rate: Some(terms.rate),
+            session_timeout_seconds: Some(terms.session_timeout_seconds),
+            idle_timeout_seconds: Some(terms.idle_timeout_seconds),
+            interim: Some(terms.interim),
+            pool: Some(terms.pool.clone()),
+            session_limit: Some(terms.session_limit),
+            session_policy: Some(terms.session_policy),
+            limits: LimitsPatch::of(terms.limits.as_deref().unwrap_or(&Limits::default())),
+            access: AccessPatch {
+                grace_days: Some(access.grace_days),
+                after_expiry: Some(access.after_expiry),
+                garden: Some(access.garden),
+                device_limit: Some(access.device_limit),
+                private_device_limit: Some(access.private_device_limit),
+            },
+            note: None,
+        }
+    }
+}
+
 impl Store {
     /// Makes a plan.
-    pub async fn plan_insert(&self, new: NewPlan) -> Result<Plan, StoreError> {
+    pub async fn plan_insert(&self, new: NewPlan) -> Result<PlanSummary, StoreError> {
         let plan = Plan {
             id: self.new_id(),
             tenant: new.tenant,
@@ -95,22 +129,18 @@ impl Store {
             terms: new.terms,
         };
         let mut write = self.write().await?;
-        Entity::insert(new_row(&plan, write.at()))
-            .exec_without_returning(write.connection())
+        check_garden(&write, plan.tenant, plan.terms.access.garden).await?;
+        let model = new_row(&plan, write.at())
+            .insert(write.connection())
             .await
             .map_err(|error| refusal(error, plan.name.as_str(), find_other(&plan.terms)))?;
-        let stored = Entity::find_by_id(plan.id.as_uuid());
-        let stored = stored.one(write.connection()).await?;
-        let summaries = self
-            .summaries(write.connection(), plan.tenant, stored.as_slice())
-            .await?;
-        if let Some(summary) = summaries.first() {
-            let named = (plan.id.as_uuid(), plan.name.as_str());
-            write.record(Deed::created((plan.tenant, Resource::Plan), named, summary));
-        }
-        write.note(plan.tenant, Change::Plan(plan.id));
+        let made = self.summary_of(&write, plan.tenant, &model).await?;
+        let named = (model.id, made.name.as_str());
+        write.record(Deed::created((plan.tenant, Resource::Plan), named, &made));
+        version::add(&write, model.id, None).await?;
+        write.note(plan.tenant, Change::Plan(made.id));
         write.commit().await?;
-        Ok(plan)
+        Ok(made)
     }
 
     /// Plans by name.
@@ -148,26 +178,40 @@ impl Store {
     ) -> Result<PlanSummary, StoreError> {
         let mut write = self.write().await?;
         let model = KEYED.lock(&write, tenant, name.key()).await?;
-        let before = self.seen(&write, tenant, &model).await?;
-        let new_name = patch.name.clone();
+        let (plan, _) = self.plan_apply(&mut write, model, patch).await?;
+        write.commit().await?;
+        Ok(plan)
+    }
+
+    /// Changes a plan whose row is locked, and gives the number of the version that this makes; none
+    /// when the plan was so already.
+    async fn plan_apply(
+        &self,
+        write: &mut Write,
+        model: Model,
+        patch: PlanPatch,
+    ) -> Result<(PlanSummary, Option<i64>), StoreError> {
+        let tenant = Id::from_uuid(model.tenant);
+        let before = self.summary_of(write, tenant, &model).await?;
+        let new_name = patch.name.as_ref().unwrap_or(&before.name).clone();
         let other = patch.limits.at_limit.and_then(AtLimit::plan);
+        let note = patch.note.clone();
+        check_garden(write, tenant, patch.access.garden.flatten()).await?;
         let model = patched_row(model, patch, write.at())
             .update(write.connection())
             .await
-            .map_err(|error| refusal(error, new_name.as_ref().unwrap_or(name).as_str(), other))?;
-        let models = [model];
-        let mut summaries = self.summaries(write.connection(), tenant, &models).await?;
-        let named = (models[0].id, name.as_str());
-        let after = summaries.first();
-        write.record(Deed::changed(
-            (tenant, Resource::Plan),
-            named,
-            &before,
-            &after,
-        ));
-        write.note(tenant, Change::Plan(Id::from_uuid(models[0].id)));
-        write.commit().await?;
-        Ok(summaries.remove(0))
+            .map_err(|error| refusal(error, new_name.as_str(), other))?;
+        let after = self.summary_of(write, tenant, &model).await?;
+        let is_same = (&after.name, &after.terms) == (&before.name, &before.terms);
+        let version = match is_same {
+            true => None,
+            false => Some(version::add(write, model.id, note.as_ref()).await?),
+        };
+        let named = (model.id, before.name.as_str());
+        let what = (tenant, Resource::Plan);
+        write.record(Deed::changed(what, named, &before, &after));
+        write.note(tenant, Change::Plan(after.id));
+        Ok((after, version))
     }
 
     /// Removes the plan of this name, unless somebody is on it.
@@ -197,7 +241,7 @@ impl Store {
                 plans,
             });
         }
-        let before = self.seen(&write, tenant, &model).await?;
+        let before = self.summary_of(&write, tenant, &model).await?;
         Entity::delete_by_id(model.id)
             .exec(write.connection())
             .await?;
@@ -207,16 +251,16 @@ impl Store {
         write.commit().await
     }
 
-    /// A plan as the transaction sees it, for the audit log.
-    async fn seen(
+    /// A plan as the transaction sees it.
+    async fn summary_of(
         &self,
         write: &Write,
         tenant: TenantId,
         model: &Model,
-    ) -> Result<Option<PlanSummary>, StoreError> {
+    ) -> Result<PlanSummary, StoreError> {
         let models = std::slice::from_ref(model);
-        let summaries = self.summaries(write.connection(), tenant, models).await?;
-        Ok(summaries.into_iter().next())
+        let mut summaries = self.summaries(write.connection(), tenant, models).await?;
+        Ok(summaries.remove(0))
     }
 
     /// What rows hold, with the names of their gardens and of the plans that apply at their limits.
@@ -243,6 +287,25 @@ impl Store {
     }
 }
 
+/// Refuses a garden that the tenant does not have.
+async fn check_garden(
+    write: &Write,
+    tenant: TenantId,
+    garden: Option<GardenId>,
+) -> Result<(), StoreError> {
+    let Some(garden) = garden else {
+        return Ok(());
+    };
+    let names = garden::names(write.connection(), tenant).await?;
+    match names.contains_key(&garden.as_uuid()) {
+        true => Ok(()),
+        false => Err(StoreError::NotFound {
+            what: Resource::Garden,
+            name: garden.to_string(),
+        }),
+    }
+}
+
 /// The plan that a row holds.
 pub(crate) fn plan(model: &Model, zones: &Zones) -> Result<Plan, StoreError> {
     Ok(Plan {
@@ -251,104 +314,6 @@ pub(crate) fn plan(model: &Model, zones: &Zones) -> Result<Plan, StoreError> {
         name: row_name(model).parse("name", &model.name)?,
         terms: terms(model, zones)?,
     })
-}
-
-fn new_row(plan: &Plan, now: Timestamp) -> ActiveModel {
-    let terms = &plan.terms;
-    let mut row = ActiveModel::from(Model {
-        id: plan.id.as_uuid(),
-        tenant: plan.tenant.as_uuid(),
-        name: plan.name.as_str().into(),
-        name_key: plan.name.key().into(),
-        rate: terms.rate.map(|rate| rate.to_string()),
-        session_timeout_seconds: terms.session_timeout_seconds.map(stored_timeout),
-        idle_timeout_seconds: terms.idle_timeout_seconds.map(stored_timeout),
-        interim_seconds: terms.interim.as_seconds().into(),
-        pool: terms.pool.as_ref().map(ToString::to_string),
-        session_limit: terms.session_limit.map(stored_limit),
-        session_policy: terms.session_policy.as_str().into(),
-        quotas: None,
-        windows: None,
-        validity_seconds: None,
-        validity_start: None,
-        resets: None,
-        at_limit_rate: None,
-        at_limit_plan: None,
-        grace_days: terms.access.grace_days.as_days().into(),
-        after_expiry: terms.access.after_expiry.as_str().into(),
-        garden: terms.access.garden.map(|garden| garden.as_uuid()),
-        device_limit: terms.access.device_limit.map(stored_devices),
-        private_device_limit: terms.access.private_device_limit.map(stored_devices),
-        created_at: now.as_micros(),
-        updated_at: now.as_micros(),
-    });
-    if let Some(limits) = &terms.limits {
-        LimitsPatch::of(limits).apply(&mut row);
-    }
-    row
-}
-
-fn patched_row(model: Model, patch: PlanPatch, now: Timestamp) -> ActiveModel {
-    let mut row = ActiveModel::from(model);
-    if let Some(name) = patch.name {
-        row.name = ActiveValue::Set(name.as_str().into());
-        row.name_key = ActiveValue::Set(name.key().into());
-    }
-    if let Some(rate) = patch.rate {
-        row.rate = ActiveValue::Set(rate.map(|rate| rate.to_string()));
-    }
-    if let Some(timeout) = patch.session_timeout_seconds {
-        row.session_timeout_seconds = ActiveValue::Set(timeout.map(stored_timeout));
-    }
-    if let Some(timeout) = patch.idle_timeout_seconds {
-        row.idle_timeout_seconds = ActiveValue::Set(timeout.map(stored_timeout));
-    }
-    if let Some(interim) = patch.interim {
-        row.interim_seconds = ActiveValue::Set(interim.as_seconds().into());
-    }
-    if let Some(pool) = patch.pool {
-        row.pool = ActiveValue::Set(pool.map(|pool| pool.to_string()));
-    }
-    if let Some(limit) = patch.session_limit {
-        row.session_limit = ActiveValue::Set(limit.map(stored_limit));
-    }
-    if let Some(policy) = patch.session_policy {
-        row.session_policy = ActiveValue::Set(policy.as_str().into());
-    }
-    patch.limits.apply(&mut row);
-    patch_access(&mut row, &patch.access);
-    row.updated_at = ActiveValue::Set(now.as_micros());
-    row
-}
-
-fn patch_access(row: &mut ActiveModel, patch: &AccessPatch) {
-    if let Some(days) = patch.grace_days {
-        row.grace_days = ActiveValue::Set(days.as_days().into());
-    }
-    if let Some(after) = patch.after_expiry {
-        row.after_expiry = ActiveValue::Set(after.as_str().into());
-    }
-    if let Some(garden) = patch.garden {
-        row.garden = ActiveValue::Set(garden.map(|garden| garden.as_uuid()));
-    }
-    if let Some(limit) = patch.device_limit {
-        row.device_limit = ActiveValue::Set(limit.map(stored_devices));
-    }
-    if let Some(limit) = patch.private_device_limit {
-        row.private_device_limit = ActiveValue::Set(limit.map(stored_devices));
-    }
-}
-
-fn stored_devices(limit: DeviceLimit) -> i64 {
-    limit.as_devices().into()
-}
-
-fn stored_timeout(timeout: TimeoutSeconds) -> i64 {
-    timeout.as_seconds().into()
-}
-
-pub(crate) fn stored_limit(limit: SessionLimit) -> i64 {
-    limit.as_sessions().into()
 }
 
 fn summary(
@@ -381,59 +346,5 @@ fn refusal(error: DbErr, name: &str, other: Option<PlanId>) -> StoreError {
             name: other.to_string(),
         },
         _ => KEYED.refusal(error, name),
-    }
-}
-
-fn terms(model: &Model, zones: &Zones) -> Result<PlanTerms, StoreError> {
-    let row = row_name(model);
-    let timeout = |column, stored: Option<i64>| {
-        stored
-            .map(|stored| row.number(column, stored, TimeoutSeconds::new))
-            .transpose()
-    };
-    Ok(PlanTerms {
-        rate: row.find_parsed("rate", model.rate.as_deref())?,
-        session_timeout_seconds: timeout("session_timeout_seconds", model.session_timeout_seconds)?,
-        idle_timeout_seconds: timeout("idle_timeout_seconds", model.idle_timeout_seconds)?,
-        interim: row.number(
-            "interim_seconds",
-            model.interim_seconds,
-            InterimInterval::new,
-        )?,
-        pool: row.find_parsed("pool", model.pool.as_deref())?,
-        session_limit: model
-            .session_limit
-            .map(|stored| row.number("session_limit", stored, SessionLimit::new))
-            .transpose()?,
-        session_policy: row.parse("session_policy", &model.session_policy)?,
-        limits: limits::read(model, zones.of(model.tenant))?,
-        access: access(model)?,
-    })
-}
-
-/// What a row says about its end and about devices.
-pub(crate) fn access(model: &Model) -> Result<PlanAccess, StoreError> {
-    let row = row_name(model);
-    let devices = |column, stored: Option<i64>| {
-        let check = |devices| DeviceLimit::new(devices).ok_or(());
-        stored
-            .map(|stored| row.number(column, stored, check))
-            .transpose()
-    };
-    Ok(PlanAccess {
-        grace_days: row.number("grace_days", model.grace_days, |days| {
-            GraceDays::new(days).ok_or(())
-        })?,
-        after_expiry: row.parse("after_expiry", &model.after_expiry)?,
-        garden: model.garden.map(Id::from_uuid),
-        device_limit: devices("device_limit", model.device_limit)?,
-        private_device_limit: devices("private_device_limit", model.private_device_limit)?,
-    })
-}
-
-const fn row_name(model: &Model) -> RowName {
-    RowName {
-        table: "plan",
-        id: model.id,
     }
 }

@@ -23,10 +23,10 @@ impl Query {
     }
 
     /// A query whose text has values before its first condition, one for each `?`.
-    pub(crate) fn with<const COUNT: usize>(
+    pub(crate) fn with(
         dialect: Dialect,
         select: &str,
-        values: [Value; COUNT],
+        values: impl IntoIterator<Item = Value>,
     ) -> Self {
         let mut query = Self::new(dialect, "");
         query.push(select, values);
@@ -73,7 +73,11 @@ impl Query {
     /// The same as a question for how the database would go about it.
     #[cfg(test)]
     pub(crate) fn explained(mut self) -> Self {
-        self.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        let explain = match self.dialect {
+            Dialect::Sqlite => "EXPLAIN QUERY PLAN ",
+            Dialect::Postgres => "EXPLAIN ",
+        };
+        self.sql.insert_str(0, explain);
         self
     }
 

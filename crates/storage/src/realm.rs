@@ -4,10 +4,14 @@ use domain::change::Change;
 use domain::id::{Id, TenantId};
 use domain::realm::{Realm, RealmHandling, RealmName};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, SqlErr};
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 use crate::column::RowName;
+use crate::deed::Deed;
 use crate::error::{Resource, StoreError, UniqueField};
 use crate::store::Store;
+use crate::write::NO_REVISION;
 
 /// Realms that one tenant has at most: nodes look through them.
 pub const REALMS_MAX: usize = 256;
@@ -40,6 +44,10 @@ impl Store {
         let statement = write.dialect().statement(sql, values);
         let done = write.connection().execute_raw(statement).await;
         done.map_err(|error| taken(error, name))?;
+        let what = (tenant, Resource::Realm);
+        let named = (Uuid::nil(), name.as_str());
+        let after = seen(name.as_str(), handling.as_str());
+        write.record(Deed::created(what, named, &after).by_name());
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
@@ -55,16 +63,20 @@ impl Store {
     /// Removes a realm; subscribers stay.
     pub async fn realm_delete(&self, tenant: TenantId, name: &RealmName) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let sql = "DELETE FROM realm WHERE tenant = $1 AND name = $2";
+        write.check_revision(Resource::Realm, name.as_str(), NO_REVISION)?;
+        let sql = "DELETE FROM realm WHERE tenant = $1 AND name = $2 RETURNING handling";
         let values = [tenant.as_uuid().into(), name.as_str().into()];
         let statement = write.dialect().statement(sql, values);
-        let done = write.connection().execute_raw(statement).await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::NotFound {
-                what: Resource::Realm,
-                name: name.to_string(),
-            });
-        }
+        let removed = write.connection().query_one_raw(statement).await?;
+        let removed = removed.ok_or_else(|| StoreError::NotFound {
+            what: Resource::Realm,
+            name: name.to_string(),
+        })?;
+        let handling: String = removed.try_get_by_index(0)?;
+        let what = (tenant, Resource::Realm);
+        let named = (Uuid::nil(), name.as_str());
+        let before = seen(name.as_str(), &handling);
+        write.record(Deed::removed(what, named, &before).by_name());
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
@@ -83,6 +95,11 @@ pub(crate) fn realm(row: &QueryResult) -> Result<Realm, StoreError> {
         name: name.parse("name", &text("name")?)?,
         handling: name.parse("handling", &text("handling")?)?,
     })
+}
+
+/// A realm as the audit log shows it.
+fn seen(name: &str, handling: &str) -> Json {
+    json!({ "name": name, "handling": handling })
 }
 
 fn taken(error: DbErr, name: &RealmName) -> StoreError {

@@ -18,7 +18,7 @@ use crate::store::Store;
 
 mod days;
 mod extent;
-mod rows;
+pub(crate) mod rows;
 
 use days::roll_up;
 pub use extent::{HistoryExtent, Overdue};

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use source::{Item, Source, Stream};
 
+pub mod edit;
 mod nas;
 mod source;
 
@@ -19,6 +20,10 @@ mod source;
 const PAGE_NAMES_MAX: u32 = 20_000;
 /// Names that are looked up together.
 const NAMES_PER_QUERY: usize = 512;
+
+/// The tables with rows of users, and those with rows of groups.
+const USER_SOURCES: [Source; 3] = [Source::Check, Source::Reply, Source::Membership];
+const GROUP_SOURCES: [Source; 2] = [Source::GroupCheck, Source::GroupReply];
 
 /// A row of `radcheck`, `radreply`, `radgroupcheck` or `radgroupreply`.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,9 +76,8 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<UserRows>, StoreError> {
-        let sources = [Source::Check, Source::Reply, Source::Membership];
         let limit = limit.clamp(1, PAGE_NAMES_MAX);
-        let streams = sources.map(|source| Stream::after(self, source, after, limit));
+        let streams = USER_SOURCES.map(|source| Stream::after(self, source, after, limit));
         let named = page(streams, limit).await?;
         Ok(named.into_iter().map(user_rows).collect())
     }
@@ -85,23 +89,21 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<GroupRows>, StoreError> {
-        let sources = [Source::GroupCheck, Source::GroupReply];
         let limit = limit.clamp(1, PAGE_NAMES_MAX);
-        let streams = sources.map(|source| Stream::after(self, source, after, limit));
+        let streams = GROUP_SOURCES.map(|source| Stream::after(self, source, after, limit));
         let named = page(streams, limit).await?;
         Ok(named.into_iter().map(group_rows).collect())
     }
 
     /// The rows of these users; one that is missing has none.
     pub async fn row_users(&self, names: &[&str]) -> Result<Vec<UserRows>, StoreError> {
-        let sources = [Source::Check, Source::Reply, Source::Membership];
-        let named = self.named(&sources, names).await?;
+        let named = named(self.reader(), &USER_SOURCES, names).await?;
         Ok(named.into_iter().map(user_rows).collect())
     }
 
     /// The rows of these groups; one that is missing has none.
     pub async fn row_groups(&self, names: &[&str]) -> Result<Vec<GroupRows>, StoreError> {
-        let named = self.named(&[Source::GroupCheck, Source::GroupReply], names);
+        let named = named(self.reader(), &GROUP_SOURCES, names);
         Ok(named.await?.into_iter().map(group_rows).collect())
     }
 
@@ -148,28 +150,29 @@ impl Store {
             nas: count("nas")?,
         })
     }
+}
 
-    async fn named(
-        &self,
-        sources: &[Source],
-        names: &[&str],
-    ) -> Result<Vec<(String, Vec<Item>)>, StoreError> {
-        let mut found: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-        for names in names.chunks(NAMES_PER_QUERY) {
-            let values: Vec<Value> = names.iter().map(|name| (*name).into()).collect();
-            for source in sources {
-                let head = source.by_name();
-                let rows = select_in(self.reader(), &head, &values, " ORDER BY id").await?;
-                for row in &rows {
-                    let item = source.read(row)?;
-                    if let Ok(name) = String::from_utf8(item.name) {
-                        found.entry(name).or_default().push(item.item);
-                    }
+/// What the tables say about these names.
+async fn named<C: ConnectionTrait>(
+    connection: &C,
+    sources: &[Source],
+    names: &[&str],
+) -> Result<Vec<(String, Vec<Item>)>, StoreError> {
+    let mut found: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    for names in names.chunks(NAMES_PER_QUERY) {
+        let values: Vec<Value> = names.iter().map(|name| (*name).into()).collect();
+        for source in sources {
+            let head = source.by_name();
+            let rows = select_in(connection, &head, &values, " ORDER BY id").await?;
+            for row in &rows {
+                let item = source.read(row)?;
+                if let Ok(name) = String::from_utf8(item.name) {
+                    found.entry(name).or_default().push(item.item);
                 }
             }
         }
-        Ok(found.into_iter().collect())
     }
+    Ok(found.into_iter().collect())
 }
 
 /// Reads tables side by side, name after name.

@@ -32,11 +32,6 @@ pub(crate) const SUBSCRIBER_CREDENTIAL: SealedColumn = SealedColumn {
     table: "subscriber",
     column: "credential",
 };
-/// Of both secrets of a webhook, the one before as well.
-pub(crate) const WEBHOOK_SECRET: SealedColumn = SealedColumn {
-    table: "webhook",
-    column: "secret",
-};
 pub(crate) const OPERATOR_PASSWORD: SealedColumn = SealedColumn {
     table: "operator",
     column: "password",
@@ -44,6 +39,11 @@ pub(crate) const OPERATOR_PASSWORD: SealedColumn = SealedColumn {
 pub(crate) const TOTP_SECRET: SealedColumn = SealedColumn {
     table: "operator",
     column: "totp_secret",
+};
+/// Of both secrets of a webhook, the one before as well.
+pub(crate) const WEBHOOK_SECRET: SealedColumn = SealedColumn {
+    table: "webhook",
+    column: "secret",
 };
 pub(crate) const ANSWER: SealedColumn = SealedColumn {
     table: "idempotency",

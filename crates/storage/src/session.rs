@@ -1,16 +1,12 @@
 //! Sessions: reading them, and how they are laid out in their tables.
 
-use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv4Addr};
 
 use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
 use domain::id::{AuthId, NasId, PlanId, SessionId, TenantId};
 use domain::name::{Name, Username};
-use domain::plan::InterimInterval;
-use domain::session::{
-    LiveSession, SILENCE_INTERVALS, SILENCE_MARGIN_SECONDS, Session, SessionState,
-};
+use domain::session::{LiveSession, Session, SessionState};
 use domain::terms::TermsMark;
 use domain::time::Timestamp;
 use domain::usage::UsageAmount;
@@ -19,12 +15,12 @@ use sea_orm::{DbErr, QueryResult, Value};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::column::{MICROS_PER_DAY, Row, loaded_count, stored_text};
-use crate::dialect::Dialect;
+use crate::column::{Row, loaded_count, stored_text};
 use crate::error::StoreError;
-use crate::page::Page;
 use crate::query::Query;
 use crate::store::Store;
+
+pub mod list;
 
 const LOADED_MAX: u32 = 20_000;
 /// The columns of an open session `s`, and whether it has to end. A later session may have its key.
@@ -42,10 +38,22 @@ pub struct SessionFilter {
     pub state: Option<SessionState>,
     pub username: Option<Username>,
     pub nas: Option<Name>,
+    /// Only sessions on one of these routers.
+    pub routers: Option<Vec<NasId>>,
     /// Only sessions of subscribers who are on this plan now.
     pub plan: Option<PlanId>,
+    /// Only sessions of a device that was written in one of these ways; all when it is empty.
+    pub calling_stations: Vec<String>,
+    pub framed_ipv4: Option<Ipv4Addr>,
     /// Only sessions that were still going on at this instant or later.
     pub since: Option<Timestamp>,
+    pub started_from: Option<Timestamp>,
+    /// Before this instant; so are the others.
+    pub started_until: Option<Timestamp>,
+    pub updated_from: Option<Timestamp>,
+    pub updated_until: Option<Timestamp>,
+    pub stopped_from: Option<Timestamp>,
+    pub stopped_until: Option<Timestamp>,
     /// Only sessions that at this instant nothing was heard of for too long, or that were closed
     /// for it.
     pub silent_at: Option<Timestamp>,
@@ -87,71 +95,6 @@ pub struct SessionRow {
 }
 
 impl Store {
-    /// Sessions, newest first.
-    pub async fn session_list(
-        &self,
-        tenant: TenantId,
-        filter: &SessionFilter,
-        page: &Page<SessionId>,
-    ) -> Result<Vec<SessionRow>, StoreError> {
-        let states = [SessionState::Open, SessionState::Closed]
-            .into_iter()
-            .filter(|state| filter.state.is_none_or(|wanted| wanted == *state));
-        let routers = match &filter.nas {
-            Some(name) => {
-                let ids = self.nas_ids_named(tenant, name).await?;
-                ids.into_iter().map(Some).collect()
-            }
-            None => vec![None],
-        };
-        let mut sessions = Vec::new();
-        for state in states {
-            for router in &routers {
-                let query = self.list_query(state, tenant, filter, *router, page);
-                for row in query.all(self.reader()).await? {
-                    sessions.push(read_row(state, &row)?);
-                }
-            }
-        }
-        sessions.sort_by_key(|session| Reverse(session.id));
-        // A session that closed between the two queries is in both; it is closed.
-        sessions.dedup_by(|later, kept| {
-            let is_same = later.id == kept.id;
-            if is_same && later.state == SessionState::Closed {
-                std::mem::swap(later, kept);
-            }
-            is_same
-        });
-        sessions.truncate(page.limit() as usize);
-        Ok(sessions)
-    }
-
-    /// Open sessions, newest first, with all that is known of them.
-    pub async fn session_open_list(
-        &self,
-        tenant: TenantId,
-        filter: &SessionFilter,
-        page: &Page<SessionId>,
-    ) -> Result<Vec<Session>, StoreError> {
-        let routers = match &filter.nas {
-            Some(name) => {
-                let found = self.nas_ids_named(tenant, name).await?;
-                found.into_iter().map(Some).collect()
-            }
-            None => vec![None],
-        };
-        let mut sessions = Vec::new();
-        for router in routers {
-            let query = self.list_query(SessionState::Open, tenant, filter, router, page);
-            for row in query.all(self.reader()).await? {
-                sessions.push(read_session(&Row::new(table(SessionState::Open), &row)?)?);
-            }
-        }
-        sessions.sort_by_key(|session| Reverse(session.id));
-        sessions.truncate(page.limit() as usize);
-        Ok(sessions)
-    }
-
     /// The session with this id, or else the newest with this Acct-Session-Id, an open one first.
     pub async fn session_find(
         &self,
@@ -190,60 +133,6 @@ impl Store {
         rows.iter().map(read_live).collect()
     }
 
-    /// One page of the sessions in one state, and on one router if there is one. Each query has one
-    /// index that finds its rows, however many sessions there are.
-    fn list_query(
-        &self,
-        state: SessionState,
-        tenant: TenantId,
-        filter: &SessionFilter,
-        router: Option<NasId>,
-        page: &Page<SessionId>,
-    ) -> Query {
-        let user = filter.username.as_ref();
-        let is_by_day = self.dialect() == Dialect::Sqlite && state == SessionState::Closed;
-        let mut query = match user.filter(|_| is_by_day) {
-            Some(_) => days_query(tenant, filter.since),
-            None => {
-                let (table, ending) = (table(state), ending(state));
-                let select = format!(
-                    "SELECT s.*, n.name AS nas_name, {ending} FROM {table} s {WITH_NAS_NAME}"
-                );
-                Query::new(self.dialect(), &select)
-            }
-        };
-        // A router has one tenant, and naming that too would have the database choose an index.
-        if router.is_none() || user.is_some() {
-            query.and("s.tenant = ?", [tenant.as_uuid().into()]);
-        }
-        if let Some(router) = router {
-            query.and("s.nas = ?", [router.as_uuid().into()]);
-        }
-        if let Some(username) = user {
-            query.and("s.username = ?", [username.as_str().into()]);
-        }
-        if let Some(id) = filter.id {
-            query.and("s.id = ?", [id.as_uuid().into()]);
-        }
-        if let Some(plan) = filter.plan {
-            query.and(
-                "(SELECT u.plan FROM subscriber u WHERE u.id = s.subscriber) = ?",
-                [plan.as_uuid().into()],
-            );
-        }
-        if let (Some(since), SessionState::Closed) = (filter.since, state) {
-            query.and("s.stopped_at >= ?", [since.as_micros().into()]);
-        }
-        if let Some(now) = filter.silent_at {
-            and_silent(&mut query, state, now);
-        }
-        if let Some(after) = page.after {
-            query.and("s.id < ?", [after.as_uuid().into()]);
-        }
-        query.end(&format!("ORDER BY s.id DESC LIMIT {}", page.limit()));
-        query
-    }
-
     /// The newest session for which a condition holds. The condition goes first: its index has
     /// another order, and PostgreSQL would rather try all sessions from the newest on.
     fn find_query(
@@ -266,29 +155,6 @@ impl Store {
     }
 }
 
-/// The closed sessions of a user on SQLite, whose index goes by the day before it goes by the user:
-/// what is stored today goes to a few pages that are at hand, instead of to any page of a year. The
-/// days that there are, each found with one search, are looked through one by one.
-fn days_query(tenant: TenantId, since: Option<Timestamp>) -> Query {
-    let since = since.map_or(i64::MIN, Timestamp::as_micros) / MICROS_PER_DAY;
-    let tenant: Value = tenant.as_uuid().into();
-    let day = format!("stopped_at / {MICROS_PER_DAY}");
-    let select = format!(
-        "WITH RECURSIVE day (number) AS (\
-         SELECT MIN({day}) FROM session_closed WHERE tenant = ? AND {day} >= ? \
-         UNION ALL \
-         SELECT (SELECT MIN({day}) FROM session_closed WHERE tenant = ? AND {day} > number) \
-         FROM day WHERE number IS NOT NULL) \
-         SELECT s.*, n.name AS nas_name FROM day CROSS JOIN session_closed s \
-         INDEXED BY session_closed_by_username ON s.{day} = day.number {WITH_NAS_NAME}"
-    );
-    Query::with(
-        Dialect::Sqlite,
-        &select,
-        [tenant.clone(), since.into(), tenant],
-    )
-}
-
 pub(crate) const fn table(state: SessionState) -> &'static str {
     match state {
         SessionState::Open => "session_open",
@@ -309,27 +175,6 @@ pub(crate) fn read_live(result: &QueryResult) -> Result<LiveSession, StoreError>
         session,
         is_replaced: endings != 0,
     })
-}
-
-/// Keeps those that nothing was heard of for too long: open ones, which are about to be closed, or
-/// ones that were closed for it.
-fn and_silent(query: &mut Query, state: SessionState, now: Timestamp) {
-    match state {
-        SessionState::Open => {
-            let interim = InterimInterval::DEFAULT.as_seconds();
-            let patience = format!(
-                "{SILENCE_INTERVALS} * COALESCE((SELECT p.interim_seconds FROM subscriber u \
-                 JOIN plan p ON p.id = u.plan WHERE u.id = s.subscriber), {interim}) \
-                 + {SILENCE_MARGIN_SECONDS}"
-            );
-            let condition = format!("s.updated_at + 1000000 * ({patience}) < ?");
-            query.and(&condition, [now.as_micros().into()]);
-        }
-        SessionState::Closed => {
-            let range = [TerminateCause::STALE_MIN, TerminateCause::STALE_MAX];
-            query.and("s.cause BETWEEN ? AND ?", range.map(Value::from));
-        }
-    }
 }
 
 const fn ending(state: SessionState) -> &'static str {

@@ -1,8 +1,6 @@
 //! Open sessions by what routers say of them.
 //!
-//! By user name and by Acct-Session-Id there are indices. By an address or a device alone all open
-//! sessions are read: that is asked seldom, and an index for it would be paid for with each report
-//! of accounting.
+//! There are indices for all of it, and none of them is paid for by a report that only counts on.
 
 use domain::session::Session;
 use domain::session_match::SessionMatch;
@@ -22,8 +20,8 @@ const OF_ANY_TENANT: &str = "s.tenant IN (SELECT id FROM tenant)";
 pub(crate) const NAMED_BY_ACCOUNT: &str = "s.username";
 const NAMED_AS_SENT: &str = "LOWER(s.user_name)";
 
-/// A calling station without what notations of MAC addresses differ by.
-const CALLING_DIGITS: &str =
+/// A calling station without what notations of MAC addresses differ by, as its index has it.
+pub(crate) const CALLING_DIGITS: &str =
     "LOWER(REPLACE(REPLACE(REPLACE(s.calling_station, ':', ''), '-', ''), '.', ''))";
 
 impl Store {

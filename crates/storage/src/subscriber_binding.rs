@@ -9,7 +9,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::bulk::Insert;
-use crate::error::StoreError;
+use crate::deed::Deed;
+use crate::dialect::Dialect;
+use crate::error::{Resource, StoreError};
 use crate::store::Store;
 use crate::write::Write;
 use crate::{nas, nas_group, subscriber};
@@ -47,20 +49,7 @@ impl Store {
         tenant: TenantId,
         username: &Username,
     ) -> Result<BindingNames, StoreError> {
-        const NAS_SQL: &str = "SELECT COALESCE(n.name, 'removed') AS name FROM subscriber_nas b \
-            JOIN subscriber s ON s.id = b.subscriber LEFT JOIN nas_name n ON n.nas = b.nas \
-            WHERE s.tenant = $1 AND s.username = $2 ORDER BY n.name_key";
-        const GROUP_SQL: &str = "SELECT g.name FROM subscriber_nas_group b \
-            JOIN subscriber s ON s.id = b.subscriber JOIN nas_group g ON g.id = b.nas_group \
-            WHERE s.tenant = $1 AND s.username = $2 ORDER BY g.name_key";
-        let key = [
-            Value::from(tenant.as_uuid()),
-            Value::from(username.as_str()),
-        ];
-        Ok(BindingNames {
-            nas: self.names(NAS_SQL, key.clone()).await?,
-            groups: self.names(GROUP_SQL, key).await?,
-        })
+        Ok(bound(self.reader(), tenant, username).await?)
     }
 
     /// Binds the subscriber of this name to routers and groups, in place of those before; an empty
@@ -70,7 +59,7 @@ impl Store {
         tenant: TenantId,
         username: &Username,
         binding: &NewBinding,
-    ) -> Result<(), StoreError> {
+    ) -> Result<BindingNames, StoreError> {
         let count = binding.nas.len() + binding.groups.len();
         if NasBinding::ENTRIES_MAX < count {
             return Err(StoreError::TooMany {
@@ -83,6 +72,7 @@ impl Store {
         let mut write = self.write().await?;
         let key = username.as_str();
         let subscriber = subscriber::KEYED.lock(&write, tenant, key).await?.id;
+        let before = bound(write.connection(), tenant, username).await?;
         let mut routers = Vec::with_capacity(binding.nas.len());
         for name in &binding.nas {
             routers.push(nas::KEYED.lock(&write, tenant, name.key()).await?.id);
@@ -93,16 +83,53 @@ impl Store {
         }
         replace(&write, &NAS, subscriber, routers).await?;
         replace(&write, &GROUPS, subscriber, groups).await?;
+        let after = bound(write.connection(), tenant, username).await?;
+        if before != after {
+            let kind = (tenant, Resource::Subscriber);
+            let seen = |names: &BindingNames| serde_json::json!({ "binding": names });
+            write.record(Deed::changed(
+                kind,
+                (subscriber, key),
+                &seen(&before),
+                &seen(&after),
+            ));
+        }
         write.note(tenant, Change::Subscriber(Id::from_uuid(subscriber)));
-        write.commit().await
+        write.commit().await?;
+        Ok(after)
     }
+}
 
-    async fn names(&self, sql: &str, key: [Value; 2]) -> Result<Vec<String>, StoreError> {
-        let statement = self.dialect().statement(sql, key);
-        let rows = self.reader().query_all_raw(statement).await?;
-        let names = rows.iter().map(|row| row.try_get("", "name"));
-        Ok(names.collect::<Result<_, DbErr>>()?)
-    }
+/// The names of what a subscriber is bound to.
+async fn bound<C: ConnectionTrait>(
+    connection: &C,
+    tenant: TenantId,
+    username: &Username,
+) -> Result<BindingNames, DbErr> {
+    const NAS_SQL: &str = "SELECT COALESCE(n.name, 'removed') AS name FROM subscriber_nas b \
+        JOIN subscriber s ON s.id = b.subscriber LEFT JOIN nas_name n ON n.nas = b.nas \
+        WHERE s.tenant = $1 AND s.username = $2 ORDER BY n.name_key";
+    const GROUP_SQL: &str = "SELECT g.name FROM subscriber_nas_group b \
+        JOIN subscriber s ON s.id = b.subscriber JOIN nas_group g ON g.id = b.nas_group \
+        WHERE s.tenant = $1 AND s.username = $2 ORDER BY g.name_key";
+    let key = [
+        Value::from(tenant.as_uuid()),
+        Value::from(username.as_str()),
+    ];
+    Ok(BindingNames {
+        nas: names(connection, NAS_SQL, key.clone()).await?,
+        groups: names(connection, GROUP_SQL, key).await?,
+    })
+}
+
+async fn names<C: ConnectionTrait>(
+    connection: &C,
+    sql: &str,
+    key: [Value; 2],
+) -> Result<Vec<String>, DbErr> {
+    let statement = Dialect::of(connection).statement(sql, key);
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter().map(|row| row.try_get("", "name")).collect()
 }
 
 async fn replace(

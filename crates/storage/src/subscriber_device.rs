@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::column::RowName;
-use crate::deed::NewEvent;
+use crate::deed::{Deed, NewEvent};
 use crate::dialect::Dialect;
 use crate::entity::{plan as plan_entity, subscriber as subscriber_entity};
 use crate::error::{Resource, StoreError};
@@ -65,6 +65,24 @@ struct Owner {
     username: String,
 }
 
+impl Owner {
+    /// What was done to one of the devices.
+    fn deed(&self, kind: EventKind, mac: Mac, actor: &str) -> Deed {
+        let seen = serde_json::json!({
+            "mac": mac.to_string(),
+            "subscriber": self.username,
+            "actor": actor,
+        });
+        let of = (Id::from_uuid(self.tenant), Resource::Device);
+        let name = mac.to_string();
+        let named = (self.subscriber, name.as_str());
+        match kind {
+            EventKind::Bound => Deed::created(of, named, &seen),
+            EventKind::Forgotten => Deed::removed(of, named, &seen),
+        }
+    }
+}
+
 impl Store {
     /// Binds a device if the plan has room for it. However many nodes try it at once, no more are
     /// bound than the plan allows.
@@ -93,7 +111,7 @@ impl Store {
         let Some(plan) = plan else {
             return Ok(Claim::NoRoom);
         };
-        let access = plan::access(&plan)?;
+        let access = plan::row::access(&plan)?;
         let known: Vec<Mac> = known.iter().map(|device| device.mac).collect();
         if DEVICES_MAX <= known.len() {
             return Ok(Claim::NoRoom);
@@ -117,6 +135,7 @@ impl Store {
             username: row.username,
         };
         tell(&write, &owner, mac, EventKind::Bound, actor).await?;
+        write.record(owner.deed(EventKind::Bound, mac, actor));
         let told = NewEvent {
             kind: domain::event::EventKind::DeviceBound,
             resource: Some(owner.subscriber),
@@ -211,6 +230,7 @@ impl Store {
             let statement = write.dialect().statement(sql, values);
             write.connection().execute_raw(statement).await?;
             tell(&write, &owner, device.mac, EventKind::Forgotten, actor).await?;
+            write.record(owner.deed(EventKind::Forgotten, device.mac, actor));
         }
         if !gone.is_empty() {
             let sql = "UPDATE subscriber SET device_forgotten_at = $1 WHERE id = $2";

@@ -4,17 +4,21 @@ use std::collections::HashSet;
 use std::fmt;
 
 use domain::change::Change;
-use domain::id::TenantId;
+use domain::deed::Action;
+use domain::id::{CustomerId, TenantId};
 use domain::subscriber::{StaticAddresses, Subscriber};
 use sea_orm::{DbErr, Value};
 
 use crate::bulk::{Insert, select_in};
 use crate::change_feed::ENTRIES_MAX;
+use crate::deed::Deed;
 use crate::entity::subscriber::Model;
-use crate::error::{StoreError, UniqueField};
+use crate::error::{Resource, StoreError, UniqueField};
 use crate::store::Store;
-use crate::subscriber::{NewSubscriber, named, new_row, refusal};
+use crate::subscriber::row::{named, new_row};
+use crate::subscriber::{NewSubscriber, entry, refusal};
 use crate::write::Write;
+use crate::{customer, search};
 
 /// How many rows an error lists.
 const LISTED_MAX: usize = 1_000;
@@ -41,6 +45,7 @@ const INSERT: Insert<'static> = Insert {
         "updated_at",
         "status_at",
         "starts_at",
+        "customer",
     ],
     on_conflict: "",
 };
@@ -126,20 +131,24 @@ impl Store {
         rows: Vec<NewSubscriber>,
         progress: impl Fn(usize) + Send + Sync,
     ) -> Result<ImportReport, ImportError> {
+        let customers: Vec<Option<CustomerId>> = rows.iter().map(|new| new.customer).collect();
         let subscribers: Vec<Subscriber> = rows
             .into_iter()
             .map(|new| named(NewSubscriber { tenant, ..new }, self.new_id()))
             .collect();
         // Sealing takes the processor for a while; it is done before the only writer is taken.
         let mut sealed = Vec::with_capacity(subscribers.len());
+        let mut of = customers.iter();
         for chunk in subscribers.chunks(ROWS_PER_STEP) {
             let now = self.now();
-            sealed.extend(chunk.iter().map(|one| new_row(one, self.keys(), now)));
+            let chunk = chunk.iter().zip(of.by_ref());
+            sealed.extend(chunk.map(|(one, of)| new_row(one, *of, self.keys(), now)));
             tokio::task::yield_now().await;
         }
         check_repeated(&sealed)?;
         let mut write = self.write().await?;
         check_existing(&write, tenant, &sealed).await?;
+        customer::check_all(&write, tenant, customers.into_iter().flatten()).await?;
         let inserted = subscribers.len();
         let mut sealed = sealed.into_iter();
         let mut done = 0;
@@ -149,8 +158,22 @@ impl Store {
                 .run(write.connection(), values)
                 .await
                 .map_err(|error| chunk_refusal(error, chunk))?;
+            search::put_new(write.connection(), chunk.iter().map(entry))
+                .await
+                .map_err(StoreError::from)?;
             done += chunk.len();
             progress(done);
+        }
+        if 0 < inserted {
+            write.record(Deed {
+                tenant,
+                action: Action::Imported,
+                what: Resource::Subscriber,
+                id: None,
+                name: String::new(),
+                before: None,
+                after: Some(serde_json::json!({ "subscribers": inserted })),
+            });
         }
         for change in changes(&subscribers) {
             write.note(tenant, change);
@@ -260,7 +283,7 @@ fn chunk_refusal(error: DbErr, chunk: &[Subscriber]) -> StoreError {
     refusal(error, &chunk[0].username, plan)
 }
 
-fn values(row: Model) -> [Value; 17] {
+fn values(row: Model) -> [Value; 18] {
     [
         row.id.into(),
         row.tenant.into(),
@@ -279,6 +302,7 @@ fn values(row: Model) -> [Value; 17] {
         row.updated_at.into(),
         row.status_at.into(),
         row.starts_at.into(),
+        row.customer.into(),
     ]
 }
 

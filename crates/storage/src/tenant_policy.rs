@@ -7,16 +7,31 @@ use domain::id::{Id, TenantId};
 use domain::message::{Language, MessageTemplate, StateMessage};
 use domain::subscriber::state::AccessState;
 use domain::tenant::{RowObedience, TenantPolicy};
-use sea_orm::{ConnectionTrait, EntityTrait, QueryResult};
+use sea_orm::{ConnectionTrait, EntityTrait, QueryResult, Value};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::column::RowName;
+use crate::deed::Deed;
 use crate::directory::readable_or_told;
 use crate::entity::garden as garden_entity;
 use crate::error::{Resource, StoreError};
 use crate::garden;
 use crate::realm;
 use crate::store::Store;
+use crate::write::{NO_REVISION, Write};
+
+/// What the audit log shows of a tenant.
+#[derive(Serialize)]
+struct TenantSeen {
+    name: String,
+    time_zone: String,
+    language: String,
+    /// The name of the garden of plans that name none.
+    garden: Option<String>,
+    rows_obeyed: Option<String>,
+}
 
 impl Store {
     /// What every tenant has set.
@@ -75,10 +90,7 @@ impl Store {
         language: &Language,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let sql = "UPDATE tenant SET language = $1 WHERE id = $2";
-        let values = [language.as_str().into(), tenant.as_uuid().into()];
-        let statement = write.dialect().statement(sql, values);
-        write.connection().execute_raw(statement).await?;
+        set(&mut write, tenant, ("language", language.as_str().into())).await?;
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
@@ -90,10 +102,7 @@ impl Store {
         rows: RowObedience,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
-        let sql = "UPDATE tenant SET rows_obeyed = $1 WHERE id = $2";
-        let values = [rows.as_str().into(), tenant.as_uuid().into()];
-        let statement = write.dialect().statement(sql, values);
-        write.connection().execute_raw(statement).await?;
+        set(&mut write, tenant, ("rows_obeyed", rows.as_str().into())).await?;
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
@@ -107,6 +116,8 @@ impl Store {
         template: &MessageTemplate,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        write.check_revision(Resource::Message, state.as_str(), NO_REVISION)?;
+        let before = find_template(&write, tenant, (state, language)).await?;
         let sql = "INSERT INTO state_message (tenant, state, language, template, updated_at) \
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, state, language) \
             DO UPDATE SET template = excluded.template, updated_at = excluded.updated_at";
@@ -119,6 +130,12 @@ impl Store {
         ];
         let statement = write.dialect().statement(sql, values);
         write.connection().execute_raw(statement).await?;
+        let after = message_seen(state, language, template.as_str());
+        write.record(message_deed(
+            tenant,
+            (state, language),
+            (before, Some(after)),
+        ));
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
@@ -131,6 +148,8 @@ impl Store {
         language: &Language,
     ) -> Result<(), StoreError> {
         let mut write = self.write().await?;
+        write.check_revision(Resource::Message, state.as_str(), NO_REVISION)?;
+        let before = find_template(&write, tenant, (state, language)).await?;
         let sql = "DELETE FROM state_message WHERE tenant = $1 AND state = $2 AND language = $3";
         let values = [
             tenant.as_uuid().into(),
@@ -145,9 +164,86 @@ impl Store {
                 name: format!("{state} in {language}"),
             });
         }
+        write.record(message_deed(tenant, (state, language), (before, None)));
         write.note(tenant, Change::Tenant(tenant));
         write.commit().await
     }
+}
+
+/// Sets one column of a tenant, and records how it was and is.
+pub(crate) async fn set(
+    write: &mut Write,
+    tenant: TenantId,
+    (column, value): (&str, Value),
+) -> Result<(), StoreError> {
+    let before = seen(write, tenant).await?;
+    let sql = format!("UPDATE tenant SET {column} = $1, updated_at = $3 WHERE id = $2");
+    let at = write.at().as_micros();
+    let values = [value, tenant.as_uuid().into(), at.into()];
+    let statement = write.dialect().statement(sql, values);
+    write.connection().execute_raw(statement).await?;
+    let after = seen(write, tenant).await?;
+    let what = (tenant, Resource::Tenant);
+    let named = (tenant.as_uuid(), after.name.as_str());
+    write.record(Deed::changed(what, named, &before, &after));
+    Ok(())
+}
+
+async fn seen(write: &Write, tenant: TenantId) -> Result<TenantSeen, StoreError> {
+    let sql = "SELECT t.name, t.time_zone, t.language, g.name AS garden, t.rows_obeyed \
+        FROM tenant t LEFT JOIN garden g ON g.id = t.garden WHERE t.id = $1";
+    let statement = write.dialect().statement(sql, [tenant.as_uuid().into()]);
+    let row = write.connection().query_one_raw(statement).await?;
+    let row = row.ok_or_else(|| StoreError::NotFound {
+        what: Resource::Tenant,
+        name: tenant.to_string(),
+    })?;
+    Ok(TenantSeen {
+        name: row.try_get("", "name")?,
+        time_zone: row.try_get("", "time_zone")?,
+        language: row.try_get("", "language")?,
+        garden: row.try_get("", "garden")?,
+        rows_obeyed: row.try_get("", "rows_obeyed")?,
+    })
+}
+
+async fn find_template(
+    write: &Write,
+    tenant: TenantId,
+    (state, language): (AccessState, &Language),
+) -> Result<Option<Json>, StoreError> {
+    let sql = "SELECT template FROM state_message \
+        WHERE tenant = $1 AND state = $2 AND language = $3";
+    let values = [
+        tenant.as_uuid().into(),
+        state.as_str().into(),
+        language.as_str().into(),
+    ];
+    let statement = write.dialect().statement(sql, values);
+    let row = write.connection().query_one_raw(statement).await?;
+    let template: Option<String> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(template.map(|template| message_seen(state, language, &template)))
+}
+
+fn message_seen(state: AccessState, language: &Language, template: &str) -> Json {
+    json!({ "state": state.as_str(), "language": language.as_str(), "template": template })
+}
+
+/// What was done to a message, which was absent before or is absent now.
+fn message_deed(
+    tenant: TenantId,
+    (state, language): (AccessState, &Language),
+    (before, after): (Option<Json>, Option<Json>),
+) -> Deed {
+    let name = format!("{state} in {language}");
+    let what = (tenant, Resource::Message);
+    let named = (Uuid::nil(), name.as_str());
+    let deed = match (before, after) {
+        (Some(before), Some(after)) => Deed::changed(what, named, &before, &after),
+        (None, Some(after)) => Deed::created(what, named, &after),
+        (before, None) => Deed::removed(what, named, &before),
+    };
+    deed.by_name()
 }
 
 /// A language that cannot be read is told, and the default one holds.

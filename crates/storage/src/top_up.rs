@@ -9,9 +9,11 @@ use domain::limit::{TopUp, TopUpMeasure};
 use domain::name::Username;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::column::{RowName, loaded_count, stored_count};
+use crate::deed::Deed;
 use crate::error::{Resource, StoreError};
 use crate::store::Store;
 use crate::subscriber;
@@ -38,8 +40,9 @@ pub struct NewTopUp {
 }
 
 /// A top-up as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TopUpSummary {
+    #[serde(flatten)]
     pub top_up: TopUp,
     pub reference: Option<String>,
     pub actor: String,
@@ -105,6 +108,11 @@ impl Store {
             insert(&write, tenant, row.id, &summary).await?;
             granted.push(summary);
         }
+        let kind = (tenant, Resource::TopUp);
+        for one in &granted {
+            let named = (one.top_up.id.as_uuid(), username.as_str());
+            write.record(Deed::created(kind, named, one));
+        }
         write.note(tenant, Change::Subscriber(Id::from_uuid(row.id)));
         write.commit().await?;
         Ok(Granted::Now(granted))
@@ -140,6 +148,7 @@ impl Store {
         let row = subscriber::KEYED
             .lock(&write, tenant, username.as_str())
             .await?;
+        let before = one(&write, row.id, id).await?;
         let sql = "UPDATE top_up SET revoked_at = $3, revoked_by = $4 \
             WHERE subscriber = $1 AND id = $2 AND revoked_at IS NULL";
         let values = [
@@ -150,16 +159,12 @@ impl Store {
         ];
         let statement = write.dialect().statement(sql, values);
         write.connection().execute_raw(statement).await?;
-        let sql = format!("{SUMMARIES} AND id = $2");
-        let statement = write
-            .dialect()
-            .statement(sql, [row.id.into(), id.as_uuid().into()]);
-        let found = write.connection().query_one_raw(statement).await?;
-        let found = found.ok_or_else(|| StoreError::NotFound {
-            what: Resource::TopUp,
-            name: id.to_string(),
-        })?;
-        let revoked = summary(&found)?;
+        let revoked = one(&write, row.id, id).await?;
+        if before != revoked {
+            let kind = (tenant, Resource::TopUp);
+            let named = (id.as_uuid(), username.as_str());
+            write.record(Deed::changed(kind, named, &before, &revoked));
+        }
         write.note(tenant, Change::Subscriber(Id::from_uuid(row.id)));
         write.commit().await?;
         Ok(revoked)
@@ -207,6 +212,19 @@ fn summary(row: &QueryResult) -> Result<TopUpSummary, StoreError> {
         revoked_at: revoked_at.map(Timestamp::from_micros),
         revoked_by: row.try_get("", "revoked_by")?,
     })
+}
+
+/// The top-up of a subscriber with this id.
+async fn one(write: &Write, subscriber: Uuid, id: TopUpId) -> Result<TopUpSummary, StoreError> {
+    let sql = format!("{SUMMARIES} AND id = $2");
+    let values = [subscriber.into(), id.as_uuid().into()];
+    let statement = write.dialect().statement(sql, values);
+    let found = write.connection().query_one_raw(statement).await?;
+    let found = found.ok_or_else(|| StoreError::NotFound {
+        what: Resource::TopUp,
+        name: id.to_string(),
+    })?;
+    summary(&found)
 }
 
 async fn of_reference(

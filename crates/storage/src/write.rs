@@ -26,6 +26,9 @@ use crate::store::Store;
 /// How often a transaction is tried that loses against another one.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
 
+/// What a thing has that is shown without a revision: whoever names one has seen something else.
+pub(crate) const NO_REVISION: i64 = i64::MIN;
+
 const CHANGES: Insert<'static> = Insert {
     table: "change",
     columns: &["tenant", "kind", "key", "name", "at"],
@@ -193,18 +196,15 @@ impl Write {
             ]
         });
         CHANGES.run(&self.transaction, rows).await?;
-        let program = Actor::system("lastmile");
-        let (actor, request) = match self.act.as_deref() {
-            Some(act) => (&act.actor, act.request),
-            None => (&program, None),
-        };
+        let actor = self.actor();
+        let request = self.act.as_ref().and_then(|act| act.request);
         let claim = self.act.as_ref().and_then(|act| act.claim.as_ref());
         if let Some(claim) = claim {
             idempotency::mark_done(&self.transaction, claim).await?;
         }
         // Last, because numbers are locked from here to the commit.
-        let act = (actor, request);
-        deed::write_all(&self.transaction, &self.deeds, &self.events, act, self.at).await?;
+        let by = (&actor, request);
+        deed::write_all(&self.transaction, &self.deeds, &self.events, by, self.at).await?;
         match self.ending {
             Ending::Undone => self.transaction.rollback().await?,
             Ending::Committed => {
@@ -215,6 +215,19 @@ impl Write {
             }
         }
         Ok(())
+    }
+
+    /// From here on somebody else does it.
+    pub(crate) fn act_as(&mut self, actor: Actor) {
+        self.act = Some(Arc::new(Act::of(actor)));
+    }
+
+    /// Who does it: whoever the store acts for, or else the program.
+    pub(crate) fn actor(&self) -> Actor {
+        match self.act.as_deref() {
+            Some(act) => act.actor.clone(),
+            None => Actor::system("lastmile"),
+        }
     }
 
     pub(crate) fn connection(&self) -> &DatabaseTransaction {

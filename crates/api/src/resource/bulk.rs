@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use services::bulk::{self, AT_ONCE_MAX, ATOMIC_MAX, Change, SubscriberAction, Target};
 use services::operation;
 use services::subscriber_row::{Column, SubscriberRow};
+use storage::listing::{ListCondition, ListQuery};
 use storage::operation::NewOperation;
-use storage::subscriber::SubscriberFilter;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -112,7 +112,7 @@ pub(crate) struct SubscriberBulkFilter {
     /// How the account stands now.
     #[serde(default)]
     state: Option<String>,
-    /// A part of the user name.
+    /// Part of a word, from three letters on, of the user name or of what is known of the customer.
     #[serde(default)]
     q: Option<String>,
 }
@@ -159,6 +159,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(subscribers))
         .routes(routes!(nas))
         .routes(routes!(plans))
+        .routes(routes!(customers))
 }
 
 /// Do the same to many subscribers
@@ -238,6 +239,25 @@ async fn nas(caller: Caller, Body(body): Body<RemovalBody>) -> Result<Response, 
 async fn plans(caller: Caller, Body(body): Body<RemovalBody>) -> Result<Response, Problem> {
     let changes = body.remove.into_iter().map(Target::RemovePlan).collect();
     let how = (OperationKind::PlanBulk, body.is_atomic, false);
+    answer(&caller, how, changes).await
+}
+
+/// Remove many customers
+///
+/// By number; one who has subscribers stays. Up to 100 are removed at once, each for itself; more are
+/// an operation.
+#[utoipa::path(
+    post, path = "/customers:bulk", tag = "customers", operation_id = "customer_bulk",
+    request_body = RemovalBody, security(("token" = ["customers:write"])),
+    responses(
+        (status = 200, description = "What became of each", body = BulkView),
+        (status = 202, description = "It is done part by part", body = OperationView),
+    ),
+)]
+async fn customers(caller: Caller, Body(body): Body<RemovalBody>) -> Result<Response, Problem> {
+    let changes = body.remove.into_iter();
+    let changes = changes.map(Target::RemoveCustomer).collect();
+    let how = (OperationKind::CustomerBulk, body.is_atomic, false);
     answer(&caller, how, changes).await
 }
 
@@ -370,7 +390,7 @@ fn target(row: SubscriberBulkRow) -> Target {
 }
 
 impl SubscriberBulkFilter {
-    async fn parsed(&self, caller: &Caller) -> Result<SubscriberFilter, Problem> {
+    async fn parsed(&self, caller: &Caller) -> Result<ListQuery, Problem> {
         if self.plan.is_none() && self.state.is_none() && self.q.is_none() {
             return Err(Problem::field(
                 "filter",
@@ -387,20 +407,26 @@ impl SubscriberBulkFilter {
             None => None,
         };
         fields.check()?;
-        let plan = match name {
-            Some(name) => {
-                let found = caller.store().plan_find(caller.tenant, &name).await?;
-                let found = found.ok_or_else(|| {
-                    Problem::field("filter.plan", format!("there is no plan '{name}'"))
-                })?;
-                Some(found.id)
-            }
-            None => None,
-        };
-        Ok(SubscriberFilter {
-            search: self.q.as_ref().map(|q| q.replace('\0', "")),
-            plan,
-            state,
+        if let Some(name) = &name
+            && caller
+                .store()
+                .plan_find(caller.tenant, name)
+                .await?
+                .is_none()
+        {
+            let told = format!("there is no plan '{name}'");
+            return Err(Problem::field("filter.plan", told));
+        }
+        let conditions = [
+            ("plan", name.as_ref().map(Name::as_str)),
+            ("state", state.map(AccessState::as_str)),
+        ];
+        let equal =
+            |(field, value): (&str, Option<&str>)| Some(ListCondition::equal(field, value?));
+        Ok(ListQuery {
+            conditions: conditions.into_iter().filter_map(equal).collect(),
+            search: self.q.clone(),
+            ..ListQuery::first(1)
         })
     }
 }

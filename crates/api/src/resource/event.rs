@@ -144,6 +144,7 @@ async fn page(
     let listing = Listing {
         items,
         next_page_token: has_more.then(|| token(&position)),
+        total: None,
     };
     Ok(listing.shown(params).into_response())
 }

@@ -3,23 +3,14 @@
 //! A file is written page by page while it is sent, so it needs no more memory than a page. What
 //! goes wrong after the beginning cuts the answer off, so that nobody takes it for the whole.
 
-use std::error::Error;
 use std::ops::Range;
 
-use axum::body::Body;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use axum::response::Response;
 use domain::time::Timestamp;
-use futures_util::stream::{self, TryStreamExt as _};
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde::Deserialize;
 use storage::audit::AuditFilter;
-use storage::error::StoreError;
-use storage::page::Page;
+use storage::nas::NasFilter;
 use storage::session::SessionFilter;
-use storage::subscriber::SubscriberFilter;
-use tracing::warn;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -27,9 +18,9 @@ use crate::body::Params;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::state::Api;
+use file::{Columns, Format, file};
 
-/// Columns of a file: each with the member of the entry that it shows.
-type Columns = &'static [(&'static str, &'static str)];
+mod file;
 
 const SUBSCRIBERS: Columns = &[
     ("id", "id"),
@@ -46,6 +37,21 @@ const SUBSCRIBERS: Columns = &[
     ("ipv6_delegated", "ipv6_delegated"),
     ("session_limit", "session_limit"),
     ("session_policy", "session_policy"),
+    ("created_at", "created_at"),
+    ("updated_at", "updated_at"),
+];
+
+const CUSTOMERS: Columns = &[
+    ("id", "id"),
+    ("number", "number"),
+    ("name", "name"),
+    ("company", "company"),
+    ("state", "state"),
+    ("emails", "emails"),
+    ("phones", "phones"),
+    ("addresses", "addresses"),
+    ("fields", "fields"),
+    ("tags", "tags"),
     ("created_at", "created_at"),
     ("updated_at", "updated_at"),
 ];
@@ -145,23 +151,10 @@ struct SinceParams {
     from: Option<String>,
 }
 
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Csv,
-    JsonLines,
-}
-
-/// Where a file is: at its beginning with the first page, behind a row, or at its end.
-enum Place<Row, Key> {
-    Beginning(Vec<Row>),
-    Behind(Key),
-    End,
-}
-
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(subscribers))
+        .routes(routes!(customers))
         .routes(routes!(plans))
         .routes(routes!(nas))
         .routes(routes!(sessions))
@@ -188,12 +181,34 @@ async fn subscribers(
         ("subscribers", SUBSCRIBERS, params.format()?),
         move |page| {
             let store = store.clone();
-            async move {
-                let filter = SubscriberFilter::default();
-                store.subscriber_list(tenant, &filter, &page).await
-            }
+            async move { store.subscriber_page(tenant, &page).await }
         },
         |row| row.username.clone(),
+    )
+    .await
+}
+
+/// Export customers
+///
+/// By number.
+#[utoipa::path(
+    get, path = "/exports/customers", tag = "exports", operation_id = "customer_export",
+    params(ExportParams), security(("token" = ["customers:read"])),
+    responses((status = 200, description = "The file",
+        content((String = "text/csv"), (String = "application/x-ndjson")))),
+)]
+async fn customers(
+    caller: Caller,
+    Params(params): Params<ExportParams>,
+) -> Result<Response, Problem> {
+    let (store, tenant) = (caller.store().clone(), caller.tenant);
+    file(
+        ("customers", CUSTOMERS, params.format()?),
+        move |page| {
+            let store = store.clone();
+            async move { store.customer_page(tenant, &page).await }
+        },
+        |row| row.number.clone(),
     )
     .await
 }
@@ -233,7 +248,7 @@ async fn nas(caller: Caller, Params(params): Params<ExportParams>) -> Result<Res
         ("nas", NAS, params.format()?),
         move |page| {
             let store = store.clone();
-            async move { store.nas_list(tenant, &page).await }
+            async move { store.nas_list(tenant, &NasFilter::default(), &page).await }
         },
         |row| row.name.clone(),
     )
@@ -323,103 +338,6 @@ async fn audit(caller: Caller, Params(params): Params<ExportParams>) -> Result<R
     .await
 }
 
-/// Answers with a file that is written page by page. What goes wrong with the first page is an error
-/// like any other.
-async fn file<Row, Key, Load, Loading>(
-    (name, columns, format): (&'static str, Columns, Format),
-    load: Load,
-    key: fn(&Row) -> Key,
-) -> Result<Response, Problem>
-where
-    Row: Serialize + Send + 'static,
-    Key: Send + 'static,
-    Load: Fn(Page<Key>) -> Loading + Send + 'static,
-    Loading: Future<Output = Result<Vec<Row>, StoreError>> + Send + 'static,
-{
-    let limit = Page::<Key>::LIMIT_MAX;
-    let first = load(Page::first(limit)).await?;
-    let state = (Place::Beginning(first), load);
-    let pieces = stream::try_unfold(state, move |(place, load)| async move {
-        let (is_beginning, rows) = match place {
-            Place::Beginning(rows) => (true, rows),
-            Place::Behind(key) => (false, load(Page::after(key, limit)).await?),
-            Place::End => return Ok::<_, StoreError>(None),
-        };
-        let next = match rows.last() {
-            Some(last) if limit as usize <= rows.len() => Place::Behind(key(last)),
-            Some(_) | None => Place::End,
-        };
-        let piece = match format {
-            Format::Csv => csv_piece(columns, is_beginning, &rows),
-            Format::JsonLines => json_piece(columns, &rows),
-        };
-        Ok(Some((piece, (next, load))))
-    });
-    let pieces = pieces.inspect_err(move |problem| {
-        warn!(
-            error = problem as &dyn Error,
-            "The export of {name} was cut off"
-        );
-    });
-    let (kind, ending) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "csv"),
-        Format::JsonLines => ("application/x-ndjson", "jsonl"),
-    };
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}.{ending}\""),
-        ),
-    ];
-    Ok((headers, Body::from_stream(pieces)).into_response())
-}
-
-fn csv_piece<Row: Serialize>(columns: Columns, is_beginning: bool, rows: &[Row]) -> Bytes {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing into memory does not fail.
-    if is_beginning {
-        drop(writer.write_record(columns.iter().map(|(name, _)| name)));
-    }
-    for row in rows {
-        let entry = serde_json::to_value(row).unwrap_or_default();
-        let cells = columns.iter().map(|(_, member)| cell(entry.get(member)));
-        drop(writer.write_record(cells));
-    }
-    Bytes::from(writer.into_inner().unwrap_or_default())
-}
-
-fn json_piece<Row: Serialize>(columns: Columns, rows: &[Row]) -> Bytes {
-    let mut lines = String::new();
-    for row in rows {
-        let mut entry = serde_json::to_value(row).unwrap_or_default();
-        let members = columns.iter().map(|(name, member)| {
-            let value = entry.get_mut(*member).map(Json::take);
-            ((*name).to_owned(), value.unwrap_or_default())
-        });
-        let line: Json = members.collect::<serde_json::Map<_, _>>().into();
-        lines.push_str(&line.to_string());
-        lines.push('\n');
-    }
-    Bytes::from(lines)
-}
-
-/// A value as a cell. What a spreadsheet would take for a formula gets an apostrophe before it, so
-/// that no user name runs on somebody's machine.
-fn cell(value: Option<&Json>) -> String {
-    let text = match value {
-        None | Some(Json::Null) => return String::new(),
-        Some(Json::Bool(flag)) => return flag.to_string(),
-        Some(Json::Number(number)) => return number.to_string(),
-        Some(Json::String(text)) => text.clone(),
-        Some(value @ (Json::Array(_) | Json::Object(_))) => value.to_string(),
-    };
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text,
-    }
-}
-
 fn instant(field: &str, raw: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let wrong = |error| Problem::bad_request(format!("{field}: {error}"));
     raw.map(|raw| raw.parse().map_err(wrong)).transpose()
@@ -443,42 +361,5 @@ impl SpanParams {
             start: start.unwrap_or_default(),
             end: end.unwrap_or(Timestamp::from_micros(i64::MAX)),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_cell_is_never_a_formula() {
-        for (value, expected) in [
-            (json!("=1+1"), "'=1+1"),
-            (json!("+254700"), "'+254700"),
-            (json!("-x"), "'-x"),
-            (json!("@a"), "'@a"),
-            (json!("\tx"), "'\tx"),
-            (json!("ana"), "ana"),
-            (json!(-5), "-5"),
-            (json!(null), ""),
-            (json!(["a"]), "[\"a\"]"),
-        ] {
-            assert_eq!(cell(Some(&value)), expected);
-        }
-    }
-
-    #[test]
-    fn a_file_begins_with_its_header_once() {
-        let rows = [json!({ "name": "a,b", "source": "10.0.0.0/8" })];
-        let columns: Columns = &[("name", "name"), ("from", "source"), ("gone", "gone")];
-        let piece = csv_piece(columns, true, &rows);
-        assert_eq!(piece, "name,from,gone\n\"a,b\",10.0.0.0/8,\n");
-        let piece = csv_piece(columns, false, &rows);
-        assert_eq!(piece, "\"a,b\",10.0.0.0/8,\n");
-        let piece = json_piece(columns, &rows);
-        let line = "{\"name\":\"a,b\",\"from\":\"10.0.0.0/8\",\"gone\":null}\n";
-        assert_eq!(piece, line);
     }
 }

@@ -6,13 +6,13 @@ use domain::id::NasGroupId;
 use domain::name::Name;
 use serde::{Deserialize, Serialize};
 use storage::error::Resource;
-use storage::nas_group::NasGroupSummary;
+use storage::nas_group::{NasGroupPatch, NasGroupSummary};
 use storage::page::Page;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::body::{Body, Fields, Params};
+use crate::body::{Body, Fields, Params, given};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
 use crate::problem::Problem;
@@ -41,6 +41,19 @@ pub(crate) struct NewNasGroupBody {
     name: String,
 }
 
+/// What to change of a group.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NasGroupPatchBody {
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
+    name: Option<String>,
+    /// Ids or names of all its routers.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Vec<String>, required = false, max_items = 2_000)]
+    members: Option<Vec<String>>,
+}
+
 impl From<NasGroupSummary> for NasGroupView {
     fn from(group: NasGroupSummary) -> Self {
         Self {
@@ -56,7 +69,7 @@ impl From<NasGroupSummary> for NasGroupView {
 pub(crate) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(show, remove))
+        .routes(routes!(show, update, remove))
         .routes(routes!(add_member, take_member))
 }
 
@@ -114,6 +127,34 @@ async fn show(caller: Caller, Path(group): Path<String>) -> Result<Tagged<NasGro
     let name: Name = caller.name_of(Resource::NasGroup, &group).await?;
     let group = caller.store().nas_group_find(caller.tenant, &name).await?;
     let group = group.ok_or_else(|| Problem::not_found("NAS group"))?;
+    Ok(Tagged::ok(group.updated_at, group.into()))
+}
+
+/// Change a group
+///
+/// `members` are in place of those that it has.
+#[utoipa::path(
+    patch, path = "/nas-groups/{group}", tag = "nas-groups", operation_id = "nas_group_update",
+    params(("group" = String, Path, description = "Id or name")),
+    request_body = NasGroupPatchBody, security(("token" = ["nas:write"])),
+    responses((status = 200, description = "The group", body = NasGroupView)),
+)]
+async fn update(
+    caller: Caller,
+    Path(group): Path<String>,
+    Body(body): Body<NasGroupPatchBody>,
+) -> Result<Tagged<NasGroupView>, Problem> {
+    let group = caller.name_of(Resource::NasGroup, &group).await?;
+    let mut fields = Fields::default();
+    let name = body.name.and_then(|name| fields.parse("name", &name));
+    let members = match body.members {
+        Some(members) => Some(routers(&caller, &mut fields, &members).await?),
+        None => None,
+    };
+    fields.check()?;
+    let patch = NasGroupPatch { name, members };
+    let store = caller.store();
+    let group = store.nas_group_update(caller.tenant, &group, patch).await?;
     Ok(Tagged::ok(group.updated_at, group.into()))
 }
 
@@ -179,4 +220,28 @@ async fn take_member(
     let store = caller.store();
     let group = store.nas_group_take(caller.tenant, &group, &nas).await?;
     Ok(Tagged::ok(group.updated_at, group.into()))
+}
+
+/// The names of routers that are named by id or name.
+async fn routers(
+    caller: &Caller,
+    fields: &mut Fields,
+    raw: &[String],
+) -> Result<Vec<Name>, Problem> {
+    let mut names = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.iter().enumerate() {
+        let name: Option<Name> = caller.find_name(Resource::Nas, raw).await?;
+        let found = match name {
+            Some(name) => caller.store().nas_find(caller.tenant, &name).await?,
+            None => None,
+        };
+        match found {
+            Some(nas) => names.push(nas.name),
+            None => fields.wrong(
+                &format!("members.{index}"),
+                format!("there is no NAS '{raw}'"),
+            ),
+        }
+    }
+    Ok(names)
 }

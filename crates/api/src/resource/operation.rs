@@ -93,7 +93,7 @@ struct FilterParams {
     state: Option<String>,
     /// Only of this kind.
     #[serde(default)]
-    #[param(pattern = "^(subscriber_bulk|subscriber_import|nas_bulk|plan_bulk)$")]
+    #[param(pattern = "^(subscriber_bulk|subscriber_import|nas_bulk|plan_bulk|customer_bulk)$")]
     kind: Option<String>,
 }
 

@@ -108,5 +108,6 @@ fn listing(found: Vec<ReconcilerStatus>) -> Listing<ReconcilerView> {
     Listing {
         items: found.into_iter().map(ReconcilerView::from).collect(),
         next_page_token: None,
+        total: None,
     }
 }

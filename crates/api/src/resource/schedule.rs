@@ -126,6 +126,7 @@ async fn list(caller: Caller) -> Result<Json<Listing<ScheduleView>>, Problem> {
     Ok(Json(Listing {
         items: schedules.into_iter().map(ScheduleView::from).collect(),
         next_page_token: None,
+        total: None,
     }))
 }
 

@@ -224,7 +224,7 @@ fn with_headers<const N: usize>(
 
 /// Show who asks
 #[utoipa::path(
-    get, path = "/session", tag = "session", operation_id = "session_show",
+    get, path = "/session", tag = "session", operation_id = "own_session_show",
     security(("token" = [])),
     responses((status = 200, description = "Who asks, and what they may do", body = IdentityView)),
 )]
@@ -342,7 +342,7 @@ fn of_new_password(error: OperatorError) -> Problem {
 
 /// List one's own sessions
 #[utoipa::path(
-    get, path = "/session/sign-ins", tag = "session", operation_id = "session_list",
+    get, path = "/session/sign-ins", tag = "session", operation_id = "own_session_list",
     security(("token" = [])),
     responses(
         (status = 200, description = "All of them", body = SignInsView),

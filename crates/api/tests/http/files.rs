@@ -184,7 +184,7 @@ async fn exports_are_whole_and_without_formulas(database: Database) {
     let last: Json = serde_json::from_str(jsonl.text.lines().last().unwrap()).unwrap();
     assert_eq!(last["username"], "user1202");
     assert_eq!(jsonl.text.lines().count(), 1_204);
-    for what in ["plans", "nas", "sessions", "usage", "audit"] {
+    for what in ["customers", "plans", "nas", "sessions", "usage", "audit"] {
         let path = format!("/api/v1/exports/{what}");
         let csv = world.send(Ask::get(&path)).await.expect(200);
         assert!(csv.text.contains(','), "{what} has no header");

@@ -8,19 +8,37 @@ use api::state::{ApiOptions, Peer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use domain::access::Claim;
+use domain::credential::Credential;
 use domain::id::TenantId;
+use domain::limit::Limits;
 use domain::permission::{Role, Scopes};
+use domain::plan::PlanTerms;
+use domain::secret::Secret;
+use domain::session_policy::SessionTerms;
+use domain::subscriber::{StaticAddresses, SubscriberStatus};
 use serde_json::Value as Json;
 use services::api_key;
 use services::event::hub::Hub;
-use services::port::{WebhookAnswer, WebhookClient, WebhookRequest};
+use services::port::{
+    RowFinding, RowReader, RowSeverity, WebhookAnswer, WebhookClient, WebhookRequest,
+};
 use services::webhook::Reach;
 use storage::api_key::NewApiKey;
+use storage::plan::NewPlan;
+use storage::rows::{AttributeRow, GroupRows, UserRows};
 use storage::store::Store;
+use storage::subscriber::NewSubscriber;
 use testkit::database::{Database, DatabaseKind};
 use tower::ServiceExt as _;
 
+use crate::program::Told;
+
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// The plan of subscribers in examples, and a device that is bound to one.
+pub(crate) const PLAN: &str = "fixture";
+pub(crate) const DEVICE: &str = "aabbccddee0f";
 
 /// The other provider.
 const STRANGER: TenantId = TenantId::from_bytes([7; 16]);
@@ -45,6 +63,9 @@ impl WebhookClient for Endpoint {
         Box::pin(async { Ok(204) })
     }
 }
+
+/// Takes attributes by their names: a password is a secret, and an operator that is none is an error.
+struct PlainRows;
 
 /// What was answered.
 pub(crate) struct Answer {
@@ -75,7 +96,9 @@ impl World {
         let router = router(ApiOptions {
             store: Arc::new(move || Some(lent.clone())),
             clock: database.clock().lend(),
+            program: Arc::new(Told),
             requests_per_second: 10_000,
+            rows: Arc::new(PlainRows),
             events: events.clone(),
             webhooks: Arc::clone(&endpoint) as Arc<dyn WebhookClient>,
             reach: Reach::Public,
@@ -88,6 +111,41 @@ impl World {
             owner,
             events,
             endpoint,
+        }
+    }
+
+    /// A plan with quotas, and a subscriber of it with two devices.
+    pub(crate) async fn populate(&self) {
+        let limits = Limits {
+            quotas: "10G/month,time:10h/month".parse().unwrap(),
+            ..Limits::default()
+        };
+        let plan = NewPlan {
+            tenant: TenantId::DEFAULT,
+            name: PLAN.parse().unwrap(),
+            terms: PlanTerms {
+                limits: Some(Box::new(limits)),
+                ..PlanTerms::default()
+            },
+        };
+        let plan = self.store.plan_insert(plan).await.unwrap().id;
+        let subscriber = NewSubscriber {
+            tenant: TenantId::DEFAULT,
+            username: "with-devices".parse().unwrap(),
+            credential: Credential::Cleartext(Secret::from("kookaburra")),
+            plan,
+            status: SubscriberStatus::Active,
+            starts_at: None,
+            expires_at: None,
+            addresses: StaticAddresses::default(),
+            sessions: SessionTerms::default(),
+            customer: None,
+        };
+        let subscriber = self.store.subscriber_insert(subscriber).await.unwrap().id;
+        for mac in [DEVICE, "aabbccddee0e"] {
+            let mac = mac.parse().unwrap();
+            let claim = self.store.device_claim(subscriber, mac, "login at pop-1");
+            assert_eq!(claim.await.unwrap(), Claim::Bound);
         }
     }
 
@@ -143,6 +201,41 @@ impl World {
             json: serde_json::from_slice(&octets).unwrap_or_default(),
             text: String::from_utf8_lossy(&octets).into_owned(),
         }
+    }
+}
+
+impl PlainRows {
+    fn look(table: &'static str, rows: &[AttributeRow]) -> Vec<RowFinding> {
+        let wrong = rows.iter().filter(|row| !row.op.ends_with('='));
+        wrong
+            .map(|row| RowFinding {
+                severity: RowSeverity::Error,
+                code: "bad_operator",
+                table,
+                row: Some(row.id),
+                attribute: Some(row.attribute.clone()),
+                finding: "the operator is none".to_owned(),
+                remedy: "write :=".to_owned(),
+            })
+            .collect()
+    }
+}
+
+impl RowReader for PlainRows {
+    fn is_secret(&self, attribute: &str) -> bool {
+        attribute.ends_with("Password")
+    }
+
+    fn user(&self, user: &UserRows, _: &[GroupRows]) -> Vec<RowFinding> {
+        let mut findings = Self::look("radcheck", &user.check);
+        findings.extend(Self::look("radreply", &user.reply));
+        findings
+    }
+
+    fn group(&self, group: &GroupRows) -> Vec<RowFinding> {
+        let mut findings = Self::look("radgroupcheck", &group.check);
+        findings.extend(Self::look("radgroupreply", &group.reply));
+        findings
     }
 }
 
@@ -236,6 +329,13 @@ impl Ask {
 
     pub(crate) fn delete(path: &str) -> Self {
         Self::new(Method::DELETE, path)
+    }
+
+    pub(crate) fn patch(path: &str, body: Json) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::new(Method::PATCH, path)
+        }
     }
 
     pub(crate) fn put(path: &str) -> Self {

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod customers;
 mod events;
 mod examples;
 mod files;
@@ -16,11 +17,17 @@ mod mutations;
 mod nas_groups;
 mod operations;
 mod operators;
+mod plans;
+mod program;
+mod registry;
 mod rules;
 mod secrets;
+mod sessions;
 mod sign_in;
 mod snapshot;
+mod standing;
 mod strangers;
+mod subscribers;
 mod tenants;
 mod tokens;
 mod webhooks;

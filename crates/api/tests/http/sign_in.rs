@@ -434,6 +434,9 @@ async fn sessions_are_listed_and_ended(database: Database) {
     let path = "/api/v1/operators/ana/sign-ins";
     let listed = world.send(Ask::get(path)).await.expect(200);
     let id = listed.json["items"][0]["id"].as_str().unwrap().to_owned();
+    let stranger = world.stranger().await;
+    let theirs = Ask::delete(&format!("{path}/{id}")).by(&stranger);
+    world.send(theirs).await.expect(404);
     world
         .send(Ask::delete(&format!("{path}/{id}")))
         .await

@@ -72,7 +72,7 @@ pub enum QuotaError {
 }
 
 impl Measure {
-    const ALL: [Self; 4] = [Self::Traffic, Self::Upload, Self::Download, Self::Time];
+    pub const ALL: [Self; 4] = [Self::Traffic, Self::Upload, Self::Download, Self::Time];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -83,7 +83,8 @@ impl Measure {
         }
     }
 
-    pub(crate) fn find(name: &str) -> Option<Self> {
+    /// The measure of this name.
+    pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 
@@ -99,7 +100,7 @@ impl Measure {
 }
 
 impl Period {
-    const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::Session,
         Self::Hour,
         Self::Day,
@@ -135,7 +136,8 @@ impl Period {
         }
     }
 
-    pub(crate) fn find(name: &str) -> Option<Self> {
+    /// The period of this name.
+    pub fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }
 }

@@ -21,7 +21,7 @@ pub enum TopUpMeasure {
 }
 
 /// A purchase, and what is used of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct TopUp {
     pub id: TopUpId,
     pub measure: TopUpMeasure,

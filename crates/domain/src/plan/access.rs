@@ -120,6 +120,8 @@ impl FromStr for GraceDays {
 }
 
 impl AfterExpiry {
+    pub const ALL: [Self; 2] = [Self::Hard, Self::Walled];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hard => "hard",
@@ -132,7 +134,7 @@ impl FromStr for AfterExpiry {
     type Err = PlanAccessError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        [Self::Hard, Self::Walled]
+        Self::ALL
             .into_iter()
             .find(|one| one.as_str().eq_ignore_ascii_case(raw))
             .ok_or_else(|| PlanAccessError::AfterExpiry {

@@ -1,4 +1,4 @@
-//! Speaking with our own server: its certificate must be one that we know, whoever vouches for it.
+//! Speaking with a server whose certificate must be one that is known, whoever vouches for it.
 
 use std::sync::Arc;
 
@@ -7,17 +7,18 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
+use super::fingerprint::Fingerprint;
 use super::provider;
 
 /// Accepts these certificates and no other.
 #[derive(Debug)]
 struct Pinned {
-    known: Vec<CertificateDer<'static>>,
+    known: Vec<Fingerprint>,
     provider: Arc<CryptoProvider>,
 }
 
 /// How to reach a server that shows one of these certificates.
-pub(crate) fn client(known: Vec<CertificateDer<'static>>) -> Result<ClientConfig, Error> {
+pub(crate) fn client(known: Vec<Fingerprint>) -> Result<ClientConfig, Error> {
     let provider = provider();
     let pinned = Pinned {
         known,
@@ -40,7 +41,7 @@ impl ServerCertVerifier for Pinned {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if self.known.iter().any(|known| known == end_entity) {
+        if self.known.contains(&Fingerprint::of(end_entity)) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(Error::InvalidCertificate(

@@ -15,9 +15,10 @@ use rcgen::{
 use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::{Certificate, CertificateError, DIRECTORY, private_file};
+use super::{About, Certificate, CertificateError, DIRECTORY};
 use crate::config::{CertificateFiles, HttpConfig};
 use crate::exit::ErrorChain;
+use crate::private_file;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -82,9 +83,12 @@ pub(crate) fn find_or_make(
 
 /// Whether it holds for a while, for every name that was asked for.
 fn is_good(found: &Certificate, http: &HttpConfig, now: Timestamp) -> bool {
-    let about = &found.about;
-    let holds = about.not_before <= now && RENEWAL_SECONDS <= about.not_after.seconds_since(now);
-    holds && wanted(http).iter().all(|name| found.covers(name))
+    is_lasting(&found.about, now) && wanted(http).iter().all(|name| found.covers(name))
+}
+
+/// Whether it holds and need not be made anew for a while.
+pub(crate) fn is_lasting(about: &About, now: Timestamp) -> bool {
+    about.not_before <= now && RENEWAL_SECONDS <= about.not_after.seconds_since(now)
 }
 
 /// What somebody asked for.

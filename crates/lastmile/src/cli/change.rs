@@ -3,11 +3,12 @@
 use std::io;
 
 use serde_json::Value;
-use storage::error::{StoreError, UniqueField};
+use storage::error::UniqueField;
 use storage::store::Store;
 
 use super::context::{Context, Deed, DryRun};
 use super::error::CliError;
+use crate::client::Client;
 use crate::output::{Record, show_value};
 
 /// Changes with every change, so it is none by itself.
@@ -23,20 +24,38 @@ pub(crate) struct Change<R> {
     pub(crate) hidden: Option<&'static str>,
 }
 
+/// Where a change is made, and can be rehearsed.
+pub(crate) trait Rehearse {
+    /// The same, where nothing is changed.
+    fn rehearsal(&self) -> Self;
+}
+
 /// The fields that differ, in order.
 #[derive(Debug, Default)]
 struct Differences(Vec<String>);
 
+impl Rehearse for Store {
+    fn rehearsal(&self) -> Self {
+        self.rehearsal()
+    }
+}
+
+impl Rehearse for Client {
+    fn rehearsal(&self) -> Self {
+        self.rehearsal()
+    }
+}
+
 impl<R: Record> Change<R> {
     /// Has `update` change it, unless that is a dry run or would change nothing.
-    pub(crate) async fn make(
+    pub(crate) async fn make<P: Rehearse>(
         self,
         context: &mut Context,
         dry_run: DryRun,
-        store: &Store,
-        update: impl AsyncFn(&Store) -> Result<R, StoreError>,
+        place: &P,
+        update: impl AsyncFn(&P) -> Result<R, CliError>,
     ) -> Result<(), CliError> {
-        let rehearsed = update(&store.rehearsal()).await.map_err(of_set)?;
+        let rehearsed = update(&place.rehearsal()).await.map_err(of_set)?;
         let mut differences = Differences::between(&self.before, &rehearsed)?;
         differences
             .0
@@ -46,10 +65,23 @@ impl<R: Record> Change<R> {
         } else if dry_run.is_dry {
             rehearsed
         } else {
-            update(store).await.map_err(of_set)?
+            update(place).await.map_err(of_set)?
         };
         Ok(context.report(dry_run, &differences.deed(self.what), &after)?)
     }
+}
+
+/// The names of the fields that differ between two states of one thing.
+pub(crate) fn differing_fields<R: Record>(before: &R, after: &R) -> Vec<String> {
+    let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
+        (serde_json::to_value(before), serde_json::to_value(after))
+    else {
+        return Vec::new();
+    };
+    let differing = after.iter().filter(|(name, value)| {
+        name.as_str() != TIME_OF_CHANGE && before.get(*name) != Some(value)
+    });
+    differing.map(|(name, _)| name.clone()).collect()
 }
 
 impl Differences {
@@ -95,8 +127,12 @@ impl Differences {
 }
 
 /// The name that a `set` command gives comes from another option than that of `add`.
-fn of_set(error: StoreError) -> CliError {
-    if let StoreError::Conflict {
+fn of_set(error: CliError) -> CliError {
+    if let CliError::Answered { told, request } = error {
+        let told = Box::new(of_set(*told));
+        return CliError::Answered { told, request };
+    }
+    if let CliError::Conflict {
         what,
         field: field @ UniqueField::Name,
         ..
@@ -108,5 +144,5 @@ fn of_set(error: StoreError) -> CliError {
             field,
         };
     }
-    error.into()
+    error
 }

@@ -2,21 +2,33 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 
 use domain::actor::Actor;
+use serde::de::DeserializeOwned;
 use storage::act::Act;
 use storage::error::StoreError;
+use storage::listing::{LIMIT_MAX, ListFailure, ListQuery, Listed};
 use storage::page::Page;
 use storage::store::Store;
 
 use super::error::CliError;
+use super::remote::Target;
 use crate::app::{App, StartError};
-use crate::output::{Extent, Listed, Output, Record};
+use crate::client::Client;
+use crate::client::call::Call;
+use crate::client::local::Local;
+use crate::client::remote::Remote;
+use crate::output::{Extent, Listed as Shown, Output, Record};
 
 /// The program and where its output goes.
 pub(crate) struct Context {
     pub(crate) app: App,
     pub(crate) output: Output,
+    /// Where the command works.
+    pub(crate) target: Target,
+    /// Each request is told.
+    pub(crate) is_verbose: bool,
 }
 
 /// Whether a change is made or only shown.
@@ -49,10 +61,20 @@ pub(crate) fn actor() -> String {
 
 /// On whose behalf this command changes something.
 fn act() -> Act {
-    Act::of(Actor::command_line(&nix::unistd::getuid().to_string()))
+    Act::of(user())
+}
+
+/// The user at the machine.
+fn user() -> Actor {
+    Actor::command_line(&nix::unistd::getuid().to_string())
 }
 
 impl DryRun {
+    /// For what is not rehearsed.
+    pub(crate) const fn none() -> Self {
+        Self { is_dry: false }
+    }
+
     /// The store for a change. A dry run rehearses in it, and makes nothing where nothing is.
     pub(crate) async fn store(self, app: &App) -> Result<Store, StartError> {
         if self.is_dry {
@@ -80,6 +102,55 @@ impl ListSize {
 }
 
 impl Context {
+    /// The interface, for a command that only reads.
+    pub(crate) async fn reader(&self) -> Result<Client, CliError> {
+        match &self.target {
+            Target::Here => Ok(self.local(self.app.store_read().await?)),
+            Target::There(options) => Ok(Client::remote(Remote::new(options)?, self.is_verbose)),
+        }
+    }
+
+    /// The interface, for a command that changes something, or shows what it would change.
+    pub(crate) async fn writer(&self, dry_run: DryRun) -> Result<Client, CliError> {
+        if dry_run.is_dry {
+            return Ok(self.reader().await?.rehearsal());
+        }
+        match &self.target {
+            Target::Here => Ok(self.local(self.app.store_write().await?)),
+            Target::There(_) => self.reader().await,
+        }
+    }
+
+    fn local(&self, store: Store) -> Client {
+        Client::local(Local::new(&self.app, store, user()), self.is_verbose)
+    }
+
+    /// Writes a list of the interface page by page, as it comes.
+    pub(crate) async fn list_of<R, T>(
+        &mut self,
+        size: ListSize,
+        none: &str,
+        (client, call): (&Client, Call),
+    ) -> Result<(), CliError>
+    where
+        R: Record + From<T>,
+        T: DeserializeOwned,
+    {
+        let limit = size.first_page::<String>().limit();
+        let mut listing = self.output.listing::<R>(size.extent());
+        let take = |item: T| {
+            listing.push(&R::from(item))?;
+            Ok::<_, CliError>(match listing.is_open() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        };
+        client.each(call, limit, take).await?;
+        let listed = listing.finish()?;
+        self.note_listed(listed, none);
+        Ok(())
+    }
+
     /// Tells something that is not data, on stderr.
     pub(crate) fn note(&self, text: impl fmt::Display) {
         // A closed stderr is no reason to fail.
@@ -140,8 +211,39 @@ impl Context {
         Ok(())
     }
 
+    /// Writes a list that is narrowed, page by page.
+    pub(crate) async fn narrowed_list<R, T>(
+        &mut self,
+        size: ListSize,
+        none: &str,
+        mut query: ListQuery,
+        load: impl AsyncFn(&ListQuery) -> Result<Listed<T>, ListFailure>,
+    ) -> Result<(), CliError>
+    where
+        R: Record + From<T>,
+    {
+        let mut listing = self.output.listing::<R>(size.extent());
+        // One more than is shown, to know whether there is more.
+        query.limit = size
+            .limit
+            .map_or(LIMIT_MAX, |limit| limit.saturating_add(1));
+        while listing.is_open() {
+            let page = load(&query).await?;
+            for row in page.rows {
+                listing.push(&R::from(row))?;
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let shown = listing.finish()?;
+        self.note_listed(shown, none);
+        Ok(())
+    }
+
     /// Says what a list left out, or that it is empty.
-    pub(crate) fn note_listed(&self, listed: Listed, none: &str) {
+    pub(crate) fn note_listed(&self, listed: Shown, none: &str) {
         if listed.is_cut {
             self.note(format_args!(
                 "Showing the first {} only: use --limit, or --output jsonl for all",

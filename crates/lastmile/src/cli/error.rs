@@ -12,15 +12,21 @@ use lab::load::options::LoadError;
 use services::api_key::ApiKeyError;
 use services::event::reader::{ReadError, SubscribeError};
 use services::operator::OperatorError;
+use services::plan::ScheduleError;
 use services::webhook::UrlRefusal;
 use storage::error::{MigrateError, OpenError, Resource, StoreError, UniqueField};
 use storage::foreign::ForeignError;
+use storage::listing::ListFailure;
 
 use super::import::ImportFailure;
 use super::lab::users::UsersError;
-use super::value::ReadSecretError;
+use super::remote::ServerUrlError;
+use super::value::{ReadSecretError, ServerError};
 use crate::app::StartError;
+use crate::client::error::ClientError;
+use crate::client::token::TokenError;
 use crate::config::ConfigError;
+use crate::contexts::ContextsError;
 use crate::dry_run::DryRunError;
 use crate::exit::{ExitStatus, is_denied};
 use crate::import::apply::ApplyError;
@@ -45,6 +51,43 @@ pub(crate) enum CliError {
         what: Resource,
         field: UniqueField,
     },
+    /// What is told of a request is in `told`; this is the rest.
+    #[error(transparent)]
+    Client(ClientError),
+    /// What the interface refused, by the options of the command.
+    #[error("{text}")]
+    Refused { text: String, status: ExitStatus },
+    /// A refusal that the server has in its log.
+    #[error("{told} (request {request})")]
+    Answered { told: Box<Self>, request: String },
+    #[error(transparent)]
+    Contexts(#[from] ContextsError),
+    #[error(
+        "`lastmile {command}` works on the machine of the server only: run it there, or with --context local on the database of this machine"
+    )]
+    OnlyDatabase { command: String },
+    #[error(
+        "`lastmile {command}` is about the machine it runs on: run it there, without --server and --context"
+    )]
+    OnlyMachine { command: String },
+    #[error("{option}")]
+    ServerUrl {
+        option: &'static str,
+        #[source]
+        source: ServerUrlError,
+    },
+    #[error("{option}")]
+    Server {
+        option: &'static str,
+        #[source]
+        source: ServerError,
+    },
+    #[error("{option}")]
+    Token {
+        option: &'static str,
+        #[source]
+        source: TokenError,
+    },
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -59,6 +102,8 @@ pub(crate) enum CliError {
     Apply(#[from] ApplyError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    List(ListFailure),
     #[error("{option}")]
     Secret {
         option: &'static str,
@@ -172,6 +217,8 @@ pub(crate) enum CliError {
     Setup(#[source] io::Error),
     #[error("could not write the output")]
     Write(#[from] io::Error),
+    #[error("--at")]
+    At(#[source] ScheduleError),
     #[error("--url")]
     WebhookUrl {
         #[source]
@@ -192,21 +239,18 @@ pub(crate) enum CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         if let StoreError::Conflict { what, field, .. } = error {
-            let option = match field {
-                UniqueField::Name => "NAME",
-                UniqueField::Username => "USERNAME",
-                UniqueField::Source => "--address",
-                UniqueField::Ipv4 => "--ipv4",
-                UniqueField::Ipv6Prefix => "--ipv6-prefix",
-                UniqueField::Ipv6Delegated => "--ipv6-delegated",
-            };
-            return Self::Conflict {
-                option,
-                what,
-                field,
-            };
+            return Self::conflict(what, field);
         }
         Self::Store(error)
+    }
+}
+
+impl From<ListFailure> for CliError {
+    fn from(failure: ListFailure) -> Self {
+        match failure {
+            ListFailure::Store(error) => error.into(),
+            ListFailure::Query(_) => Self::List(failure),
+        }
     }
 }
 
@@ -234,15 +278,38 @@ impl From<ApiKeyError> for CliError {
 }
 
 impl CliError {
+    /// Another thing has what was given.
+    pub(crate) const fn conflict(what: Resource, field: UniqueField) -> Self {
+        let option = match field {
+            UniqueField::Name => "NAME",
+            UniqueField::Username => "USERNAME",
+            UniqueField::Source => "--address",
+            UniqueField::Ipv4 => "--ipv4",
+            UniqueField::Ipv6Prefix => "--ipv6-prefix",
+            UniqueField::Ipv6Delegated => "--ipv6-delegated",
+            UniqueField::Number => "--number",
+        };
+        Self::Conflict {
+            option,
+            what,
+            field,
+        }
+    }
+
     /// The exit code of a process that fails so.
     pub(crate) fn status(&self) -> ExitStatus {
-        if self.is_usage() {
+        if let Self::Refused { status, .. } = self {
+            *status
+        } else if let Self::Answered { told, .. } = self {
+            told.status()
+        } else if self.is_usage() {
             ExitStatus::Usage
         } else if matches!(
             self,
             Self::NotFound { .. }
                 | Self::Store(StoreError::NotFound { .. })
                 | Self::DryRun(DryRunError::NasUnknown { .. })
+                | Self::Contexts(ContextsError::Unknown { .. })
         ) {
             ExitStatus::NotFound
         } else if is_denied(self) && !self.is_wrong_place() {
@@ -259,9 +326,16 @@ impl CliError {
         matches!(
             self,
             Self::Usage { .. }
+                | Self::OnlyDatabase { .. }
+                | Self::OnlyMachine { .. }
+                | Self::ServerUrl { .. }
+                | Self::Server { .. }
+                | Self::Token { .. }
+                | Self::Contexts(ContextsError::IsLocal | ContextsError::Taken { .. })
                 | Self::Attribute { .. }
                 | Self::DryRun(DryRunError::Request(_))
                 | Self::Secret { .. }
+                | Self::List(_)
                 | Self::Password { .. }
                 | Self::Weak(_)
                 | Self::Credentials { .. }

@@ -7,6 +7,7 @@ use aaa::engine::Belief;
 use domain::access::GrantedTerms;
 use domain::auth_log::AuthOutcome;
 use domain::auth_log::shorthand::Logged;
+use domain::id::TenantId;
 use domain::nas::Nas;
 use domain::time::Timestamp;
 use lab::reply::ReplyAttribute;
@@ -14,10 +15,12 @@ use radius::avp::{Avp, parse};
 use radius::dictionary::Dictionary;
 use serde::Serialize;
 use storage::error::Resource;
+use storage::store::Store;
 
 use super::context::Context;
 use super::error::CliError;
 use super::value::HiddenArg;
+use crate::app::App;
 use crate::dry_run::request::{Asked, has, has_credential};
 use crate::dry_run::{Rehearsed, Stage};
 
@@ -53,7 +56,7 @@ pub(crate) struct ExplainArgs {
 
 /// What would be answered.
 #[derive(Debug, Serialize)]
-struct Explanation {
+pub(crate) struct Explanation {
     user_name: String,
     nas: String,
     nas_address: IpAddr,
@@ -96,49 +99,75 @@ struct Reply {
     attributes: Vec<ReplyAttribute>,
 }
 
+/// A login that is asked about.
+pub(crate) struct Question<'a> {
+    /// Whose it is; with none, that of whoever runs the installation.
+    pub(crate) tenant: Option<TenantId>,
+    pub(crate) user_name: &'a str,
+    pub(crate) nas: &'a str,
+    /// Each as `NAME=VALUE`.
+    pub(crate) attributes: &'a [String],
+    pub(crate) password: Option<&'a str>,
+    pub(crate) at: Timestamp,
+}
+
 pub(crate) async fn run(context: &mut Context, args: ExplainArgs) -> Result<(), CliError> {
-    let dictionary = Dictionary::builtin();
-    let attributes = read_attributes(&dictionary, &args)?;
     let password = args
         .password
         .as_ref()
         .map(|password| password.resolve("--password"))
         .transpose()?;
-    let store = context.app.store_read().await?;
-    let stage = Stage::load(&context.app, &store, &args.user).await?;
-    let source = find_source(&stage.circle().nas, &args.nas)?;
-    let asked = Asked {
+    let question = Question {
+        tenant: None,
         user_name: &args.user,
+        nas: &args.nas,
+        attributes: &args.attr,
         password: password.as_ref().map(|text| text.as_str()),
-        attributes: &attributes,
+        at: args.at.unwrap_or_else(|| context.app.now()),
     };
-    let at = args.at.unwrap_or_else(|| context.app.now());
-    let rehearsed = stage.ask(source, asked, at).await?;
-    let explanation = Explanation::new(args.user, rehearsed);
+    question.attributes()?;
+    let store = context.app.store_read().await?;
+    let explanation = question.answer(&context.app, &store).await?;
     Ok(context.output.document(&explanation)?)
 }
 
-fn read_attributes(dictionary: &Dictionary, args: &ExplainArgs) -> Result<Vec<Avp>, CliError> {
-    let read = |text: &String| {
-        parse(dictionary, text).map_err(|source| CliError::Attribute {
-            option: OPTION,
-            source,
-        })
-    };
-    let attributes: Vec<Avp> = args.attr.iter().map(read).collect::<Result<_, _>>()?;
-    if has(dictionary, &attributes, &["User-Name"]) {
-        return Err(CliError::Usage {
-            option: OPTION,
-            reason: "User-Name is what --user says: leave it out here",
-        });
+impl Question<'_> {
+    pub(crate) async fn answer(&self, app: &App, store: &Store) -> Result<Explanation, CliError> {
+        let attributes = self.attributes()?;
+        let stage = Stage::load(app, store, self.user_name, self.tenant).await?;
+        let source = find_source(&stage.circle().nas, self.nas)?;
+        let asked = Asked {
+            user_name: self.user_name,
+            password: self.password,
+            attributes: &attributes,
+        };
+        let rehearsed = stage.ask(source, asked, self.at).await?;
+        Ok(Explanation::new(self.user_name.to_owned(), rehearsed))
     }
-    if args.password.is_some() && has_credential(dictionary, &attributes) {
-        return Err(CliError::Usage {
-            option: "--password",
-            reason: "--attr has a credential already: give one of them",
-        });
+
+    fn attributes(&self) -> Result<Vec<Avp>, CliError> {
+        let dictionary = Dictionary::builtin();
+        let read = |text: &String| {
+            parse(&dictionary, text).map_err(|source| CliError::Attribute {
+                option: OPTION,
+                source,
+            })
+        };
+        let attributes: Vec<Avp> = self.attributes.iter().map(read).collect::<Result<_, _>>()?;
+        if has(&dictionary, &attributes, &["User-Name"]) {
+            return Err(CliError::Usage {
+                option: OPTION,
+                reason: "User-Name is what --user says: leave it out here",
+            });
+        }
+        if self.password.is_some() && has_credential(&dictionary, &attributes) {
+            return Err(CliError::Usage {
+                option: "--password",
+                reason: "--attr has a credential already: give one of them",
+            });
+        }
+        Ok(attributes)
     }
-    Ok(attributes)
 }
 
 /// The address from which a router asks. Of a prefix it is the first one.

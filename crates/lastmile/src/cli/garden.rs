@@ -1,24 +1,30 @@
 //! `lastmile garden`: what suspended subscribers may still reach.
 
-use domain::garden::{AddressList, GardenTerms, RedirectUrl};
-use domain::id::TenantId;
+use domain::garden::{AddressList, RedirectUrl};
 use domain::name::Name;
 use domain::plan::{PoolName, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use storage::error::Resource;
-use storage::garden::{GardenPatch, GardenSummary};
-use storage::page::Page;
-use storage::store::Store;
 
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
+use super::rate::{self, Rate};
+use super::told::{Noun, told};
 use super::value;
+use crate::client::Client;
+use crate::client::call::Call;
 use crate::output::Record;
 
-const TENANT: TenantId = TenantId::DEFAULT;
+pub(super) const PATH: &str = "gardens";
+
+pub(super) const NOUN: Noun = Noun {
+    what: Resource::Garden,
+    remedy: "`lastmile garden list` shows them, `lastmile garden add` adds one",
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum GardenCommand {
@@ -128,18 +134,36 @@ pub(crate) struct SetArgs {
     dry_run: DryRun,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct GardenRecord {
     name: String,
-    pool: Option<PoolName>,
-    address_list: Option<AddressList>,
+    pool: Option<String>,
+    address_list: Option<String>,
+    #[serde(deserialize_with = "rate::optional::deserialize")]
     rate: Option<RateLimit>,
-    redirect: Option<RedirectUrl>,
-    session_timeout_seconds: TimeoutSeconds,
+    redirect: Option<String>,
+    session_timeout_seconds: u32,
     is_default: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
     id: String,
+}
+
+/// What is sent of a garden: what is absent stays as it is, and `null` empties.
+#[derive(Serialize)]
+struct GardenBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_list: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<Option<Rate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_timeout_seconds: Option<u32>,
 }
 
 impl Record for GardenRecord {
@@ -182,68 +206,71 @@ pub(crate) async fn run(context: &mut Context, command: GardenCommand) -> Result
 }
 
 async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
-    let short = TimeoutSeconds::new(GardenTerms::SESSION_TIMEOUT_DEFAULT_SECONDS)
-        .expect("the default is in range");
-    let terms = GardenTerms {
-        pool: args.pool,
-        address_list: args.address_list,
-        rate: args.rate,
-        redirect: args.redirect,
-        session_timeout_seconds: args.session_timeout.unwrap_or(short),
+    if args.pool.is_none() && args.address_list.is_none() {
+        return Err(CliError::Usage {
+            option: "--address-list",
+            reason: "a garden without a pool and without an address list restricts nothing: give --address-list LIST or --pool POOL",
+        });
+    }
+    let body = GardenBody {
+        name: Some(args.name.to_string()),
+        pool: args.pool.map(|pool| Some(pool.to_string())),
+        address_list: args.address_list.map(|list| Some(list.to_string())),
+        rate: args.rate.map(|rate| Some(rate.into())),
+        redirect: args.redirect.map(|url| Some(url.to_string())),
+        session_timeout_seconds: args.session_timeout.map(TimeoutSeconds::as_seconds),
     };
-    terms.check().map_err(|_| CliError::Usage {
-        option: "--address-list",
-        reason: "a garden without a pool and without an address list restricts nothing: give --address-list LIST or --pool POOL",
-    })?;
     let deed = Deed {
         what: format!("Walled garden {}", args.name),
         verb: "added",
         details: String::new(),
     };
-    let store = args.dry_run.store(&context.app).await?;
-    let garden = store.garden_insert(TENANT, args.name, terms).await?;
-    Ok(context.report(args.dry_run, &deed, &GardenRecord::from(garden))?)
+    let client = context.writer(args.dry_run).await?;
+    let garden = ask(&client, Call::post(&[PATH]).carrying(&body), &args.name).await?;
+    Ok(context.report(args.dry_run, &deed, &garden)?)
 }
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
+    let client = context.reader().await?;
     let none = "No walled garden yet: add one with `lastmile garden add NAME --address-list LIST`";
-    let load = async |page: &Page<Name>| store.garden_list(TENANT, page).await;
-    let key = |garden: &GardenSummary| garden.name.clone();
     context
-        .list::<GardenRecord, _, _>(size, none, key, load)
+        .list_of::<GardenRecord, GardenRecord>(size, none, (&client, Call::get(&[PATH])))
         .await
 }
 
 async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let garden = store.garden_find(TENANT, name).await?;
-    let garden = garden.ok_or_else(|| not_found(name))?;
-    Ok(context.output.show(&GardenRecord::from(garden))?)
+    let client = context.reader().await?;
+    let garden = find(&client, name).await?;
+    Ok(context.output.show(&garden)?)
 }
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
-    let patch = GardenPatch {
-        name: args.rename,
-        pool: value::replacement(args.pool, args.clear_pool),
-        address_list: value::replacement(args.address_list, args.clear_address_list),
-        rate: value::replacement(args.rate, args.clear_rate),
-        redirect: value::replacement(args.redirect, args.clear_redirect),
-        session_timeout_seconds: args.session_timeout,
+    let body = GardenBody {
+        name: args.rename.map(|name| name.to_string()),
+        pool: value::replacement(args.pool.map(|pool| pool.to_string()), args.clear_pool),
+        address_list: value::replacement(
+            args.address_list.map(|list| list.to_string()),
+            args.clear_address_list,
+        ),
+        rate: value::replacement(args.rate.map(Rate::from), args.clear_rate),
+        redirect: value::replacement(
+            args.redirect.map(|url| url.to_string()),
+            args.clear_redirect,
+        ),
+        session_timeout_seconds: args.session_timeout.map(TimeoutSeconds::as_seconds),
     };
-    let store = args.dry_run.store(&context.app).await?;
-    let before = store.garden_find(TENANT, &args.name).await?;
+    let client = context.writer(args.dry_run).await?;
+    let name = &args.name;
     let change = Change {
-        what: format!("Walled garden {}", args.name),
-        before: GardenRecord::from(before.ok_or_else(|| not_found(&args.name))?),
+        what: format!("Walled garden {name}"),
+        before: find(&client, name).await?,
         hidden: None,
     };
-    let update = async |store: &Store| {
-        let patch = patch.clone();
-        let garden = store.garden_update(TENANT, &args.name, patch).await?;
-        Ok(GardenRecord::from(garden))
+    let update = async |client: &Client| {
+        let call = Call::patch(&[PATH, name.as_str()]).carrying(&body);
+        ask(client, call, name).await
     };
-    change.make(context, args.dry_run, &store, update).await
+    change.make(context, args.dry_run, &client, update).await
 }
 
 async fn set_default(
@@ -251,9 +278,17 @@ async fn set_default(
     name: Option<&Name>,
     dry_run: DryRun,
 ) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    store.garden_set_default(TENANT, name).await?;
-    let Some(name) = name else {
+    let client = context.writer(dry_run).await?;
+    let garden = match name {
+        Some(name) => Some(find(&client, name).await?),
+        None => None,
+    };
+    let chosen = garden.as_ref().map(|garden| &garden.name);
+    let call = Call::put(&["policy", "default-garden"]);
+    client
+        .tell(call.carrying(&json!({ "garden": chosen })))
+        .await?;
+    let Some(garden) = garden else {
         let none = if dry_run.is_dry {
             "Dry run: no walled garden would be the default. Nothing is changed."
         } else {
@@ -262,55 +297,36 @@ async fn set_default(
         context.note(none);
         return Ok(());
     };
-    let garden = store.garden_find(TENANT, name).await?;
-    let garden = garden.ok_or_else(|| not_found(name))?;
     let deed = Deed {
         what: format!("Walled garden {}", garden.name),
         verb: "made",
         details: " the default".to_owned(),
     };
     let record = GardenRecord {
-        // In a dry run it is not yet.
         is_default: true,
-        ..GardenRecord::from(garden)
+        ..garden
     };
     Ok(context.report(dry_run, &deed, &record)?)
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    let garden = store.garden_find(TENANT, name).await?;
-    let record = GardenRecord::from(garden.ok_or_else(|| not_found(name))?);
-    store.garden_delete(TENANT, name).await?;
+    let client = context.writer(dry_run).await?;
+    let garden = find(&client, name).await?;
+    client.tell(Call::delete(&[PATH, name.as_str()])).await?;
     let deed = Deed {
         what: format!("Walled garden {name}"),
         verb: "removed",
         details: String::new(),
     };
-    Ok(context.report(dry_run, &deed, &record)?)
+    Ok(context.report(dry_run, &deed, &garden)?)
 }
 
-pub(super) fn not_found(name: &Name) -> CliError {
-    CliError::NotFound {
-        what: Resource::Garden,
-        name: name.to_string(),
-        remedy: "`lastmile garden list` shows them, `lastmile garden add` adds one",
-    }
+async fn find(client: &Client, name: &Name) -> Result<GardenRecord, CliError> {
+    ask(client, Call::get(&[PATH, name.as_str()]), name).await
 }
 
-impl From<GardenSummary> for GardenRecord {
-    fn from(garden: GardenSummary) -> Self {
-        Self {
-            name: garden.name.to_string(),
-            pool: garden.terms.pool,
-            address_list: garden.terms.address_list,
-            rate: garden.terms.rate,
-            redirect: garden.terms.redirect,
-            session_timeout_seconds: garden.terms.session_timeout_seconds,
-            is_default: garden.is_default,
-            created_at: garden.created_at,
-            updated_at: garden.updated_at,
-            id: garden.id.to_string(),
-        }
-    }
+/// Asks for a garden in an answer.
+async fn ask(client: &Client, call: Call, name: &Name) -> Result<GardenRecord, CliError> {
+    let garden = client.ask(call).await;
+    garden.map_err(|error| told(error, &[(NOUN, name)]))
 }

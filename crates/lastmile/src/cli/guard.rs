@@ -111,6 +111,7 @@ impl From<FilterArgs> for GuardFilter {
                 SubjectArg::Nas => GuardSubject::Nas,
             }),
             name: args.name,
+            tenant: None,
         }
     }
 }

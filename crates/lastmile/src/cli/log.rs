@@ -102,7 +102,7 @@ pub(crate) async fn run(context: &mut Context, command: LogCommand) -> Result<()
             (false, false) => None,
         },
         since: args.since,
-        until: None,
+        ..AuthLogFilter::default()
     };
     let key = |row: &AuthLogRow| row.place;
     let load = async |page: &Page<AuthLogPlace>| store.auth_log_list(TENANT, &filter, page).await;

@@ -2,37 +2,37 @@
 
 use std::path::PathBuf;
 
-use domain::id::TenantId;
 use domain::name::Name;
 use domain::nas::{
-    MacAuthentication, MessageAuthenticatorPolicy, NasSettings, NasSharing, OctetView, SourceError,
-    Vendor, parse_source, show_source,
+    MacAuthentication, MessageAuthenticatorPolicy, NasSharing, OctetView, SourceError, Vendor,
+    parse_source, show_source,
 };
 use domain::secret::Secret;
 use domain::session_identity::IdentityTemplate;
 use domain::time::Timestamp;
 use ipnet::IpNet;
-use rand::RngExt as _;
-use serde::Serialize;
-use storage::auth_log::KnockRow;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use services::nas_secret;
 use storage::error::Resource;
-use storage::nas::{NasPatch, NasSummary, NewNas};
-use storage::page::Page;
-use storage::store::Store;
 use zeroize::Zeroizing;
 
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::nas_group::{self, GroupCommand};
-use super::value::{self, HiddenArg, NAS_SECRET_OCTETS_MIN};
+use super::told::{Noun, told};
+use super::value::{self, HiddenArg};
+use crate::client::Client;
+use crate::client::call::Call;
 use crate::output::Record;
 
-const TENANT: TenantId = TenantId::DEFAULT;
-const KNOCKS_MAX: u32 = 1_000;
-const GENERATED_SECRET_CHARS: usize = 24;
-/// Without characters that are mistaken for each other when they are typed from a screen.
-const SECRET_ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+const PATH: &str = "nas";
+
+pub(super) const NOUN: Noun = Noun {
+    what: Resource::Nas,
+    remedy: "`lastmile nas list` shows them",
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum NasCommand {
@@ -177,7 +177,7 @@ struct SecretArgs {
     secret_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct NasRecord {
     name: String,
     address: String,
@@ -188,26 +188,69 @@ struct NasRecord {
     coa_port: u16,
     mac_authentication: MacAuthentication,
     sharing: NasSharing,
-    coa_identity: Option<IdentityTemplate>,
+    coa_identity: Option<String>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
 }
 
-/// A NAS in the answer to the command that generated its secret, and nowhere else.
-#[derive(Serialize)]
+/// A NAS in the answer to the command for which its secret was made, and nowhere else.
+#[derive(Serialize, Deserialize)]
 struct NewNasRecord {
     #[serde(flatten)]
     nas: NasRecord,
-    secret: String,
+    secret: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct KnockRecord {
     address: String,
     packets: u64,
     first_at: Timestamp,
     last_at: Timestamp,
+}
+
+/// What is sent about a new router.
+#[derive(Serialize)]
+struct NewNas<'a> {
+    name: &'a Name,
+    address: String,
+    /// One is made when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+    identifier: Option<String>,
+    coa_port: u16,
+    coa_identity: Option<String>,
+    vendor: Vendor,
+    message_authenticator: MessageAuthenticatorPolicy,
+    octet_view: OctetView,
+    mac_authentication: MacAuthentication,
+    sharing: NasSharing,
+}
+
+/// What is sent about a change: what is absent stays, and `null` empties.
+#[derive(Serialize)]
+struct NasPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identifier: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coa_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coa_identity: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vendor: Option<Vendor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_authenticator: Option<MessageAuthenticatorPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    octet_view: Option<OctetView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac_authentication: Option<MacAuthentication>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sharing: Option<NasSharing>,
 }
 
 impl Record for NasRecord {
@@ -274,137 +317,126 @@ pub(crate) async fn run(context: &mut Context, command: NasCommand) -> Result<()
 }
 
 async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
-    let given = args.secret.resolve()?;
-    let (secret, generated) = match given {
-        Some(text) => (args.secret.check(&text)?, None),
-        None => {
-            let text = generate_secret();
-            (Secret::from(text.as_str()), Some(text))
-        }
-    };
-    warn_if_weak(context, &secret);
-    let settings = NasSettings {
-        vendor: args.vendor,
+    let secret = args.secret.checked(context)?;
+    let new = NewNas {
+        name: &args.name,
+        address: show_source(args.address),
+        secret: secret.as_ref().map(|secret| secret.as_str()),
         identifier: args.identifier,
+        coa_port: args.coa_port,
+        coa_identity: args.coa_identity.map(|identity| identity.to_string()),
+        vendor: args.vendor,
         message_authenticator: args.message_authenticator,
         octet_view: args.octet_view,
-        coa_port: args.coa_port,
         mac_authentication: args.mac_authentication,
         sharing: args.sharing,
-        coa_identity: args.coa_identity,
     };
+    let client = context.writer(args.dry_run).await?;
+    let made = client.ask(Call::post(&[PATH]).carrying(&new)).await;
+    let mut made: NewNasRecord = made.map_err(|error| told(error, &[(NOUN, &args.name)]))?;
     let deed = Deed {
         what: format!("NAS {}", args.name),
         verb: "added",
-        details: format!(": {}, {}", show_source(args.address), settings.vendor),
+        details: format!(": {}, {}", made.nas.address, made.nas.vendor),
     };
-    let store = args.dry_run.store(&context.app).await?;
-    let nas = store
-        .nas_insert(NewNas {
-            tenant: TENANT,
-            name: args.name,
-            source: args.address,
-            secret,
-            settings,
-        })
-        .await?;
-    let record = match store.nas_find(TENANT, &nas.name).await? {
-        Some(stored) => NasRecord::from(stored),
-        // It was only rehearsed, or somebody has removed it again.
-        None => record_of(nas.name.as_str(), nas.source, &nas.settings),
-    };
-    let Some(secret) = generated.filter(|_| !args.dry_run.is_dry) else {
-        return Ok(context.report(args.dry_run, &deed, &record)?);
+    if args.dry_run.is_dry {
+        made.nas.forget_making();
+    }
+    let Some(secret) = made.secret.clone().map(Zeroizing::new) else {
+        return Ok(context.report(args.dry_run, &deed, &made.nas)?);
     };
     if context.output.is_for_programs() {
-        let record = NewNasRecord {
-            nas: record,
-            secret: secret.to_string(),
-        };
-        return Ok(context.report(args.dry_run, &deed, &record)?);
+        return Ok(context.report(args.dry_run, &deed, &made)?);
     }
-    context.report(args.dry_run, &deed, &record)?;
+    context.report(args.dry_run, &deed, &made.nas)?;
     context.note("Its secret, shown this once:");
     Ok(context.output.line(&secret)?)
 }
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
+    let client = context.reader().await?;
     let none = "No NAS yet: add one with `lastmile nas add NAME --address ADDRESS`";
-    let load = async |page: &Page<Name>| store.nas_list(TENANT, page).await;
     context
-        .list::<NasRecord, _, _>(size, none, |nas: &NasSummary| nas.name.clone(), load)
+        .list_of::<NasRecord, NasRecord>(size, none, (&client, Call::get(&[PATH])))
         .await
 }
 
 async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let nas = store.nas_find(TENANT, name).await?;
-    let nas = nas.ok_or_else(|| not_found(name))?;
-    Ok(context.output.show(&NasRecord::from(nas))?)
+    let client = context.reader().await?;
+    let nas = find(&client, name).await?;
+    Ok(context.output.show(&nas)?)
 }
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
-    let secret = match args.secret.resolve()? {
-        Some(text) => Some(args.secret.check(&text)?),
-        None => None,
-    };
-    if let Some(secret) = &secret {
-        warn_if_weak(context, secret);
-    }
+    let secret = args.secret.checked(context)?;
     let patch = NasPatch {
         name: args.rename,
-        source: args.address,
-        secret,
-        vendor: args.vendor,
+        address: args.address.map(show_source),
         identifier: value::replacement(args.identifier, args.clear_identifier),
+        coa_port: args.coa_port,
+        coa_identity: value::replacement(
+            args.coa_identity.map(|identity| identity.to_string()),
+            args.clear_coa_identity,
+        ),
+        vendor: args.vendor,
         message_authenticator: args.message_authenticator,
         octet_view: args.octet_view,
-        coa_port: args.coa_port,
         mac_authentication: args.mac_authentication,
         sharing: args.sharing,
-        coa_identity: value::replacement(args.coa_identity, args.clear_coa_identity),
     };
-    let store = args.dry_run.store(&context.app).await?;
-    let before = store.nas_find(TENANT, &args.name).await?;
+    let client = context.writer(args.dry_run).await?;
+    let name = &args.name;
     let change = Change {
-        what: format!("NAS {}", args.name),
-        before: NasRecord::from(before.ok_or_else(|| not_found(&args.name))?),
-        hidden: patch.secret.as_ref().map(|_| "secret"),
+        what: format!("NAS {name}"),
+        before: find(&client, name).await?,
+        hidden: secret.as_ref().map(|_| "secret"),
     };
-    let update = async |store: &Store| {
-        let nas = store.nas_update(TENANT, &args.name, patch.clone()).await?;
-        Ok(NasRecord::from(nas))
+    let update = async |client: &Client| {
+        if let Some(secret) = &secret {
+            let body = json!({ "secret": secret.as_str() });
+            let rotate = Call::post(&[PATH, name.as_str(), "rotate-secret"]).carrying(&body);
+            let rotated = client.tell(rotate).await;
+            rotated.map_err(|error| told(error, &[(NOUN, name)]))?;
+        }
+        let call = Call::patch(&[PATH, name.as_str()]).carrying(&patch);
+        let changed = client.ask::<NasRecord>(call).await;
+        changed.map_err(|error| told(error, &[(NOUN, name)]))
     };
-    change.make(context, args.dry_run, &store, update).await
+    change.make(context, args.dry_run, &client, update).await
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    let nas = store.nas_find(TENANT, name).await?;
-    let record = NasRecord::from(nas.ok_or_else(|| not_found(name))?);
-    store.nas_delete(TENANT, name).await?;
+    let client = context.writer(dry_run).await?;
+    let nas = find(&client, name).await?;
+    client.tell(Call::delete(&[PATH, name.as_str()])).await?;
     let deed = Deed {
         what: format!("NAS {name}"),
         verb: "removed",
         details: String::new(),
     };
-    Ok(context.report(dry_run, &deed, &record)?)
+    Ok(context.report(dry_run, &deed, &nas)?)
 }
 
 async fn knocking(context: &mut Context, size: ListSize) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let rows = store.knock_list(KNOCKS_MAX).await?;
-    let mut listing = context.output.listing::<KnockRecord>(size.extent());
-    for knock in rows {
-        listing.push(&KnockRecord::from(knock))?;
+    let client = context.reader().await?;
+    let none = "Nobody knocks: every packet comes from a registered NAS";
+    context
+        .list_of::<KnockRecord, KnockRecord>(size, none, (&client, Call::get(&["knocks"])))
+        .await
+}
+
+async fn find(client: &Client, name: &Name) -> Result<NasRecord, CliError> {
+    let found = client.ask(Call::get(&[PATH, name.as_str()])).await;
+    found.map_err(|error| told(error, &[(NOUN, name)]))
+}
+
+impl NasRecord {
+    /// What was only rehearsed has none of this.
+    fn forget_making(&mut self) {
+        self.created_at = None;
+        self.updated_at = None;
+        self.id = None;
     }
-    let listed = listing.finish()?;
-    context.note_listed(
-        listed,
-        "Nobody knocks: every packet comes from a registered NAS",
-    );
-    Ok(())
 }
 
 impl SecretArgs {
@@ -416,61 +448,18 @@ impl SecretArgs {
         }
     }
 
-    fn check(&self, text: &str) -> Result<Secret, CliError> {
+    /// The secret that is given, once it is known to be one.
+    fn checked(&self, context: &Context) -> Result<Option<Zeroizing<String>>, CliError> {
+        let Some(text) = self.resolve()? else {
+            return Ok(None);
+        };
         let option = if self.secret_file.is_some() {
             "--secret-file"
         } else {
             "--secret"
         };
-        value::nas_secret(option, text)
-    }
-}
-
-impl From<NasSummary> for NasRecord {
-    fn from(nas: NasSummary) -> Self {
-        Self {
-            created_at: Some(nas.created_at),
-            updated_at: Some(nas.updated_at),
-            id: Some(nas.id.to_string()),
-            ..record_of(nas.name.as_str(), nas.source, &nas.settings)
-        }
-    }
-}
-
-impl From<KnockRow> for KnockRecord {
-    fn from(knock: KnockRow) -> Self {
-        Self {
-            address: knock.source.to_string(),
-            packets: knock.packets,
-            first_at: knock.first_at,
-            last_at: knock.last_at,
-        }
-    }
-}
-
-fn record_of(name: &str, address: IpNet, settings: &NasSettings) -> NasRecord {
-    NasRecord {
-        name: name.to_owned(),
-        address: show_source(address),
-        vendor: settings.vendor,
-        identifier: settings.identifier.clone(),
-        message_authenticator: settings.message_authenticator,
-        octet_view: settings.octet_view,
-        coa_port: settings.coa_port,
-        mac_authentication: settings.mac_authentication,
-        sharing: settings.sharing,
-        coa_identity: settings.coa_identity.clone(),
-        created_at: None,
-        updated_at: None,
-        id: None,
-    }
-}
-
-pub(super) fn not_found(name: &Name) -> CliError {
-    CliError::NotFound {
-        what: Resource::Nas,
-        name: name.to_string(),
-        remedy: "`lastmile nas list` shows them",
+        warn_if_weak(context, &value::nas_secret(option, &text)?);
+        Ok(Some(text))
     }
 }
 
@@ -478,20 +467,12 @@ fn parse_source_arg(raw: &str) -> Result<IpNet, SourceError> {
     parse_source(raw)
 }
 
-fn generate_secret() -> Zeroizing<String> {
-    let mut rng = rand::rng();
-    Zeroizing::new(
-        (0..GENERATED_SECRET_CHARS)
-            .map(|_| char::from(SECRET_ALPHABET[rng.random_range(0..SECRET_ALPHABET.len())]))
-            .collect(),
-    )
-}
-
 fn warn_if_weak(context: &Context, secret: &Secret) {
-    if secret.len() < NAS_SECRET_OCTETS_MIN {
+    if secret.len() < nas_secret::OCTETS_MIN {
         context.note(format_args!(
-            "warning: a secret of {} octets can be guessed from one captured packet: use {NAS_SECRET_OCTETS_MIN} or more",
-            secret.len()
+            "warning: a secret of {} octets can be guessed from one captured packet: use {} or more",
+            secret.len(),
+            nas_secret::OCTETS_MIN
         ));
     }
 }

@@ -1,19 +1,23 @@
 //! `lastmile nas group`: several routers under one name.
 
-use domain::id::TenantId;
 use domain::name::Name;
-use domain::time::Timestamp;
-use serde::Serialize;
-use storage::error::{Resource, StoreError};
-use storage::nas_group::NasGroupSummary;
-use storage::page::Page;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use storage::error::Resource;
 
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::nas;
+use super::told::{Noun, told};
+use crate::client::call::Call;
 use crate::output::Record;
 
-const TENANT: TenantId = TenantId::DEFAULT;
+const PATH: &str = "nas-groups";
+
+pub(super) const NOUN: Noun = Noun {
+    what: Resource::NasGroup,
+    remedy: "`lastmile nas group list` shows them",
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum GroupCommand {
@@ -63,12 +67,12 @@ pub(crate) enum GroupCommand {
     },
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct GroupRecord {
     name: String,
     members: Vec<String>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+    created_at: String,
+    updated_at: String,
     id: String,
 }
 
@@ -79,102 +83,80 @@ impl Record for GroupRecord {
 
 pub(crate) async fn run(context: &mut Context, command: GroupCommand) -> Result<(), CliError> {
     match command {
-        GroupCommand::Create { name, dry_run } => create(context, name, dry_run).await,
+        GroupCommand::Create { name, dry_run } => create(context, &name, dry_run).await,
         GroupCommand::List(size) => list(context, size).await,
         GroupCommand::Add { name, nas, dry_run } => {
-            let store = dry_run.store(&context.app).await?;
-            let changed = store.nas_group_add(TENANT, &name, &nas).await;
-            let changed = changed.map_err(|error| not_there(error, &name, &nas))?;
-            report(context, dry_run, &nas, "added", "to", changed)
+            let put = Call::put(&[PATH, name.as_str(), "members", nas.as_str()]);
+            let group = change(context, (&name, &nas), put, dry_run).await?;
+            report(context, dry_run, &nas, ("added", "to"), &group)
         }
         GroupCommand::Take { name, nas, dry_run } => {
-            let store = dry_run.store(&context.app).await?;
-            let changed = store.nas_group_take(TENANT, &name, &nas).await;
-            let changed = changed.map_err(|error| not_there(error, &name, &nas))?;
-            report(context, dry_run, &nas, "taken", "out of", changed)
+            let take = Call::delete(&[PATH, name.as_str(), "members", nas.as_str()]);
+            let group = change(context, (&name, &nas), take, dry_run).await?;
+            report(context, dry_run, &nas, ("taken", "out of"), &group)
         }
         GroupCommand::Remove { name, dry_run } => remove(context, &name, dry_run).await,
     }
 }
 
-async fn create(context: &mut Context, name: Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
+async fn create(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
+    let client = context.writer(dry_run).await?;
     let deed = Deed {
         what: format!("NAS group {name}"),
         verb: "created",
         details: String::new(),
     };
-    let group = store.nas_group_insert(TENANT, name).await?;
-    Ok(context.report(dry_run, &deed, &GroupRecord::from(group))?)
+    let body = json!({ "name": name });
+    let made = client.ask(Call::post(&[PATH]).carrying(&body)).await;
+    let group: GroupRecord = made.map_err(|error| told(error, &[(NOUN, name)]))?;
+    Ok(context.report(dry_run, &deed, &group)?)
 }
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
+    let client = context.reader().await?;
     let none = "No NAS group yet: make one with `lastmile nas group create NAME`";
-    let load = async |page: &Page<Name>| store.nas_group_list(TENANT, page).await;
-    let key = |group: &NasGroupSummary| group.name.clone();
     context
-        .list::<GroupRecord, _, _>(size, none, key, load)
+        .list_of::<GroupRecord, GroupRecord>(size, none, (&client, Call::get(&[PATH])))
         .await
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    let group = store.nas_group_find(TENANT, name).await?;
-    let record = GroupRecord::from(group.ok_or_else(|| not_found(name))?);
-    store.nas_group_delete(TENANT, name).await?;
+    let client = context.writer(dry_run).await?;
+    let path = [PATH, name.as_str()];
+    let group: Option<GroupRecord> = client.find(Call::get(&path)).await?;
+    let group = group.ok_or_else(|| NOUN.not_found(name))?;
+    client.tell(Call::delete(&path)).await?;
     let deed = Deed {
         what: format!("NAS group {name}"),
         verb: "removed",
         details: String::new(),
     };
-    Ok(context.report(dry_run, &deed, &record)?)
+    Ok(context.report(dry_run, &deed, &group)?)
+}
+
+/// Changes which routers are in a group.
+async fn change(
+    context: &Context,
+    (name, nas): (&Name, &Name),
+    call: Call,
+    dry_run: DryRun,
+) -> Result<GroupRecord, CliError> {
+    let client = context.writer(dry_run).await?;
+    let changed = client.ask(call).await;
+    changed.map_err(|error| told(error, &[(NOUN, name), (nas::NOUN, nas)]))
 }
 
 fn report(
     context: &mut Context,
     dry_run: DryRun,
     nas: &Name,
-    verb: &'static str,
-    direction: &str,
-    group: NasGroupSummary,
+    (verb, direction): (&'static str, &str),
+    group: &GroupRecord,
 ) -> Result<(), CliError> {
     let deed = Deed {
         what: format!("NAS {nas}"),
         verb,
         details: format!(" {direction} group {}", group.name),
     };
-    Ok(context.report(dry_run, &deed, &GroupRecord::from(group))?)
-}
-
-/// Which of the two names is not there.
-fn not_there(error: StoreError, name: &Name, nas: &Name) -> CliError {
-    let StoreError::NotFound { what, .. } = &error else {
-        return error.into();
-    };
-    if *what == Resource::Nas {
-        nas::not_found(nas)
-    } else {
-        not_found(name)
-    }
-}
-
-pub(super) fn not_found(name: &Name) -> CliError {
-    CliError::NotFound {
-        what: Resource::NasGroup,
-        name: name.to_string(),
-        remedy: "`lastmile nas group list` shows them",
-    }
-}
-
-impl From<NasGroupSummary> for GroupRecord {
-    fn from(group: NasGroupSummary) -> Self {
-        Self {
-            name: group.name.to_string(),
-            members: group.members,
-            created_at: group.created_at,
-            updated_at: group.updated_at,
-            id: group.id.to_string(),
-        }
-    }
+    Ok(context.report(dry_run, &deed, group)?)
 }

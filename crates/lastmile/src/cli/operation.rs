@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
-use domain::id::{OperationId, TenantId};
-use domain::operation::{OperationState, RowResult};
-use serde::Serialize;
-use storage::error::{Resource, StoreError};
-use storage::operation::{Operation, OperationFilter};
-use storage::store::Store;
+use domain::actor::{Actor, ActorKindError};
+use domain::id::OperationId;
+use domain::operation::OperationState;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use storage::error::Resource;
 
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::subscriber_import::Bar;
+use super::told::{Noun, told};
+use crate::client::Client;
+use crate::client::call::Call;
 use crate::output::Record;
 
-const TENANT: TenantId = TenantId::DEFAULT;
+const PATH: &str = "operations";
+
+const NOUN: Noun = Noun {
+    what: Resource::Operation,
+    remedy: "`lastmile operation list` shows them",
+};
 
 /// How often it is looked how far an operation is.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -69,16 +76,17 @@ pub(crate) enum OperationCommand {
     },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct OperationRecord {
     id: String,
-    kind: &'static str,
-    state: &'static str,
+    kind: String,
+    state: String,
     is_dry_run: bool,
     is_atomic: bool,
     total: u64,
     done: u64,
     failed: u64,
+    #[serde(deserialize_with = "actor")]
     actor: String,
     error: Option<String>,
     created_at: String,
@@ -90,7 +98,7 @@ struct OperationRecord {
 struct ResultRecord {
     row: u64,
     name: String,
-    outcome: &'static str,
+    outcome: String,
     code: Option<String>,
     field: Option<String>,
     detail: Option<String>,
@@ -121,28 +129,31 @@ impl Record for ResultRecord {
     const COLUMNS: &'static [&'static str] = Self::FIELDS;
 }
 
-impl From<Operation> for OperationRecord {
-    fn from(operation: Operation) -> Self {
-        Self {
-            id: operation.id.to_string(),
-            kind: operation.kind.as_str(),
-            state: operation.state.as_str(),
-            is_dry_run: operation.is_dry_run,
-            is_atomic: operation.is_atomic,
-            total: operation.total,
-            done: operation.done,
-            failed: operation.failed,
-            actor: operation.actor.to_string(),
-            error: operation.error,
-            created_at: operation.created_at.to_string(),
-            started_at: operation.started_at.map(|at| at.to_string()),
-            finished_at: operation.finished_at.map(|at| at.to_string()),
-        }
-    }
+/// What became of a row, as it is answered.
+#[derive(Deserialize)]
+struct ResultAnswer {
+    row: u64,
+    name: String,
+    outcome: String,
+    problem: Option<ResultProblem>,
 }
 
-impl From<RowResult> for ResultRecord {
-    fn from(result: RowResult) -> Self {
+#[derive(Deserialize)]
+struct ResultProblem {
+    code: String,
+    field: Option<String>,
+    detail: String,
+}
+
+/// Who did something, as it is answered.
+#[derive(Deserialize)]
+struct ActorAnswer {
+    kind: String,
+    name: String,
+}
+
+impl From<ResultAnswer> for ResultRecord {
+    fn from(result: ResultAnswer) -> Self {
         let (code, field, detail) = match result.problem {
             Some(problem) => (Some(problem.code), problem.field, Some(problem.detail)),
             None => (None, None, None),
@@ -150,7 +161,7 @@ impl From<RowResult> for ResultRecord {
         Self {
             row: result.row,
             name: result.name,
-            outcome: result.outcome.as_str(),
+            outcome: result.outcome,
             code,
             field,
             detail,
@@ -158,39 +169,42 @@ impl From<RowResult> for ResultRecord {
     }
 }
 
+/// An actor as commands show it.
+fn actor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let ActorAnswer { kind, name } = ActorAnswer::deserialize(deserializer)?;
+    let kind = kind
+        .parse()
+        .map_err(|error: ActorKindError| de::Error::custom(error))?;
+    Ok(Actor {
+        kind,
+        id: None,
+        name,
+    }
+    .to_string())
+}
+
 pub(crate) async fn run(context: &mut Context, command: OperationCommand) -> Result<(), CliError> {
     match command {
         OperationCommand::List { state, size } => {
-            let store = context.app.store_read().await?;
-            let filter = OperationFilter {
-                state,
-                ..OperationFilter::default()
-            };
+            let client = context.reader().await?;
+            let call = Call::get(&[PATH]).with_some("state", state.map(OperationState::as_str));
             context
-                .list::<OperationRecord, _, _>(
-                    size,
-                    "No operations",
-                    |operation: &Operation| operation.id,
-                    async |page| store.operation_list(TENANT, &filter, page).await,
-                )
+                .list_of::<OperationRecord, OperationRecord>(size, "No operations", (&client, call))
                 .await
         }
         OperationCommand::Show { id } => {
-            let store = context.app.store_read().await?;
-            let operation = find(&store, id).await?;
-            Ok(context.output.show(&OperationRecord::from(operation))?)
+            let client = context.reader().await?;
+            let operation = find(&client, id).await?;
+            Ok(context.output.show(&operation)?)
         }
         OperationCommand::Results { id, failed, size } => {
-            let store = context.app.store_read().await?;
-            find(&store, id).await?;
-            let is_failed = failed.then_some(true);
+            let client = context.reader().await?;
+            NOUN.check(&client, PATH, &id).await?;
+            let call = Call::get(&[PATH, &id.to_string(), "results"])
+                .with_some("failed", failed.then_some(true));
+            let none = "Nothing is known of its rows";
             context
-                .list::<ResultRecord, _, _>(
-                    size,
-                    "Nothing is known of its rows",
-                    |result: &RowResult| result.row,
-                    async |page| store.operation_results(TENANT, id, (page, is_failed)).await,
-                )
+                .list_of::<ResultRecord, ResultAnswer>(size, none, (&client, call))
                 .await
         }
         OperationCommand::Cancel { id, dry_run } => cancel(context, id, dry_run).await,
@@ -199,36 +213,41 @@ pub(crate) async fn run(context: &mut Context, command: OperationCommand) -> Res
 }
 
 async fn cancel(context: &mut Context, id: OperationId, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    let operation = store.operation_cancel(TENANT, id).await?;
+    let client = context.writer(dry_run).await?;
+    let cancelled = client
+        .ask(Call::post(&[PATH, &id.to_string(), "cancel"]))
+        .await;
+    let operation: OperationRecord = cancelled.map_err(|error| told(error, &[(NOUN, &id)]))?;
     let deed = Deed {
         what: format!("Operation {id}"),
         verb: "called off",
         details: format!(" after {} of {} rows", operation.done, operation.total),
     };
-    Ok(context.report(dry_run, &deed, &OperationRecord::from(operation))?)
+    Ok(context.report(dry_run, &deed, &operation)?)
 }
 
 async fn wait(context: &mut Context, id: OperationId) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let mut operation = find(&store, id).await?;
+    let client = context.reader().await?;
+    let mut operation = find(&client, id).await?;
     let rows = usize::try_from(operation.total).unwrap_or(usize::MAX);
     let bar = Bar::with_end("done", rows);
-    while !operation.state.is_over() {
+    while !operation.is_over() {
         tokio::time::sleep(LOOK_EVERY).await;
-        operation = find(&store, id).await?;
+        operation = find(&client, id).await?;
         bar.set(operation.done);
     }
     bar.finish();
-    Ok(context.output.show(&OperationRecord::from(operation))?)
+    Ok(context.output.show(&operation)?)
 }
 
-async fn find(store: &Store, id: OperationId) -> Result<Operation, CliError> {
-    let found = store.operation_find(TENANT, id).await?;
-    found.ok_or_else(|| {
-        CliError::Store(StoreError::NotFound {
-            what: Resource::Operation,
-            name: id.to_string(),
-        })
-    })
+async fn find(client: &Client, id: OperationId) -> Result<OperationRecord, CliError> {
+    let found = client.ask(Call::get(&[PATH, &id.to_string()])).await;
+    found.map_err(|error| told(error, &[(NOUN, &id)]))
+}
+
+impl OperationRecord {
+    fn is_over(&self) -> bool {
+        let state: Result<OperationState, _> = self.state.parse();
+        state.is_ok_and(OperationState::is_over)
+    }
 }

@@ -1,30 +1,40 @@
 //! `lastmile plan`: what is sold.
 
-use domain::id::{GardenId, TenantId};
-use domain::limit::{Quotas, Resets, Validity, ValidityStart, Windows};
+use domain::limit::{Quotas, ValidityStart};
 use domain::name::Name;
-use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays, PlanAccess};
-use domain::plan::{InterimInterval, PlanTerms, PoolName, SessionLimit, TimeoutSeconds};
+use domain::plan::access::{AfterExpiry, DeviceLimit, GraceDays};
+use domain::plan::change::ChangeNote;
+use domain::plan::{InterimInterval, PoolName, SessionLimit, TimeoutSeconds};
 use domain::rate_limit::RateLimit;
 use domain::session_policy::SessionPolicy;
 use domain::time::Timestamp;
 use serde::Serialize;
 use storage::error::Resource;
-use storage::page::Page;
-use storage::plan::{AccessPatch, NewPlan, PlanPatch, PlanSummary};
-use storage::store::Store;
 
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
 use super::garden;
+use super::rate::Rate;
+use super::told::{Noun, told};
 use super::value;
+use crate::client::Client;
+use crate::client::call::Call;
 use crate::output::Record;
 use limits::{ClearLimitArgs, LimitArgs};
+use wire::{PlanAnswer, PlanBody};
 
+mod history;
 mod limits;
+mod schedule;
+mod wire;
 
-const TENANT: TenantId = TenantId::DEFAULT;
+const PATH: &str = "plans";
+
+const NOUN: Noun = Noun {
+    what: Resource::Plan,
+    remedy: "`lastmile plan list` shows them",
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum PlanCommand {
@@ -59,6 +69,40 @@ pub(crate) enum PlanCommand {
   lastmile plan set home-25 --clear-pool --interim 10m --dry-run
   lastmile plan set home-25 --quota 100G/month,10G/day --resets '15 06:00'")]
     Set(Box<SetArgs>),
+    /// List how a plan was after each change of it, the newest first
+    #[command(after_help = "Examples:
+  lastmile plan versions home-25
+  lastmile plan versions home-25 --limit 5 --output json")]
+    Versions {
+        /// Name of the plan
+        name: Name,
+        #[command(flatten)]
+        size: ListSize,
+    },
+    /// Give a plan the terms that it had in a version
+    #[command(after_help = "Examples:
+  lastmile plan revert home-25 --version 3 --dry-run
+  lastmile plan revert home-25 --version 3 --note 'the new speed was a mistake'")]
+    Revert(history::RevertArgs),
+    /// Change a plan later, once, at an instant
+    #[command(
+        after_help = "The program makes the change within a second of its time, and also when it was off then.
+
+Examples:
+  lastmile plan schedule home-25 --at 2027-01-01T00:00:00Z --rate 30M/60M
+  lastmile plan schedule home-25 --at 2027-01-01 --rate 30M/60M --note 'new prices' --dry-run"
+    )]
+    Schedule(Box<schedule::ScheduleArgs>),
+    /// List the changes of plans that are to be made later, and those that were
+    #[command(after_help = "Examples:
+  lastmile plan scheduled
+  lastmile plan scheduled home-25 --state pending")]
+    Scheduled(schedule::ScheduledArgs),
+    /// See to it that a scheduled change is not made
+    #[command(after_help = "Examples:
+  lastmile plan cancel 0197c9a4-6f0e-7c3a-9d52-1d6a8f3b2c10 --dry-run
+  lastmile plan cancel 0197c9a4-6f0e-7c3a-9d52-1d6a8f3b2c10")]
+    Cancel(schedule::CancelArgs),
     /// Remove a plan that no subscriber is on
     #[command(after_help = "Examples:
   lastmile plan remove home-25 --dry-run
@@ -163,6 +207,9 @@ pub(crate) struct SetArgs {
     /// Devices with a made-up address count like others
     #[arg(long, conflicts_with = "private_device_limit")]
     clear_private_device_limit: bool,
+    /// Why, to be kept with the new version
+    #[arg(long, value_name = "TEXT")]
+    note: Option<ChangeNote>,
     #[command(flatten)]
     dry_run: DryRun,
 }
@@ -192,23 +239,23 @@ struct AccessArgs {
 struct PlanRecord {
     name: String,
     rate: Option<RateLimit>,
-    session_timeout_seconds: Option<TimeoutSeconds>,
-    idle_timeout_seconds: Option<TimeoutSeconds>,
-    interim_seconds: InterimInterval,
-    pool: Option<PoolName>,
-    session_limit: Option<SessionLimit>,
+    session_timeout_seconds: Option<u32>,
+    idle_timeout_seconds: Option<u32>,
+    interim_seconds: u32,
+    pool: Option<String>,
+    session_limit: Option<u16>,
     session_policy: SessionPolicy,
     quota: Option<Quotas>,
-    window: Option<Windows>,
+    window: Option<String>,
     validity_seconds: Option<u32>,
     validity_from: Option<ValidityStart>,
-    resets: Option<Resets>,
+    resets: Option<String>,
     at_limit: Option<String>,
-    grace_days: GraceDays,
-    after_expiry: AfterExpiry,
+    grace_days: u16,
+    after_expiry: String,
     garden: Option<String>,
-    device_limit: Option<DeviceLimit>,
-    private_device_limit: Option<DeviceLimit>,
+    device_limit: Option<u8>,
+    private_device_limit: Option<u8>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -256,192 +303,163 @@ pub(crate) async fn run(context: &mut Context, command: PlanCommand) -> Result<(
         PlanCommand::List(size) => list(context, size).await,
         PlanCommand::Show { name } => show(context, &name).await,
         PlanCommand::Set(args) => set(context, *args).await,
+        PlanCommand::Versions { name, size } => history::versions(context, &name, size).await,
+        PlanCommand::Revert(args) => history::revert(context, args).await,
+        PlanCommand::Schedule(args) => schedule::add(context, *args).await,
+        PlanCommand::Scheduled(args) => schedule::list(context, args).await,
+        PlanCommand::Cancel(args) => schedule::cancel(context, args).await,
         PlanCommand::Remove { name, dry_run } => remove(context, &name, dry_run).await,
     }
 }
 
 async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
-    let store = args.dry_run.store(&context.app).await?;
-    let garden = garden_id(&store, args.access.garden.as_ref()).await?;
-    let terms = PlanTerms {
-        rate: args.rate,
-        session_timeout_seconds: args.session_timeout,
-        idle_timeout_seconds: args.idle_timeout,
-        interim: args.interim.unwrap_or_default(),
-        pool: args.pool,
-        session_limit: args.session_limit,
-        session_policy: args.session_policy.unwrap_or_default(),
-        limits: args.limits.resolve(&store, &args.name).await?,
-        access: PlanAccess {
-            grace_days: args.access.grace_days.unwrap_or_default(),
-            after_expiry: args.access.after_expiry.unwrap_or_default(),
-            garden,
-            device_limit: args.access.device_limit,
-            private_device_limit: args.access.private_device_limit,
-        },
+    let client = context.writer(args.dry_run).await?;
+    check_garden(&client, args.access.garden.as_ref()).await?;
+    let access = args.access;
+    let body = PlanBody {
+        name: Some(args.name.to_string()),
+        rate: args.rate.map(|rate| Some(rate.into())),
+        session_timeout_seconds: args.session_timeout.map(|it| Some(it.as_seconds())),
+        idle_timeout_seconds: args.idle_timeout.map(|it| Some(it.as_seconds())),
+        interim_seconds: args.interim.map(InterimInterval::as_seconds),
+        pool: args.pool.map(|pool| Some(pool.to_string())),
+        session_limit: args.session_limit.map(|limit| Some(limit.as_sessions())),
+        session_policy: args.session_policy,
+        limits: args.limits.resolve(&client, &args.name).await?,
+        grace_days: access.grace_days.map(GraceDays::as_days),
+        after_expiry: access.after_expiry.map(|end| end.to_string()),
+        garden: access.garden.map(|garden| Some(garden.to_string())),
+        device_limit: access.device_limit.map(|limit| Some(limit.as_devices())),
+        private_device_limit: access
+            .private_device_limit
+            .map(|limit| Some(limit.as_devices())),
+        note: None,
     };
+    let call = Call::post(&[PATH]).carrying(&body);
+    let mut record = ask(&client, call, &args.name).await?;
+    let rate = record.rate.map(|rate| rate.to_string());
     let deed = Deed {
         what: format!("Plan {}", args.name),
         verb: "added",
-        details: format!(
-            ": {}",
-            terms
-                .rate
-                .map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string())
-        ),
+        details: format!(": {}", rate.as_deref().unwrap_or("unlimited")),
     };
-    let mut record = record_of(&args.name, &terms, None, args.access.garden.as_ref());
-    let plan = store
-        .plan_insert(NewPlan {
-            tenant: TENANT,
-            name: args.name,
-            terms,
-        })
-        .await?;
-    if let Some(stored) = store.plan_find(TENANT, &plan.name).await? {
-        record = PlanRecord::from(stored);
+    if args.dry_run.is_dry {
+        record.forget_making();
     }
     Ok(context.report(args.dry_run, &deed, &record)?)
 }
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
+    let client = context.reader().await?;
     let none = "No plan yet: add one with `lastmile plan add NAME --rate 25M/50M`";
-    let load = async |page: &Page<Name>| store.plan_list(TENANT, page).await;
     context
-        .list::<PlanRecord, _, _>(size, none, |plan: &PlanSummary| plan.name.clone(), load)
+        .list_of::<PlanRecord, PlanAnswer>(size, none, (&client, Call::get(&[PATH])))
         .await
 }
 
 async fn show(context: &mut Context, name: &Name) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let plan = store.plan_find(TENANT, name).await?;
-    let plan = plan.ok_or_else(|| not_found(name))?;
-    Ok(context.output.show(&PlanRecord::from(plan))?)
+    let client = context.reader().await?;
+    let plan = find(&client, name).await?;
+    Ok(context.output.show(&plan)?)
 }
 
 async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
-    let store = args.dry_run.store(&context.app).await?;
-    let before = store.plan_find(TENANT, &args.name).await?;
-    let before = before.ok_or_else(|| not_found(&args.name))?;
-    let access = args.access;
-    let garden = garden_id(&store, access.garden.as_ref()).await?;
-    let patch = PlanPatch {
-        name: args.rename,
-        rate: value::replacement(args.rate, args.clear_rate),
-        session_timeout_seconds: value::replacement(
-            args.session_timeout,
-            args.clear_session_timeout,
-        ),
-        idle_timeout_seconds: value::replacement(args.idle_timeout, args.clear_idle_timeout),
-        interim: args.interim,
-        pool: value::replacement(args.pool, args.clear_pool),
-        session_limit: value::replacement(args.session_limit, args.clear_session_limit),
-        session_policy: args.session_policy,
-        limits: args
-            .limits
-            .patch(&args.clear_limits, &store, &before)
-            .await?,
-        access: AccessPatch {
-            grace_days: access.grace_days,
-            after_expiry: access.after_expiry,
-            garden: value::replacement(garden, args.clear_garden),
-            device_limit: value::replacement(access.device_limit, args.clear_device_limit),
-            private_device_limit: value::replacement(
-                access.private_device_limit,
-                args.clear_private_device_limit,
-            ),
-        },
-    };
+    let client = context.writer(args.dry_run).await?;
+    let before = find(&client, &args.name).await?;
+    let (name, dry_run) = (args.name.clone(), args.dry_run);
+    let body = patch(args, &client, &before).await?;
     let change = Change {
-        what: format!("Plan {}", args.name),
-        before: PlanRecord::from(before),
+        what: format!("Plan {name}"),
+        before,
         hidden: None,
     };
-    let update = async |store: &Store| {
-        let plan = store.plan_update(TENANT, &args.name, patch.clone()).await?;
-        Ok(PlanRecord::from(plan))
+    let update = async |client: &Client| {
+        let call = Call::patch(&[PATH, name.as_str()]).carrying(&body);
+        ask(client, call, &name).await
     };
-    change.make(context, args.dry_run, &store, update).await
+    change.make(context, dry_run, &client, update).await
+}
+
+/// The change that options ask for.
+async fn patch(args: SetArgs, client: &Client, before: &PlanRecord) -> Result<PlanBody, CliError> {
+    let access = args.access;
+    check_garden(client, access.garden.as_ref()).await?;
+    let seconds = |timeout: TimeoutSeconds| timeout.as_seconds();
+    let devices = |limit: DeviceLimit| limit.as_devices();
+    let limits = args.limits;
+    Ok(PlanBody {
+        name: args.rename.map(|name| name.to_string()),
+        rate: value::replacement(args.rate.map(Rate::from), args.clear_rate),
+        session_timeout_seconds: value::replacement(
+            args.session_timeout.map(seconds),
+            args.clear_session_timeout,
+        ),
+        idle_timeout_seconds: value::replacement(
+            args.idle_timeout.map(seconds),
+            args.clear_idle_timeout,
+        ),
+        interim_seconds: args.interim.map(InterimInterval::as_seconds),
+        pool: wire::text(value::replacement(args.pool, args.clear_pool)),
+        session_limit: value::replacement(
+            args.session_limit.map(SessionLimit::as_sessions),
+            args.clear_session_limit,
+        ),
+        session_policy: args.session_policy,
+        limits: limits.patch(&args.clear_limits, client, before).await?,
+        grace_days: access.grace_days.map(GraceDays::as_days),
+        after_expiry: access.after_expiry.map(|end| end.to_string()),
+        garden: wire::text(value::replacement(access.garden, args.clear_garden)),
+        device_limit: value::replacement(access.device_limit.map(devices), args.clear_device_limit),
+        private_device_limit: value::replacement(
+            access.private_device_limit.map(devices),
+            args.clear_private_device_limit,
+        ),
+        note: wire::note(args.note.as_ref()),
+    })
 }
 
 async fn remove(context: &mut Context, name: &Name, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    let plan = store.plan_find(TENANT, name).await?;
-    let record = PlanRecord::from(plan.ok_or_else(|| not_found(name))?);
-    store.plan_delete(TENANT, name).await?;
+    let client = context.writer(dry_run).await?;
+    let plan = find(&client, name).await?;
+    client.tell(Call::delete(&[PATH, name.as_str()])).await?;
     let deed = Deed {
         what: format!("Plan {name}"),
         verb: "removed",
         details: String::new(),
     };
-    Ok(context.report(dry_run, &deed, &record)?)
+    Ok(context.report(dry_run, &deed, &plan)?)
 }
 
-impl From<PlanSummary> for PlanRecord {
-    fn from(plan: PlanSummary) -> Self {
-        Self {
-            created_at: Some(plan.created_at),
-            updated_at: Some(plan.updated_at),
-            id: Some(plan.id.to_string()),
-            ..record_of(
-                &plan.name,
-                &plan.terms,
-                plan.plan_at_limit.as_ref(),
-                plan.garden_name.as_ref(),
-            )
-        }
+async fn find(client: &Client, name: &Name) -> Result<PlanRecord, CliError> {
+    ask(client, Call::get(&[PATH, name.as_str()]), name).await
+}
+
+/// Asks for a plan in an answer.
+async fn ask(client: &Client, call: Call, name: &Name) -> Result<PlanRecord, CliError> {
+    let plan: Result<PlanAnswer, _> = client.ask(call).await;
+    plan.map(|plan| plan.0)
+        .map_err(|error| told(error, &[(NOUN, name)]))
+}
+
+/// Whether there is the garden that is named.
+async fn check_garden(client: &Client, name: Option<&Name>) -> Result<(), CliError> {
+    match name {
+        Some(name) => garden::NOUN.check(client, garden::PATH, name).await,
+        None => Ok(()),
     }
 }
 
-fn record_of(
-    name: &Name,
-    terms: &PlanTerms,
-    plan_at_limit: Option<&Name>,
-    garden: Option<&Name>,
-) -> PlanRecord {
-    let limits = terms.limits.as_deref();
-    let with_quota = limits.filter(|limits| !limits.quotas.is_empty());
-    let validity = limits.and_then(|limits| limits.validity);
-    PlanRecord {
-        name: name.to_string(),
-        rate: terms.rate,
-        session_timeout_seconds: terms.session_timeout_seconds,
-        idle_timeout_seconds: terms.idle_timeout_seconds,
-        interim_seconds: terms.interim,
-        pool: terms.pool.clone(),
-        session_limit: terms.session_limit,
-        session_policy: terms.session_policy,
-        quota: with_quota.map(|limits| limits.quotas.clone()),
-        window: limits.and_then(|limits| limits.windows.clone()),
-        validity_seconds: validity.map(Validity::as_seconds),
-        validity_from: validity.map(|validity| validity.start),
-        resets: with_quota.map(|limits| limits.resets),
-        at_limit: with_quota.map(|limits| limits::show_at_limit(limits.at_limit, plan_at_limit)),
-        grace_days: terms.access.grace_days,
-        after_expiry: terms.access.after_expiry,
-        garden: garden.map(ToString::to_string),
-        device_limit: terms.access.device_limit,
-        private_device_limit: terms.access.private_device_limit,
-        created_at: None,
-        updated_at: None,
-        id: None,
+impl PlanRecord {
+    /// What was only rehearsed has none of this.
+    fn forget_making(&mut self) {
+        self.created_at = None;
+        self.updated_at = None;
+        self.id = None;
     }
 }
 
-async fn garden_id(store: &Store, name: Option<&Name>) -> Result<Option<GardenId>, CliError> {
-    let Some(name) = name else {
-        return Ok(None);
-    };
-    let garden = store.garden_find(TENANT, name).await?;
-    let garden = garden.ok_or_else(|| garden::not_found(name))?;
-    Ok(Some(garden.id))
-}
-
-fn not_found(name: &Name) -> CliError {
-    CliError::NotFound {
-        what: Resource::Plan,
-        name: name.to_string(),
-        remedy: "`lastmile plan list` shows them",
+impl From<PlanAnswer> for PlanRecord {
+    fn from(answer: PlanAnswer) -> Self {
+        answer.0
     }
 }

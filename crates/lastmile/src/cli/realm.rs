@@ -1,15 +1,22 @@
 //! `lastmile realm`: the parts of user names that say whose subscriber it is.
 
-use domain::id::TenantId;
-use domain::realm::{Realm, RealmHandling, RealmName};
-use serde::Serialize;
+use domain::realm::{RealmHandling, RealmName};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use storage::error::Resource;
 
 use super::context::{Context, Deed, DryRun, ListSize};
 use super::error::CliError;
+use super::told::{Noun, told};
+use crate::client::call::Call;
 use crate::output::Record;
 
-const TENANT: TenantId = TenantId::DEFAULT;
+const PATH: &str = "realms";
+
+const NOUN: Noun = Noun {
+    what: Resource::Realm,
+    remedy: "`lastmile realm list` shows them",
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum RealmCommand {
@@ -41,9 +48,9 @@ pub(crate) enum RealmCommand {
     },
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct RealmRecord {
-    name: RealmName,
+    name: String,
     handling: RealmHandling,
 }
 
@@ -70,55 +77,38 @@ async fn add(
     handling: RealmHandling,
     dry_run: DryRun,
 ) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    store.realm_insert(TENANT, &name, handling).await?;
+    let client = context.writer(dry_run).await?;
+    let body = json!({ "name": name.to_string(), "handling": handling });
+    let made = client.ask(Call::post(&[PATH]).carrying(&body)).await;
+    let realm: RealmRecord = made.map_err(|error| told(error, &[(NOUN, &name)]))?;
     let deed = Deed {
         what: format!("Realm {name}"),
         verb: "added",
         details: format!(": {handling}"),
     };
-    Ok(context.report(dry_run, &deed, &RealmRecord { name, handling })?)
+    Ok(context.report(dry_run, &deed, &realm)?)
 }
 
 async fn list(context: &mut Context, size: ListSize) -> Result<(), CliError> {
-    let store = context.app.store_read().await?;
-    let realms = store.realm_list(TENANT).await?;
-    let mut listing = context.output.listing::<RealmRecord>(size.extent());
-    for realm in realms {
-        listing.push(&RealmRecord::from(realm))?;
-    }
-    let listed = listing.finish()?;
-    context.note_listed(listed, "No realm: user names are taken as they are");
-    Ok(())
+    let client = context.reader().await?;
+    let none = "No realm: user names are taken as they are";
+    context
+        .list_of::<RealmRecord, RealmRecord>(size, none, (&client, Call::get(&[PATH])))
+        .await
 }
 
 async fn remove(context: &mut Context, name: RealmName, dry_run: DryRun) -> Result<(), CliError> {
-    let store = dry_run.store(&context.app).await?;
-    let known = store.realm_list(TENANT).await?;
-    let known = known.into_iter().find(|realm| realm.name == name);
-    let record = RealmRecord::from(known.ok_or_else(|| not_found(&name))?);
-    store.realm_delete(TENANT, &name).await?;
+    let client = context.writer(dry_run).await?;
+    let name = name.to_string();
+    let is_meant = |realm: &RealmRecord| realm.name == name;
+    let realm = client.find_in(Call::get(&[PATH]), is_meant).await?;
+    let realm = realm.ok_or_else(|| NOUN.not_found(&name))?;
+    let removed = client.tell(Call::delete(&[PATH, &name])).await;
+    removed.map_err(|error| told(error, &[(NOUN, &name)]))?;
     let deed = Deed {
         what: format!("Realm {name}"),
         verb: "removed",
         details: String::new(),
     };
-    Ok(context.report(dry_run, &deed, &record)?)
-}
-
-fn not_found(name: &RealmName) -> CliError {
-    CliError::NotFound {
-        what: Resource::Realm,
-        name: name.to_string(),
-        remedy: "`lastmile realm list` shows them",
-    }
-}
-
-impl From<Realm> for RealmRecord {
-    fn from(realm: Realm) -> Self {
-        Self {
-            name: realm.name,
-            handling: realm.handling,
-        }
-    }
+    Ok(context.report(dry_run, &deed, &realm)?)
 }

@@ -12,6 +12,7 @@ use super::context::{Context, ListSize};
 use super::error::CliError;
 use crate::output::{Extent, Record};
 
+mod edit;
 mod lint;
 
 #[derive(Debug, clap::Subcommand)]
@@ -29,6 +30,21 @@ pub(crate) enum RowsCommand {
         /// The name as it is in the tables
         user: String,
     },
+    /// Replace all rows of a user or of a group
+    #[command(
+        after_help = "A row is ATTRIBUTE OPERATOR VALUE. Rows with errors are refused, unless --force is given.
+
+Examples:
+  lastmile rows set --user ana --check 'Cleartext-Password := -' --member gold   # asks for the value
+  lastmile rows set --user ana --reply 'Framed-IP-Address := 10.0.0.7' --member gold:1 --dry-run
+  lastmile rows set --group gold --reply 'Mikrotik-Rate-Limit := 10M/20M'"
+    )]
+    Set(edit::SetArgs),
+    /// Remove all rows of a user or of a group
+    #[command(after_help = "Examples:
+  lastmile rows remove --user ana --dry-run
+  lastmile rows remove --group gold")]
+    Remove(edit::RemoveArgs),
     /// List the rows that mean something else than their author probably thinks
     #[command(
         after_help = "It changes nothing, and may be run beside a running server. The exit code is 1 when there is an
@@ -84,6 +100,8 @@ pub(crate) async fn run(context: &mut Context, command: RowsCommand) -> Result<(
     match command {
         RowsCommand::List(size) => list(context, size).await,
         RowsCommand::Show { user } => show(context, &user).await,
+        RowsCommand::Set(args) => edit::set(context, args).await,
+        RowsCommand::Remove(args) => edit::remove(context, args).await,
         RowsCommand::Lint(args) => lint::run(context, args).await,
     }
 }

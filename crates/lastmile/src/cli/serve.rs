@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::error::CliError;
+use crate::config::Effective;
 use crate::serve;
 
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,10 @@ Examples:
 )]
 pub(crate) struct ServeArgs {}
 
-pub(crate) async fn run(context: &mut Context, _args: ServeArgs) -> Result<(), CliError> {
-    Ok(serve::run(&context.app).await?)
+pub(crate) async fn run(
+    context: &mut Context,
+    _args: ServeArgs,
+    effective: Effective,
+) -> Result<(), CliError> {
+    Ok(serve::run(&context.app, effective.settings).await?)
 }

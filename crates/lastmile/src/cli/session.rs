@@ -163,7 +163,6 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
     }
     let store = context.app.store_read().await?;
     let filter = SessionFilter {
-        id: None,
         plan: find_plan(&store, args.plan.as_ref()).await?,
         state: match args.state {
             StateArg::Open => Some(SessionState::Open),
@@ -174,6 +173,7 @@ async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
         nas: args.nas,
         since: args.since,
         silent_at: args.stale.then(|| context.app.now()),
+        ..SessionFilter::default()
     };
     let load = async |page: &Page<SessionId>| store.session_list(TENANT, &filter, page).await;
     context

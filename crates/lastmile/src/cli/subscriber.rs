@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 
 use domain::credential::{self, Credential};
-use domain::id::{PlanId, TenantId, TopUpId};
+use domain::customer::CustomerNumber;
+use domain::id::{CustomerId, PlanId, TenantId, TopUpId};
 use domain::name::{Name, Username};
 use domain::plan::SessionLimit;
-use domain::plan::access::GraceDays;
 use domain::session_policy::{SessionPolicy, SessionTerms};
 use domain::subscriber::state::{AccessState, Cause, StateChange};
 use domain::subscriber::{StaticAddresses, SubscriberStatus, address};
@@ -14,14 +14,13 @@ use domain::time::Timestamp;
 use ipnet::Ipv6Net;
 use serde::Serialize;
 use storage::error::Resource;
-use storage::page::Page;
+use storage::listing::{ListCondition, ListQuery};
 use storage::store::Store;
-use storage::subscriber::{
-    CredentialKind, NewSubscriber, SubscriberFilter, SubscriberPatch, SubscriberSummary,
-};
+use storage::subscriber::{CredentialKind, NewSubscriber, SubscriberPatch, SubscriberSummary};
 
 use super::change::Change;
 use super::context::{Context, Deed, DryRun, ListSize};
+use super::customer;
 use super::error::CliError;
 use super::subscriber_binding::{self, BindingCommand};
 use super::subscriber_device::{self, DeviceCommand};
@@ -166,6 +165,9 @@ pub(crate) struct AddArgs {
     /// Name of the plan
     #[arg(long, value_name = "NAME")]
     plan: Name,
+    /// Number of the customer who pays for it
+    #[arg(long, value_name = "NUMBER")]
+    customer: Option<CustomerNumber>,
     /// An IPv4 address of their own
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse_static_ipv4)]
     ipv4: Option<Ipv4Addr>,
@@ -227,6 +229,12 @@ pub(crate) struct SetArgs {
     /// Name of the plan
     #[arg(long, value_name = "NAME")]
     plan: Option<Name>,
+    /// Number of the customer who pays for it
+    #[arg(long, value_name = "NUMBER")]
+    customer: Option<CustomerNumber>,
+    /// No customer pays for it
+    #[arg(long, conflicts_with = "customer")]
+    clear_customer: bool,
     /// An IPv4 address of their own
     #[arg(long, value_name = "ADDRESS", value_parser = address::parse_static_ipv4)]
     ipv4: Option<Ipv4Addr>,
@@ -285,14 +293,18 @@ struct CredentialArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// Only user names that contain this
+    /// Only subscribers whose name, or whose customer's name, telephone or e-mail has this: any part
+    /// of a word from three letters on
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Only subscribers on this plan
     #[arg(long, value_name = "NAME")]
     plan: Option<Name>,
+    /// Only subscribers of the customer with this number
+    #[arg(long, value_name = "NUMBER")]
+    customer: Option<CustomerNumber>,
     /// Only subscribers in this state: pending, active, grace, suspended_walled, suspended_hard,
-    /// expired, disabled
+    /// expired, disabled; what ends is shown by its expiry
     #[arg(long, value_name = "STATUS")]
     status: Option<AccessState>,
     #[command(flatten)]
@@ -312,6 +324,8 @@ struct SubscriberRecord {
     ipv6_delegated: Option<Ipv6Net>,
     session_limit: Option<SessionLimit>,
     session_policy: Option<SessionPolicy>,
+    /// Number of the customer who pays for it.
+    customer: Option<String>,
     created_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
     id: Option<String>,
@@ -330,6 +344,7 @@ impl Record for SubscriberRecord {
         "ipv6_delegated",
         "session_limit",
         "session_policy",
+        "customer",
         "created_at",
         "updated_at",
         "id",
@@ -391,6 +406,10 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
     })?;
     let store = args.dry_run.store(&context.app).await?;
     let plan = plan_id(&store, &args.plan).await?;
+    let customer = match &args.customer {
+        Some(number) => Some(customer_id(&store, number).await?),
+        None => None,
+    };
     let new = NewSubscriber {
         tenant: TENANT,
         username: args.username,
@@ -412,36 +431,48 @@ async fn add(context: &mut Context, args: AddArgs) -> Result<(), CliError> {
             session_limit: args.session_limit,
             session_policy: args.session_policy,
         },
+        customer,
     };
-    let mut record = record_of(&new, &args.plan, context.app.now());
     let deed = Deed {
         what: format!("Subscriber {}", new.username),
         verb: "added",
         details: format!(" on plan {}", args.plan),
     };
-    let subscriber = store.subscriber_insert(new).await?;
-    let stored = store.subscriber_find(TENANT, &subscriber.username).await?;
-    if let Some(stored) = stored {
-        record = SubscriberRecord::from(stored);
+    let made = store.subscriber_insert(new).await?;
+    let mut record = SubscriberRecord::from(made);
+    if args.dry_run.is_dry {
+        // Nothing was made, so nothing has these.
+        (record.id, record.created_at, record.updated_at) = (None, None, None);
     }
     Ok(context.report(args.dry_run, &deed, &record)?)
 }
 
 async fn list(context: &mut Context, args: ListArgs) -> Result<(), CliError> {
     let store = context.app.store_read().await?;
-    let plan = match &args.plan {
-        Some(name) => Some(plan_id(&store, name).await?),
-        None => None,
-    };
-    let filter = SubscriberFilter {
+    if let Some(name) = &args.plan {
+        plan_id(&store, name).await?;
+    }
+    if let Some(number) = &args.customer {
+        customer_id(&store, number).await?;
+    }
+    let state = args.status.map(AccessState::as_str);
+    let conditions = [
+        ("plan", args.plan.as_ref().map(Name::as_str)),
+        (
+            "customer",
+            args.customer.as_ref().map(CustomerNumber::as_str),
+        ),
+        ("state", state),
+    ];
+    let equal = |(field, value): (&str, Option<&str>)| Some(ListCondition::equal(field, value?));
+    let query = ListQuery {
+        conditions: conditions.into_iter().filter_map(equal).collect(),
         search: args.search,
-        plan,
-        state: args.status,
+        ..ListQuery::first(0)
     };
-    let key = |subscriber: &SubscriberSummary| subscriber.username.clone();
-    let load = async |page: &Page<Username>| store.subscriber_list(TENANT, &filter, page).await;
+    let load = async |query: &ListQuery| store.subscriber_list(TENANT, query).await;
     context
-        .list::<SubscriberRecord, _, _>(args.size, "No subscriber matches", key, load)
+        .narrowed_list::<SubscriberRecord, _>(args.size, "No subscriber matches", query, load)
         .await
 }
 
@@ -459,9 +490,14 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         Some(name) => Some(plan_id(&store, name).await?),
         None => None,
     };
+    let customer = match &args.customer {
+        Some(number) => Some(customer_id(&store, number).await?),
+        None => None,
+    };
     let patch = SubscriberPatch {
         credential,
         plan,
+        customer: value::replacement(customer, args.clear_customer),
         starts_at: value::replacement(args.starts, args.clear_starts),
         expires_at: value::replacement(args.expires, args.clear_expires),
         ipv4: value::replacement(args.ipv4, args.clear_ipv4),
@@ -575,6 +611,7 @@ impl From<SubscriberSummary> for SubscriberRecord {
         Self {
             username: subscriber.username.to_string(),
             plan: subscriber.plan.to_string(),
+            customer: subscriber.customer,
             status: subscriber.state,
             credential: subscriber.credential_kind,
             starts_at: subscriber.starts_at,
@@ -591,23 +628,10 @@ impl From<SubscriberSummary> for SubscriberRecord {
     }
 }
 
-fn record_of(new: &NewSubscriber, plan: &Name, now: Timestamp) -> SubscriberRecord {
-    SubscriberRecord {
-        username: new.username.to_string(),
-        plan: plan.to_string(),
-        status: AccessState::at(new.status, new.expires_at, GraceDays::default(), now),
-        credential: CredentialKind::of(&new.credential),
-        starts_at: new.starts_at,
-        expires_at: new.expires_at,
-        static_ipv4: new.addresses.ipv4,
-        ipv6_prefix: new.addresses.ipv6_prefix,
-        ipv6_delegated: new.addresses.ipv6_delegated,
-        session_limit: new.sessions.session_limit,
-        session_policy: new.sessions.session_policy,
-        created_at: None,
-        updated_at: None,
-        id: None,
-    }
+async fn customer_id(store: &Store, number: &CustomerNumber) -> Result<CustomerId, CliError> {
+    let customer = store.customer_find(TENANT, number).await?;
+    let customer = customer.ok_or_else(|| customer::not_found(number))?;
+    Ok(customer.id)
 }
 
 pub(super) fn not_found(username: &Username) -> CliError {

@@ -122,8 +122,8 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
     };
     let find = |names: &[Name]| names.iter().find(|one| one.key() == name).cloned();
     match what {
-        Resource::Nas => find(&binding.nas).map(|name| nas::not_found(&name)),
-        Resource::NasGroup => find(&binding.groups).map(|name| nas_group::not_found(&name)),
+        Resource::Nas => find(&binding.nas).map(|name| nas::NOUN.not_found(&name)),
+        Resource::NasGroup => find(&binding.groups).map(|name| nas_group::NOUN.not_found(&name)),
         Resource::Subscriber => Some(subscriber::not_found(username)),
         Resource::Plan
         | Resource::Session
@@ -133,17 +133,24 @@ fn not_there(error: StoreError, username: &Username, binding: &NewBinding) -> Cl
         | Resource::Realm
         | Resource::TopUp
         | Resource::ApiKey
-        | Resource::Webhook
-        | Resource::Delivery
+        | Resource::PlanVersion
+        | Resource::PlanChange
+        | Resource::GuardLock
         | Resource::Operator
         | Resource::OperatorSession
         | Resource::Operation
         | Resource::Job
         | Resource::Schedule
         | Resource::Reconciler
+        | Resource::Webhook
+        | Resource::Delivery
+        | Resource::Directory
+        | Resource::SessionCommand
         | Resource::RowUser
         | Resource::RowGroup
-        | Resource::Tenant => None,
+        | Resource::Tenant
+        | Resource::Customer
+        | Resource::CustomerNote => None,
     }
     .unwrap_or_else(|| error.into())
 }

@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::id::{TenantId, TopUpId};
-use domain::limit::{ByteAmount, DurationAmount, Limits, Period, TopUpMeasure};
+use domain::limit::{ByteAmount, DurationAmount, TopUpMeasure};
 use domain::name::Username;
 use domain::time::Timestamp;
 use serde::Serialize;
+use services::top_up::{
+    self, Order, REFERENCE_OCTETS_MAX, TopUpError, Until, VALID_SECONDS_MAX, is_reference,
+};
 use storage::error::{Resource, StoreError};
-use storage::store::Store;
-use storage::top_up::{Granted, NewTopUp, TopUpSummary};
+use storage::top_up::TopUpSummary;
 
 use super::context::{Context, Deed, DryRun, ListSize, actor};
 use super::error::CliError;
@@ -18,9 +20,8 @@ use super::subscriber;
 use crate::output::Record;
 
 const TENANT: TenantId = TenantId::DEFAULT;
-const REFERENCE_OCTETS_MAX: usize = 64;
-/// A hundred years.
-const VALID_SECONDS_MAX: u64 = 36_500 * 86_400;
+const NO_QUOTA: &str =
+    "the plan has no such quota that a top-up could add to: see `lastmile plan show`";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TopUpArgs {
@@ -86,11 +87,7 @@ fn parse_time(raw: &str) -> Result<DurationAmount, TopUpError> {
 }
 
 fn parse_reference(raw: &str) -> Result<String, TopUpError> {
-    let is_valid = (1..=REFERENCE_OCTETS_MAX).contains(&raw.len())
-        && raw
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    is_valid
+    is_reference(raw)
         .then(|| raw.to_owned())
         .ok_or(TopUpError::Reference)
 }
@@ -203,43 +200,54 @@ pub(crate) async fn grant(context: &mut Context, args: TopUpArgs) -> Result<(), 
     let store = args.dry_run.store(&context.app).await?;
     let username = &args.username;
     let now = context.app.now();
-    let limits = limits(&store, username).await?;
-    let new = NewTopUp {
+    let order = Order {
         amounts: args.amounts(),
-        ends_at: args.ends_at(limits.as_deref(), now)?,
+        until: match args.valid {
+            None => Until::UsedUp,
+            Some(ValidArg::Seconds(seconds)) => Until::Seconds(seconds),
+            Some(ValidArg::Period) => Until::Period,
+        },
         reference: args.reference.clone(),
         actor: actor(),
     };
-    args.check(limits.as_deref())?;
-    let verb = match store.top_up_grant(TENANT, username, &new).await? {
-        Granted::Now(granted) => {
-            report(context, args.dry_run, username, "granted", granted)?;
-            return Ok(());
+    let purchase = top_up::grant(&store, TENANT, username, order, now).await;
+    let purchase = purchase.map_err(|error| refusal(error, username))?;
+    if !purchase.is_old {
+        return report(context, args.dry_run, username, "granted", purchase.top_ups);
+    }
+    for summary in purchase.top_ups {
+        let what = Amount(summary.top_up.measure, summary.top_up.amount);
+        context.note(format_args!(
+            "Subscriber {username} has {what} of this reference since {}: nothing is granted again",
+            summary.created_at
+        ));
+        if context.output.is_for_programs() {
+            context.output.show(&TopUpRecord::new(summary, now))?;
         }
-        Granted::Before(granted) => {
-            for summary in granted {
-                let what = Amount(summary.top_up.measure, summary.top_up.amount);
-                context.note(format_args!(
-                    "Subscriber {username} has {what} of this reference since {}: nothing is granted again",
-                    summary.created_at
-                ));
-                if context.output.is_for_programs() {
-                    context.output.show(&TopUpRecord::new(summary, now))?;
-                }
-            }
-            return Ok(());
-        }
-        Granted::Otherwise => (
+    }
+    Ok(())
+}
+
+/// What was refused, as the option that asked for it.
+fn refusal(error: TopUpError, username: &Username) -> CliError {
+    let (option, reason) = match error {
+        TopUpError::NotLimited(TopUpMeasure::Data) => ("--data", NO_QUOTA),
+        TopUpError::NotLimited(TopUpMeasure::Time) => ("--time", NO_QUOTA),
+        TopUpError::NoPeriod => (
+            "--valid",
+            "no quota of the plan that it adds to begins anew: write a duration (7d)",
+        ),
+        TopUpError::OtherReference => (
             "--reference",
             "something else was granted under this reference: choose another",
         ),
-        Granted::TooMany => (
+        TopUpError::TooMany => (
             "USERNAME",
             "64 top-ups are not used up yet: revoke some with `lastmile subscriber revoke-top-up`",
         ),
+        TopUpError::Store(error) => return not_there(error, username),
     };
-    let (option, reason) = verb;
-    Err(CliError::Usage { option, reason })
+    CliError::Usage { option, reason }
 }
 
 fn report(
@@ -304,81 +312,12 @@ pub(crate) async fn revoke(
     Ok(context.report(dry_run, &deed, &record)?)
 }
 
-/// The limits of the subscriber's plan.
-async fn limits(store: &Store, username: &Username) -> Result<Option<Box<Limits>>, CliError> {
-    let found = store.subscriber_find(TENANT, username).await?;
-    let found = found.ok_or_else(|| subscriber::not_found(username))?;
-    let plan = store.plan_find(TENANT, &found.plan).await?;
-    Ok(plan.and_then(|plan| plan.terms.limits))
-}
-
 impl TopUpArgs {
     fn amounts(&self) -> Vec<(TopUpMeasure, u64)> {
         let data = self.data.map(|amount| (TopUpMeasure::Data, amount.0));
         let time = self.time.map(|amount| (TopUpMeasure::Time, amount.0));
         data.into_iter().chain(time).collect()
     }
-
-    /// Something that no quota limits is not sold.
-    fn check(&self, limits: Option<&Limits>) -> Result<(), CliError> {
-        for (measure, _) in self.amounts() {
-            let option = match measure {
-                TopUpMeasure::Data => "--data",
-                TopUpMeasure::Time => "--time",
-            };
-            if periods(limits, measure).next().is_none() {
-                return Err(CliError::Usage {
-                    option,
-                    reason: "the plan has no such quota that a top-up could add to: see `lastmile plan show`",
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn ends_at(
-        &self,
-        limits: Option<&Limits>,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, CliError> {
-        match self.valid {
-            None => Ok(None),
-            Some(ValidArg::Seconds(seconds)) => {
-                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-                Ok(Some(now.plus_seconds(seconds)))
-            }
-            Some(ValidArg::Period) => {
-                let ends = limits.into_iter().flat_map(|limits| {
-                    let of = |(measure, _)| periods(Some(limits), measure);
-                    self.amounts()
-                        .into_iter()
-                        .flat_map(of)
-                        .filter_map(|period| {
-                            // A rolling window has no end of its own.
-                            if let Some(hours) = period.rolling_hours() {
-                                return Some(now.plus_seconds(hours * 3_600));
-                            }
-                            let span = limits.resets.span(period, &limits.zone, now)?;
-                            (period != Period::Total).then_some(span.ends_at)
-                        })
-                });
-                ends.max().map(Some).ok_or(CliError::Usage {
-                    option: "--valid",
-                    reason: "no quota of the plan that it adds to begins anew: write a duration (7d)",
-                })
-            }
-        }
-    }
-}
-
-/// The periods of quotas that a top-up of this measure adds to.
-fn periods(limits: Option<&Limits>, measure: TopUpMeasure) -> impl Iterator<Item = Period> {
-    let quotas = limits.into_iter().flat_map(|limits| limits.quotas.iter());
-    quotas
-        .filter(move |quota| {
-            quota.period != Period::Session && TopUpMeasure::of(quota.measure) == Some(measure)
-        })
-        .map(|quota| quota.period)
 }
 
 fn not_there(error: StoreError, username: &Username) -> CliError {

@@ -1,7 +1,5 @@
 //! `lastmile test-auth`: a login through the real socket, with everything that came back.
 
-use std::net::SocketAddr;
-
 use lab::auth::{AuthOptions, AuthOutcome};
 use lab::credentials::Credentials;
 use lab::method::Method;
@@ -9,7 +7,8 @@ use lab::method::Method;
 use super::context::Context;
 use super::error::CliError;
 use super::loopback::{self, Loopback};
-use super::value::{self, HiddenArg};
+use super::remote::ServerArg;
+use super::value::HiddenArg;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,13 +28,18 @@ pub(crate) struct TestAuthArgs {
     #[arg(long, value_name = "METHOD", default_value_t = Method::Pap)]
     method: Method,
     /// The server's authentication port [default: the first address of radius.auth]
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = value::parse_server)]
-    server: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    server: Option<ServerArg>,
 }
 
 pub(crate) async fn run(context: &mut Context, args: TestAuthArgs) -> Result<(), CliError> {
     let listeners = &context.app.config.radius.auth;
-    let server = loopback::server(args.server, listeners, "radius.auth")?;
+    let given = args.server.as_ref().map(ServerArg::socket).transpose();
+    let given = given.map_err(|source| CliError::Server {
+        option: "--server",
+        source,
+    })?;
+    let server = loopback::server(given, listeners, "radius.auth")?;
     let user = credentials(&args.user, &args.password, "PASSWORD")?;
     let Loopback { nas } = Loopback::find(context, server).await?;
     let mut options = AuthOptions::new(server, nas.secret, user);

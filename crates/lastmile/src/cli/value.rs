@@ -9,14 +9,12 @@ use std::str::FromStr;
 use domain::credential::PasswordHash;
 use domain::plan::{InterimInterval, SessionLimit, TermError, TimeoutSeconds};
 use domain::secret::Secret;
+use services::nas_secret::{self, NasSecretError};
 use zeroize::Zeroizing;
 
 use super::error::CliError;
 use super::terminal;
 
-/// Octets that a shared secret should have at least (RFC 2865 §3).
-pub(crate) const NAS_SECRET_OCTETS_MIN: usize = 16;
-const NAS_SECRET_OCTETS_MAX: usize = 128;
 const IDENTIFIER_OCTETS_MAX: usize = 253;
 const SECRET_FILE_OCTETS_MAX: u64 = 4_096;
 
@@ -42,14 +40,8 @@ impl fmt::Debug for HiddenArg {
 /// Why a secret could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadSecretError {
-    #[error(
-        "the secret is empty: write 1 to {NAS_SECRET_OCTETS_MAX} characters, better 16 or more"
-    )]
-    Empty,
-    #[error(
-        "a secret of {octets} octets is too long: routers take {NAS_SECRET_OCTETS_MAX} at most"
-    )]
-    TooLong { octets: usize },
+    #[error(transparent)]
+    Refused(#[from] NasSecretError),
     #[error("could not read {place}")]
     Unreadable {
         place: String,
@@ -83,14 +75,10 @@ impl HiddenArg {
 
 /// Checks the secret that a NAS and we share.
 pub(crate) fn nas_secret(option: &'static str, text: &str) -> Result<Secret, CliError> {
-    let refuse = |source| CliError::Secret { option, source };
-    if text.is_empty() {
-        return Err(refuse(ReadSecretError::Empty));
-    }
-    if NAS_SECRET_OCTETS_MAX < text.len() {
-        return Err(refuse(ReadSecretError::TooLong { octets: text.len() }));
-    }
-    Ok(Secret::from(text))
+    nas_secret::check(text).map_err(|problem| CliError::Secret {
+        option,
+        source: problem.into(),
+    })
 }
 
 /// Reads a secret from a file, without the line end that editors add.

@@ -40,7 +40,7 @@ pub(crate) struct WhyArgs {
 
 /// The answer.
 #[derive(Debug, Serialize)]
-struct WhyDocument {
+pub(crate) struct WhyDocument {
     user_name: String,
     at: Timestamp,
     time_zone: Zone,
@@ -86,13 +86,13 @@ pub(crate) async fn run(context: &mut Context, args: WhyArgs) -> Result<(), CliE
         context.output.use_json();
     }
     let store = context.app.store_read().await?;
-    let inquiry = Inquiry::make(&context.app, &store, &args.user, args.at).await?;
+    let inquiry = Inquiry::make(&context.app, &store, (None, &args.user), args.at).await?;
     let document = WhyDocument::new(args.user, inquiry);
     Ok(context.output.document(&document)?)
 }
 
 impl WhyDocument {
-    fn new(user_name: String, inquiry: Inquiry) -> Self {
+    pub(crate) fn new(user_name: String, inquiry: Inquiry) -> Self {
         let Inquiry {
             at,
             zone,

@@ -9,18 +9,40 @@ use std::time::Duration;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use zeroize::Zeroizing;
 
 use super::{ConfigError, Overrides, ServiceManager};
 
 const PREFIX: &str = "LASTMILE_";
 const FILE_VARIABLE: &str = "LASTMILE_CONFIG";
+/// Variables that say which server commands are sent to; they are no keys of the configuration.
+const SERVER_VARIABLE: &str = "LASTMILE_SERVER";
+const TOKEN_VARIABLE: &str = "LASTMILE_TOKEN";
+const CONTEXT_VARIABLE: &str = "LASTMILE_CONTEXT";
 const FILE_NAME: &str = "lastmile.toml";
 const SYSTEM_FILE: &str = "/etc/lastmile/lastmile.toml";
+const NO_KEYS: [&str; 4] = [
+    FILE_VARIABLE,
+    SERVER_VARIABLE,
+    TOKEN_VARIABLE,
+    CONTEXT_VARIABLE,
+];
 const FILE_OCTETS_MAX: u64 = 1 << 20;
 
 /// The environment as it was when the program started.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
+
+/// Which server commands are sent to, as the environment has it.
+#[derive(Clone, Default)]
+pub struct RemoteVariables {
+    /// Its address.
+    pub server: Option<String>,
+    /// What it is shown.
+    pub token: Option<Zeroizing<String>>,
+    /// The name of a stored context.
+    pub context: Option<String>,
+}
 
 /// A value that a source offers; for each key the strongest source only.
 pub(super) struct Candidate {
@@ -72,6 +94,28 @@ impl Environment {
             .is_some_and(|value| !value.is_empty())
     }
 
+    /// Which server commands are sent to.
+    pub fn remote(&self) -> RemoteVariables {
+        RemoteVariables {
+            server: self.text(SERVER_VARIABLE),
+            token: self.text(TOKEN_VARIABLE).map(Zeroizing::new),
+            context: self.text(CONTEXT_VARIABLE),
+        }
+    }
+
+    /// Where the user's own configuration is kept (XDG Base Directory Specification).
+    pub fn user_directory(&self) -> Option<PathBuf> {
+        let path = |name| self.text(name).map(PathBuf::from);
+        let own = path("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
+        own.or_else(|| path("HOME").map(|home| home.join(".config")))
+    }
+
+    /// A variable that is not empty.
+    fn text(&self, name: &str) -> Option<String> {
+        let text = self.0.get(name)?.to_str()?;
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
     pub(super) fn service_manager(&self) -> ServiceManager {
         let path = |name: &str| {
             self.0
@@ -93,7 +137,7 @@ impl Environment {
     fn settings(&self) -> impl Iterator<Item = (&String, &OsString)> {
         self.0
             .iter()
-            .filter(|(name, _)| name.starts_with(PREFIX) && *name != FILE_VARIABLE)
+            .filter(|(name, _)| name.starts_with(PREFIX) && !NO_KEYS.contains(&name.as_str()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aaa::port::{Named, PortError, Registry};
-use domain::id::{PlanId, SessionId, SubscriberId};
+use domain::id::{PlanId, SessionId, SubscriberId, TenantId};
 use domain::mac::Mac;
 use domain::name::Username;
 use domain::nas::{MacAuthentication, Nas};
@@ -42,7 +42,12 @@ pub(crate) struct Circle {
 }
 
 impl Circle {
-    pub(crate) async fn load(store: &Store, user_name: &str) -> Result<Self, StoreError> {
+    /// Whom the name can mean, and with a tenant what that tenant has of it.
+    pub(crate) async fn load(
+        store: &Store,
+        user_name: &str,
+        tenant: Option<TenantId>,
+    ) -> Result<Self, StoreError> {
         let mut circle = Self {
             nas: store.directory_nas_all().await?,
             plans: store.directory_plan_all().await?,
@@ -50,11 +55,24 @@ impl Circle {
             ..Self::default()
         };
         circle.load_subscribers(store, user_name).await?;
-        circle.load_rows(store, user_name).await?;
+        if tenant.is_none_or(|tenant| tenant == TenantId::DEFAULT) {
+            circle.load_rows(store, user_name).await?;
+        }
+        if let Some(tenant) = tenant {
+            circle.keep(tenant);
+        }
         circle.subscribers.sort_by_key(|subscriber| subscriber.id);
         circle.subscribers.dedup_by_key(|subscriber| subscriber.id);
         circle.load_sessions(store, user_name).await?;
         Ok(circle)
+    }
+
+    /// Nothing of another tenant is seen.
+    fn keep(&mut self, tenant: TenantId) {
+        self.nas.retain(|nas| nas.tenant == tenant);
+        self.plans.retain(|plan| plan.tenant == tenant);
+        self.policies.retain(|policy| policy.tenant == tenant);
+        self.subscribers.retain(|one| one.tenant == tenant);
     }
 
     async fn load_subscribers(&mut self, store: &Store, user_name: &str) -> Result<(), StoreError> {
@@ -128,6 +146,9 @@ impl Circle {
         names.insert(user_name.to_ascii_lowercase());
         let names: Vec<String> = names.into_iter().collect();
         self.sessions = store.directory_sessions_named(&names).await?;
+        let tenants: BTreeSet<_> = self.policies.iter().map(|policy| policy.tenant).collect();
+        self.sessions
+            .retain(|live| tenants.contains(&live.session.tenant));
         self.sessions.sort_by_key(|live| live.session.id);
         Ok(())
     }

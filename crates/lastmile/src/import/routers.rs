@@ -10,7 +10,7 @@ use domain::row_nas::RowNas;
 use ipnet::IpNet;
 use storage::error::StoreError;
 use storage::foreign::ForeignTables;
-use storage::nas::NewNas;
+use storage::nas::{NasFilter, NewNas};
 use storage::page::Page;
 use storage::store::Store;
 
@@ -65,7 +65,7 @@ async fn all(store: &Store) -> Result<Vec<Here>, StoreError> {
     let mut routers = Vec::new();
     let mut page = Page::first(Page::<Name>::LIMIT_MAX);
     loop {
-        let found = store.nas_list(TENANT, &page).await?;
+        let found = store.nas_list(TENANT, &NasFilter::default(), &page).await?;
         let is_last = found.len() < page.limit() as usize;
         page.after = found.last().map(|nas| nas.name.clone());
         routers.extend(found.into_iter().map(|nas| Here {

@@ -16,9 +16,12 @@ use storage::schedule::NewSchedule;
 use storage::store::Store;
 use tracing::info;
 
+use crate::app::App;
 use crate::config::RetentionConfig;
 use crate::exit::ErrorChain;
+use crate::late_store::LateStore;
 use crate::retention::Sweep;
+use crate::supervisor::Supervisor;
 
 const HOUR: u32 = 3_600;
 const DAY: u32 = 24 * HOUR;
@@ -31,6 +34,9 @@ const MARK_RETENTION_SECONDS: i64 = 400 * 24 * 3_600;
 
 /// How long the last decisions about users are kept that the log has forgotten.
 const LAST_RETENTION_SECONDS: i64 = 3 * 365 * 24 * 3_600;
+/// For how long it is shown what was sent to the endpoints of webhooks.
+const DELIVERY_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
+
 /// For how long it is shown what was asked of routers, and what became of it.
 const COMMAND_RETENTION_SECONDS: i64 = 90 * 24 * 3_600;
 
@@ -49,9 +55,6 @@ const SIGN_INS_MAX: u32 = 10_000;
 /// Answers that one transaction forgets.
 const ANSWERS_FORGOTTEN_MAX: u32 = 1_000;
 
-/// For how long it is shown what was sent to the endpoints of webhooks.
-const DELIVERY_RETENTION_SECONDS: i64 = 30 * 24 * 3_600;
-
 /// A clock that was moved further would make history old that is not.
 const CLOCK_DRIFT_SECONDS_MAX: u64 = 24 * 3_600;
 
@@ -60,13 +63,13 @@ const PIECES_MAX: u64 = 2_000;
 
 /// What housekeeping works on.
 #[derive(Clone)]
-pub(super) struct House {
-    pub(super) store: Store,
-    pub(super) clock: Clock,
-    pub(super) retention: RetentionConfig,
-    pub(super) removed: Arc<Removed>,
+struct House {
+    store: Store,
+    clock: Clock,
+    retention: RetentionConfig,
+    removed: Arc<Removed>,
     /// When this program began, by the two clocks that it has.
-    pub(super) began: (Instant, Timestamp),
+    began: (Instant, Timestamp),
 }
 
 /// What retention removed since the start.
@@ -76,9 +79,40 @@ pub(super) struct Removed {
     failures: AtomicU64,
 }
 
+/// Starts what is done again and again, and long work, as soon as there is a store; gives what
+/// housekeeping counts.
+pub(super) fn start(app: &App, store: &LateStore, supervisor: &mut Supervisor) -> Arc<Removed> {
+    let removed = Arc::new(Removed::default());
+    let (late, clock) = (store.clone(), Arc::clone(&app.clock));
+    let (retention, counts) = (app.config.retention, Arc::clone(&removed));
+    let began = (Instant::now(), (app.clock)());
+    supervisor.start_restarting("schedules", move || {
+        let (store, clock) = (late.clone(), Arc::clone(&clock));
+        let removed = Arc::clone(&counts);
+        async move {
+            let house = House {
+                store: store.wait().await.clone(),
+                clock,
+                retention,
+                removed,
+                began,
+            };
+            let tasks = tasks(&house);
+            services::schedule::run(house.store, tasks).await;
+        }
+    });
+    let late = store.clone();
+    supervisor.start_restarting("operations", move || {
+        let store = late.clone();
+        async move { services::operation::worker::run(store.wait().await.clone()).await }
+    });
+    removed
+}
+
 /// All that is done again and again.
-pub(super) fn tasks(house: &House) -> Vec<Task> {
+fn tasks(house: &House) -> Vec<Task> {
     let mut tasks = house.forgetting();
+    tasks.extend(house.forgetting_what_is_over());
     tasks.push(house.task(
         (
             "partitions",
@@ -185,6 +219,12 @@ impl House {
                 ),
                 |house| async move { forgot(house.store.session_ending_prune().await) },
             ),
+        ]
+    }
+
+    /// The same of what is shown for a while after it is over.
+    fn forgetting_what_is_over(&self) -> Vec<Task> {
+        vec![
             self.task(
                 (
                     "session_commands",
@@ -199,18 +239,6 @@ impl House {
             ),
             self.task(
                 (
-                    "last_decisions",
-                    "Forget the last decisions about users long gone",
-                    HOUR,
-                ),
-                |house| async move {
-                    house.check_clock()?;
-                    let before = house.now().plus_seconds(-LAST_RETENTION_SECONDS);
-                    forgot(house.store.auth_last_prune(before).await)
-                },
-            ),
-            self.task(
-                (
                     "webhook_deliveries",
                     "Forget what was sent to webhooks long ago",
                     HOUR,
@@ -219,6 +247,18 @@ impl House {
                     house.check_clock()?;
                     let before = house.now().plus_seconds(-DELIVERY_RETENTION_SECONDS);
                     forgot(house.store.webhook_delivery_prune(before).await)
+                },
+            ),
+            self.task(
+                (
+                    "last_decisions",
+                    "Forget the last decisions about users long gone",
+                    HOUR,
+                ),
+                |house| async move {
+                    house.check_clock()?;
+                    let before = house.now().plus_seconds(-LAST_RETENTION_SECONDS);
+                    forgot(house.store.auth_last_prune(before).await)
                 },
             ),
             self.task(

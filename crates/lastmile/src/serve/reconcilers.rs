@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use aaa::metrics::{Count, Metrics};
+use aaa::node::Node;
 use services::reconcile::{Found, Occasion, Reconciler};
 use storage::session_command::Look;
 use storage::store::Store;
 
 use crate::exit::ErrorChain;
+use crate::late_store::LateStore;
+use crate::supervisor::Supervisor;
 
 /// A count of failures, and how far it had come when it was last looked at.
 struct Failures {
@@ -24,8 +27,32 @@ struct Mended {
     seen: AtomicU64,
 }
 
+/// Starts to look how what converges stands, as soon as there is a store.
+pub(super) fn start(
+    (node, is_worker): (Option<&Node>, bool),
+    store: &LateStore,
+    supervisor: &mut Supervisor,
+) {
+    let node = node.map(|node| Arc::clone(&node.metrics));
+    let late = store.clone();
+    supervisor.start_restarting("reconcilers", move || {
+        let (store, node) = (late.clone(), node.clone());
+        async move {
+            let store = store.wait().await.clone();
+            let mut all = match &node {
+                Some(metrics) => of_node(metrics, &store),
+                None => Vec::new(),
+            };
+            if is_worker {
+                all.extend(of_worker(&store));
+            }
+            services::reconcile::run(store, all).await;
+        }
+    });
+}
+
 /// What converges where routers are answered: each as its own task does it, all the time.
-pub(super) fn of_node(metrics: &Arc<Metrics>, store: &Store) -> Vec<Reconciler> {
+fn of_node(metrics: &Arc<Metrics>, store: &Store) -> Vec<Reconciler> {
     vec![
         directory(metrics, store),
         kept(
@@ -42,7 +69,7 @@ pub(super) fn of_node(metrics: &Arc<Metrics>, store: &Store) -> Vec<Reconciler> 
 }
 
 /// What converges where jobs are carried out.
-pub(super) fn of_worker(store: &Store) -> Vec<Reconciler> {
+fn of_worker(store: &Store) -> Vec<Reconciler> {
     let store = store.clone();
     vec![Reconciler::new("session_commands", move |_| {
         let store = store.clone();

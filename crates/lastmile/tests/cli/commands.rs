@@ -92,6 +92,128 @@ fn a_plan_keeps_its_terms() {
 }
 
 #[test]
+fn a_plan_goes_back_to_a_version() {
+    let place = Place::new();
+    place.done("plan add hour --rate 2M/4M");
+    place.done("plan set hour --rate 3M/6M --note faster");
+    let outcome = place.run("plan revert hour --version 1 --dry-run");
+    assert!(
+        outcome.stderr.contains("rate 3M/6M -> 2M/4M"),
+        "{outcome:?}"
+    );
+    place.done("plan revert hour --version 1");
+    assert_eq!(place.json("plan show hour")["rate"], "2M/4M");
+    let versions = place.json("plan versions hour");
+    let seen = |field: &str| -> Vec<&serde_json::Value> {
+        let versions = versions.as_array().expect("a list");
+        versions.iter().map(|version| &version[field]).collect()
+    };
+    assert_eq!(seen("version"), [&json!(3), &json!(2), &json!(1)]);
+    assert_eq!(
+        seen("changed"),
+        [&json!("rate"), &json!("rate"), &json!("")]
+    );
+    assert_eq!(
+        seen("note"),
+        [&json!("Back to version 1"), &json!("faster"), &json!(null)]
+    );
+    place.check_refused(
+        "plan revert hour --version 9",
+        3,
+        "there is no version of a plan '9 of hour'",
+    );
+}
+
+#[test]
+fn a_plan_is_changed_later_unless_that_is_cancelled() {
+    let place = Place::new();
+    place.done("plan add hour --rate 2M/4M");
+    place.check_refused(
+        "plan schedule hour --at 2020-01-01 --rate 3M/6M",
+        2,
+        "--at: 2020-01-01T00:00:00Z is not in the future: change the plan now instead",
+    );
+    place.done("plan schedule hour --at 2030-01-01 --rate 3M/6M --dry-run");
+    assert_eq!(place.json("plan scheduled"), json!([]));
+    let made = place.json("plan schedule hour --at 2030-01-01 --rate 3M/6M --note later");
+    assert_eq!(
+        (&made["state"], &made["note"]),
+        (&json!("pending"), &json!("later"))
+    );
+    assert_eq!(
+        place.json("plan scheduled hour --state pending")[0]["id"],
+        made["id"]
+    );
+    assert_eq!(place.json("plan scheduled --state applied"), json!([]));
+    let id = made["id"].as_str().expect("an id");
+    place.done(&format!("plan cancel {id}"));
+    assert_eq!(place.json("plan scheduled")[0]["state"], "cancelled");
+    place.check_refused(
+        &format!("plan cancel {id}"),
+        1,
+        &format!("scheduled change '{id}' is cancelled: only one that is pending can be cancelled"),
+    );
+}
+
+#[test]
+fn rows_are_looked_at_before_they_are_stored() {
+    let place = Place::new();
+    place.done("plan list");
+    let words = [
+        "rows",
+        "set",
+        "--user",
+        "ana",
+        "--check",
+        "Cleartext-Password := -",
+    ];
+    let outcome = place.run_with("first-pass\n", &words);
+    assert!(outcome.is_success(), "{outcome:?}");
+    let words = [
+        "rows",
+        "set",
+        "--group",
+        "gold",
+        "--reply",
+        "Mikrotik-Rate-Limit := 10M/20M",
+    ];
+    assert!(place.run_with("", &words).is_success());
+    let shown = place.json("rows show ana");
+    assert_eq!(
+        (&shown[0]["attribute"], &shown[0]["value"]),
+        (&json!("Cleartext-Password"), &json!("(hidden)"))
+    );
+    // A misspelt attribute would refuse ana.
+    let words = [
+        "rows",
+        "set",
+        "--user",
+        "ana",
+        "--check",
+        "Clear-Password := x",
+    ];
+    let outcome = place.run_with("", &words);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("error: Clear-Password"),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        place.json("rows show ana")[0]["attribute"],
+        "Cleartext-Password"
+    );
+    let words = [&words[..], &["--force"]].concat();
+    assert!(place.run_with("", &words).is_success());
+    place.done("rows remove --user ana");
+    place.check_refused(
+        "rows show ana",
+        3,
+        "there is no user with rows 'ana': names are compared as they are written, and \
+         `lastmile rows list` shows them",
+    );
+}
+
+#[test]
 fn the_directory_is_counted_and_loaded_anew() {
     let place = Place::with_subscriber();
     place.done("nas add pop-1 --address 10.0.0.1");
@@ -141,7 +263,7 @@ fn a_subscriber_is_added_shown_changed_and_removed() {
     assert_eq!(disabled[0]["username"], "ben");
     place.done("subscriber enable ben");
     assert_eq!(
-        place.json("subscriber list --search EN")[0]["status"],
+        place.json("subscriber list --search BEN")[0]["status"],
         "active"
     );
     assert_eq!(
@@ -153,6 +275,56 @@ fn a_subscriber_is_added_shown_changed_and_removed() {
         place.json("subscriber list").as_array().map(Vec::len),
         Some(1)
     );
+}
+
+#[test]
+fn a_customer_pays_for_subscribers_and_is_found() {
+    let place = Place::with_subscriber();
+    let added = place.json(
+        "customer add Kamau --number c-7 --phone +254712345678 --email jose@example.net --city Nairobi --country ke --coordinates -1.29,36.82 --tag vip --field meter=7",
+    );
+    assert_eq!(added["number"], "C-7");
+    assert_eq!(added["phones"], json!(["+254712345678"]));
+    assert_eq!(added["fields"], json!({ "meter": 7.0 }));
+    assert_eq!(added["addresses"][0]["country"], "KE");
+    place.done("subscriber set ana --customer C-7");
+    assert_eq!(place.json("subscriber show ana")["customer"], "C-7");
+    let of_customer = place.json("subscriber list --customer C-7");
+    assert_eq!(of_customer.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        place.json("subscriber list --search kamau")[0]["username"],
+        "ana"
+    );
+    let found = place.json("search 0712345678");
+    assert_eq!(found[0]["label"], "Kamau");
+    assert_eq!(found[0]["field"], "phone");
+    let refused = place.run("customer remove C-7");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.stderr.contains("is still used, subscribers: 1"),
+        "{refused:?}"
+    );
+    place.done("customer set C-7 --state closed --clear-emails --company Paz");
+    assert_eq!(
+        place.json("customer list --state closed")[0]["company"],
+        "Paz"
+    );
+    assert_eq!(
+        place.json("customer list --tag vip --state lead"),
+        json!([])
+    );
+    place.done("customer note add C-7 called");
+    let notes = place.json("customer note list C-7");
+    assert_eq!(notes[0]["text"], "called");
+    let id = notes[0]["id"].as_str().expect("a note has an id");
+    place.done(&format!("customer note remove C-7 {id}"));
+    place.done("subscriber set ana --clear-customer");
+    place.done("customer remove C-7");
+    let refused = place.run("customer show C-7");
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    let short = place.run("search ab");
+    assert_eq!(short.code, Some(2), "{short:?}");
+    assert!(short.stderr.contains("3 letters or digits"), "{short:?}");
 }
 
 #[test]

@@ -7,5 +7,7 @@ mod formats;
 mod import;
 mod people;
 mod place;
+mod remote;
+mod scripted;
 mod secrets;
 mod server;

@@ -12,7 +12,7 @@ use testkit::peer::radclient::{self, Kind};
 use testkit::server::Server;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
+use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 use crate::site::{ANA, SECRET, Site, on_both_databases};
 

@@ -1,7 +1,8 @@
 //! Rights that change while their session is open, and what the router is told of it.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use domain::time::Timestamp;
 use lab::credentials::Credentials;
 use testkit::database::DatabaseKind;
 
@@ -12,6 +13,7 @@ use crate::site::{ANA, SAM, Site, on_both_databases};
 on_both_databases!(
     who_is_shut_out_is_put_off_line,
     a_new_speed_of_a_plan_reaches_its_sessions,
+    a_change_that_was_scheduled_reaches_sessions_at_its_time,
     another_password_ends_the_session_of_the_old_one,
     a_walled_garden_is_entered_by_a_new_session,
     rows_that_others_change_reach_their_sessions,
@@ -39,6 +41,29 @@ fn who_is_shut_out_is_put_off_line(kind: DatabaseKind) {
     for session in place.site.sessions_in("closed") {
         assert_eq!(session["terminate_cause"], "Admin-Reset", "{session}");
     }
+}
+
+fn a_change_that_was_scheduled_reaches_sessions_at_its_time(kind: DatabaseKind) {
+    let place = Place::new(kind);
+    let all_have = |rate: &str| {
+        let sessions = place.router.sessions();
+        sessions.iter().all(|one| one.rate.as_deref() == Some(rate))
+    };
+    place.until("they have what was granted", || all_have("25M/50M"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("the clock is set").as_micros();
+    let now = Timestamp::from_micros(i64::try_from(now).expect("before the year 292277"));
+    let at = now.plus_seconds(2);
+    place
+        .site
+        .command(&format!("plan schedule home --at {at} --rate 10M/20M"));
+    place.until("they have the new speed", || all_have("10M/20M"));
+    let change = &place.site.program.json(&["plan", "scheduled", "home"])[0];
+    assert_eq!(change["state"], "applied", "{change}");
+    let settled: Timestamp =
+        serde_json::from_value(change["settled_at"].clone()).expect("it was made at an instant");
+    let late = settled.as_micros() - at.as_micros();
+    assert!((0..1_000_000).contains(&late), "{late} us late");
 }
 
 fn a_new_speed_of_a_plan_reaches_its_sessions(kind: DatabaseKind) {

@@ -16,6 +16,7 @@ mod eap;
 mod events;
 mod guarding;
 mod hashes;
+mod interface;
 mod limits;
 mod live_changes;
 mod live_effect;

@@ -77,6 +77,55 @@ fn history_is_shown_and_removed_by_command(kind: DatabaseKind) {
     assert_eq!(shown[0]["keep_days"], 90);
 }
 
+/// Everything that is done again and again has been done once, and can be asked for.
+fn check_schedules(site: &Site, deadline: Instant) {
+    let states = || -> Vec<(String, Value)> {
+        let listed = site.program.json(&["schedule", "list"]);
+        let listed = listed.as_array().expect("a list is an array").clone();
+        let state = |one: &Value| {
+            let name = one["name"].as_str().expect("a name");
+            (name.to_owned(), one["last_state"].clone())
+        };
+        listed.iter().map(state).collect()
+    };
+    loop {
+        let found = states();
+        if found.iter().all(|(_, state)| state == "succeeded") {
+            assert!(found.iter().any(|(name, _)| name == "retention_usage"));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{found:?}");
+    }
+    site.program.json(&["schedule", "run", "audit_check"]);
+    loop {
+        let runs = site.program.json(&["schedule", "runs", "audit_check"]);
+        if runs[0]["trigger"] == "asked" && runs[0]["state"] == "succeeded" {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{runs}");
+    }
+}
+
+/// What converges says how it stands.
+fn check_reconcilers(site: &Site, deadline: Instant) {
+    let expected = [
+        "directory",
+        "session_commands",
+        "session_rights",
+        "stale_sessions",
+    ];
+    loop {
+        let listed = site.program.json(&["reconciler", "list"]);
+        let listed = listed.as_array().expect("a list is an array").clone();
+        let good = listed.iter().filter(|one| one["error"].is_null());
+        let names: Vec<_> = good.map(|one| one["name"].clone()).collect();
+        if names == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{listed:?}");
+    }
+}
+
 fn the_server_removes_old_history(kind: DatabaseKind) {
     let site = Site::furnished(kind);
     fill(&site);
@@ -88,6 +137,8 @@ fn the_server_removes_old_history(kind: DatabaseKind) {
     }
     assert_eq!(rows_shown(&site), 1);
     assert_eq!(server.metric("lastmile_retention_failures_total"), 0);
+    check_schedules(&site, deadline);
+    check_reconcilers(&site, deadline);
     let log = server.terminate().log;
     let lines = log.iter().filter(|line| line.contains("usage_hourly from"));
     assert_eq!(lines.count(), 1, "{log:#?}");

@@ -115,7 +115,12 @@ fn files_are_taken_while_the_server_runs_and_broken_ones_are_not() {
         let answer = is_shown("three.example");
         answer.code == Some(0) && answer.text.contains("\"web\":\"ok\"")
     });
-    assert_eq!(place.doctor(&server, "http certificate").0, "ok");
+    let (status, found) = place.doctor(&server, "http certificate");
+    assert_eq!(status, "warn", "{found}");
+    assert!(found.contains("can read its key"), "{found}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let (status, found) = place.doctor(&server, "http certificate");
+    assert_eq!(status, "ok", "{found}");
 }
 
 #[test]

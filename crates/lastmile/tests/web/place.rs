@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use testkit::process;
 use testkit::server::{Program, Server};
@@ -149,6 +149,10 @@ impl Signer {
         let key = KeyPair::generate().expect("the system has random numbers");
         let mut parameters = CertificateParams::new(Vec::new()).expect("no name is bad");
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A certificate under the name of its signer is taken for a self-signed one.
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "root of a test");
         let root = parameters.self_signed(&key).expect("the key signs");
         Self {
             pem: root.pem(),

@@ -250,7 +250,7 @@ fn deed_about(what: Resource, action: Action) -> String {
         Action::SignedIn => "signed in",
         Action::SignInFailed => "could not sign in",
         Action::SignedOut => "signed out",
-        Action::LockedOut => "was locked out for a while",
+        Action::LockedOut => "is kept from signing in for a while",
         Action::Rotated => "got a new secret",
         Action::Tested => "was tried out",
         Action::Redelivered => "was sent again what it was sent before",
@@ -284,8 +284,11 @@ const fn of_kind(kind: EventKind) -> (&'static str, &'static [Field]) {
         ),
         EventKind::DeviceBound => ("A login bound a new device", DEVICE_BOUND),
         EventKind::OperationStarted => ("Long work began", OPERATION),
-        EventKind::OperationProgressed => ("Long work went on; once a second at most", OPERATION),
-        EventKind::OperationFinished => ("Long work is over", OPERATION),
+        EventKind::OperationProgressed => (
+            "Long work has come further; told once a second at most",
+            OPERATION,
+        ),
+        EventKind::OperationFinished => ("Long work is over, however it ended", OPERATION),
         EventKind::EventsLost => ("Events came faster than they could be stored", LOST),
         EventKind::WebhookDisabled => (
             "A webhook failed for too long, or its endpoint is gone",

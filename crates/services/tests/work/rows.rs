@@ -4,7 +4,7 @@ use domain::operation::RowOutcome::{self, Changed, Created, Failed, Removed, Unc
 use services::bulk::SubscriberAction::{self, Activate, Change, Delete, Disable, Put, Restore};
 use services::bulk::{self, Target};
 use services::subscriber_row::Column;
-use storage::subscriber::SubscriberFilter;
+use storage::listing::ListQuery;
 use testkit::database::Database;
 
 use crate::site::{TENANT, at_once, create, furnished, row, subscribers, told};
@@ -181,11 +181,15 @@ async fn routers_and_plans_are_removed(database: Database) {
             Target::RemovePlan("home".to_owned()),
             Target::RemoveNas("pop-1".to_owned()),
             Target::RemovePlan(String::new()),
+            Target::RemoveCustomer("C-77".to_owned()),
+            Target::RemoveCustomer("a b".to_owned()),
         ],
     )
     .await;
     let expected = [
         (Failed, Some("in_use")),
+        (Failed, Some("not_found")),
+        (Failed, Some("invalid")),
         (Failed, Some("not_found")),
         (Failed, Some("invalid")),
     ];
@@ -199,7 +203,7 @@ async fn a_filter_means_names_in_their_order(database: Database) {
     let store = furnished(&database).await;
     let names = ["cay", "ana", "ben"];
     at_once(&store, false, names.map(create)).await;
-    let filter = SubscriberFilter::default();
+    let filter = ListQuery::first(1);
     let found = bulk::select(&store, TENANT, &filter).await.unwrap();
     let found: Vec<&str> = found.iter().map(|name| name.as_str()).collect();
     assert_eq!(found, ["ana", "ben", "cay"]);

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use compact_str::CompactString;
 use domain::accounting::{SessionKey, SessionPlace, TerminateCause};
-use domain::id::{AuthId, Id, NasId, SubscriberId, TenantId};
+use domain::id::{AuthId, Id, NasId, PlanId, SubscriberId, TenantId};
 use domain::session::{ClosedSession, Session};
 use domain::terms::TermsMark;
 use domain::time::Timestamp;
@@ -40,6 +40,11 @@ pub(super) fn read_open<C: Cells>(cells: &C, terms: usize) -> Result<Session, St
     // Those of another version are not known.
     session.terms = terms.and_then(TermsMark::from_octets);
     Ok(session)
+}
+
+/// The plan of an open session's subscriber, which comes behind its terms and that name.
+pub(super) fn find_plan<C: Cells>(cells: &C, terms: usize) -> Result<Option<PlanId>, StoreError> {
+    Ok(cells.find_id(terms + 2)?.map(PlanId::from_uuid))
 }
 
 /// The columns that open and closed sessions have in common.

@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Row, Transaction};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::cells::{Cells, read_closed, read_open};
+use super::cells::{Cells, find_plan, read_closed, read_open};
 use super::slots::{Changes, Slots};
 use super::{Additions, Batch, Committed, Part, RecordOutcome, Segment, mark};
 use crate::accounting::apply;
@@ -30,9 +30,11 @@ use crate::write::Ending;
 
 mod columns;
 mod counting;
+mod moving;
 mod paying;
 
 use columns::{ClosedColumns, SessionColumns};
+use moving::{bind_traffic, load_plans};
 
 /// Commits at a time, each with the sessions whose keys are its own. The locks of all nodes go by
 /// it, so it is the same in every program that writes to one database. With more of them batches
@@ -55,13 +57,13 @@ const LOAD: &str = "SELECT o.id, o.key, o.tenant, o.nas, o.auth, o.subscriber, o
     o.started_at, o.updated_at, o.upload_bytes, o.download_bytes, o.session_seconds, \
     o.acct_session_id, o.nas_address, o.nas_port, o.framed_ipv4, o.framed_ipv6_prefix, \
     o.delegated_ipv6_prefix, o.calling_station, o.called_station, \
-    NULL::BIGINT AS stopped_at, NULL::BIGINT AS cause, o.terms, o.user_name \
+    NULL::BIGINT AS stopped_at, NULL::BIGINT AS cause, o.terms, o.user_name, o.plan \
     FROM unnest($1::UUID[]) AS k (key) JOIN session_open o ON o.key = k.key \
     UNION ALL SELECT c.id, c.key, c.tenant, c.nas, c.auth, c.subscriber, c.username, \
     c.started_at, c.updated_at, c.upload_bytes, c.download_bytes, c.session_seconds, \
     c.acct_session_id, c.nas_address, c.nas_port, c.framed_ipv4, c.framed_ipv6_prefix, \
     c.delegated_ipv6_prefix, c.calling_station, c.called_station, c.stopped_at, c.cause, \
-    NULL::BYTEA AS terms, NULL::TEXT AS user_name \
+    NULL::BYTEA AS terms, NULL::TEXT AS user_name, NULL::UUID AS plan \
     FROM (SELECT * FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::UUID[]) \
         AS n (key, tenant, acct_session_id, nas) \
         WHERE NOT EXISTS (SELECT 1 FROM session_open o WHERE o.key = n.key) OFFSET 0) AS k \
@@ -76,11 +78,12 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
     opened AS (INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, username, \
         started_at, updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, \
         nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, \
-        calling_station, called_station, terms, user_name) \
-        SELECT * FROM unnest($2::UUID[], $3::UUID[], $4::UUID[], $5::UUID[], $6::UUID[], \
+        calling_station, called_station, terms, user_name, plan) \
+        SELECT n.*, (SELECT u.plan FROM subscriber u WHERE u.id = n.subscriber) FROM unnest($2::UUID[], $3::UUID[], $4::UUID[], $5::UUID[], $6::UUID[], \
         $7::UUID[], $8::TEXT[], $9::BIGINT[], $10::BIGINT[], $11::BIGINT[], $12::BIGINT[], \
         $13::BIGINT[], $14::TEXT[], $15::TEXT[], $16::TEXT[], $17::TEXT[], $18::TEXT[], \
         $19::TEXT[], $20::TEXT[], $21::TEXT[], $61::BYTEA[], $62::TEXT[]) \
+        AS n (id, key, tenant, nas, auth, subscriber) \
         ON CONFLICT (key) DO UPDATE SET id = excluded.id, auth = excluded.auth, \
         subscriber = excluded.subscriber, username = excluded.username, \
         started_at = excluded.started_at, updated_at = excluded.updated_at, \
@@ -90,7 +93,7 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
         framed_ipv4 = excluded.framed_ipv4, framed_ipv6_prefix = excluded.framed_ipv6_prefix, \
         delegated_ipv6_prefix = excluded.delegated_ipv6_prefix, \
         calling_station = excluded.calling_station, called_station = excluded.called_station, \
-        terms = excluded.terms, user_name = excluded.user_name), \
+        terms = excluded.terms, user_name = excluded.user_name, plan = excluded.plan), \
     progressed AS (UPDATE session_open s SET \
         upload_bps = CASE WHEN s.updated_at < n.updated_at THEN \
             LEAST((n.upload_bytes - s.upload_bytes) * 8e6::FLOAT8 \
@@ -122,6 +125,18 @@ const WRITE: &str = "WITH gone AS (DELETE FROM session_open WHERE key = ANY ($1:
             + excluded.download_bytes, \
         session_seconds = \
             LEAST(u.session_seconds, 9223372036854775807 - excluded.session_seconds) \
+            + excluded.session_seconds), \
+    moved AS (INSERT INTO traffic_hourly AS t (tenant, subject, object, starts_at, part, \
+        upload_bytes, download_bytes, session_seconds) \
+        SELECT * FROM unnest($63::UUID[], $64::TEXT[], $65::UUID[], $66::BIGINT[], $67::BIGINT[], \
+        $68::BIGINT[], $69::BIGINT[], $70::BIGINT[]) \
+        ON CONFLICT (tenant, subject, object, starts_at, part) DO UPDATE SET \
+        upload_bytes = LEAST(t.upload_bytes, 9223372036854775807 - excluded.upload_bytes) \
+            + excluded.upload_bytes, \
+        download_bytes = LEAST(t.download_bytes, 9223372036854775807 - excluded.download_bytes) \
+            + excluded.download_bytes, \
+        session_seconds = \
+            LEAST(t.session_seconds, 9223372036854775807 - excluded.session_seconds) \
             + excluded.session_seconds), \
     mark AS (INSERT INTO accounting_mark AS m (source, stored, at) \
         SELECT $56::UUID, $57::BIGINT, $58::BIGINT WHERE $56 IS NOT NULL \
@@ -391,6 +406,7 @@ async fn apply_sessions(
         let counted = counting::count(transaction, &additions.counts, store.now()).await?;
         committed.counted.extend(counted);
     }
+    load_plans(transaction, &mut additions.traffic).await?;
     let changes = slots.changes();
     let query = bind_write(&changes, &additions.usage);
     let query = match mark {
@@ -408,7 +424,11 @@ async fn apply_sessions(
         .map(|one| one.place.user_name.as_deref());
     let user_names: Vec<Option<String>> = user_names.map(find_stored_text).collect();
     let query = query.bind(store.has_session_readers());
-    let query = query.bind(terms).bind(user_names);
+    let query = bind_traffic(
+        query.bind(terms).bind(user_names),
+        batch,
+        &additions.traffic,
+    );
     let is_unknown = query.fetch_one(&mut **transaction).await?.try_get(0)?;
     if is_unknown && !changes.amended.is_empty() {
         amend(transaction, &changes).await?;
@@ -448,7 +468,7 @@ async fn load(
         if is_closed {
             slot.load_closed(read_closed(row)?);
         } else {
-            slot.load_open(read_open(row, TERMS)?);
+            slot.load_open(read_open(row, TERMS)?, find_plan(row, TERMS)?);
         }
     }
     Ok(())

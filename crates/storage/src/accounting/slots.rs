@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::accounting::{SessionKey, SessionRecord};
-use domain::id::{NasId, SessionId, TenantId};
+use domain::id::{NasId, PlanId, SessionId, TenantId};
 use domain::session::{Applied, ClosedSession, Session, SessionOutcome, SessionSlot};
 use domain::time::Timestamp;
 use uuid::Uuid;
@@ -21,6 +21,8 @@ pub(super) struct Slot<'a> {
     slot: SessionSlot,
     /// The open session that is in the database.
     open_row: Option<Session>,
+    /// The plan that the database has for it.
+    plan: Option<PlanId>,
     is_open_changed: bool,
     /// The closed session that is already in the database, and the end that it has there.
     closed_row: Option<(SessionId, Timestamp)>,
@@ -99,6 +101,12 @@ impl<'a> Slots<'a> {
         turns.extend(ended.map(SessionTurn::Ended));
     }
 
+    /// The plan of the session that the database has open under a key.
+    pub(super) fn find_plan(&self, key: SessionKey) -> Option<PlanId> {
+        let index = self.0.binary_search_by_key(&key, |slot| slot.key).ok()?;
+        self.0.get(index)?.plan
+    }
+
     pub(super) fn changes(&self) -> Changes<'_> {
         let mut changes = Changes::default();
         for slot in &self.0 {
@@ -116,6 +124,7 @@ impl<'a> Slot<'a> {
             record,
             slot: SessionSlot::default(),
             open_row: None,
+            plan: None,
             is_open_changed: false,
             closed_row: None,
             closed_changed: BTreeMap::new(),
@@ -123,7 +132,8 @@ impl<'a> Slot<'a> {
     }
 
     /// Takes over the open session that the database has.
-    pub(super) fn load_open(&mut self, open: Session) {
+    pub(super) fn load_open(&mut self, open: Session, plan: Option<PlanId>) {
+        self.plan = plan;
         self.open_row = Some(open.clone());
         self.slot.open = Some(open);
     }

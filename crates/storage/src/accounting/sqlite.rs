@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, Trans
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-use super::cells::{Cells, read_closed, read_open};
+use super::cells::{Cells, find_plan, read_closed, read_open};
 use super::counts::{Base, Counts, Due, news};
 use super::slots::{Changes, Slots};
 use super::{Additions, Batch, Committed, RecordOutcome, Segment, mark};
@@ -26,12 +26,13 @@ use crate::store::Store;
 use crate::usage::Sums;
 use crate::write::Ending;
 
+mod moving;
 mod paying;
 
 const SELECT_OPEN: &str = "SELECT id, key, tenant, nas, auth, subscriber, username, started_at, \
     updated_at, upload_bytes, download_bytes, session_seconds, acct_session_id, nas_address, \
     nas_port, framed_ipv4, framed_ipv6_prefix, delegated_ipv6_prefix, calling_station, \
-    called_station, terms, user_name FROM session_open WHERE key = ?";
+    called_station, terms, user_name, plan FROM session_open WHERE key = ?";
 
 /// The place of `terms` in it.
 const TERMS: usize = 20;
@@ -52,8 +53,9 @@ const DELETE_OPEN: &str = "DELETE FROM session_open WHERE key = ?";
 const UPSERT_OPEN: &str = "INSERT INTO session_open (id, key, tenant, nas, auth, subscriber, \
     username, started_at, updated_at, upload_bytes, download_bytes, session_seconds, \
     acct_session_id, nas_address, nas_port, framed_ipv4, framed_ipv6_prefix, \
-    delegated_ipv6_prefix, calling_station, called_station, terms, user_name) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+    delegated_ipv6_prefix, calling_station, called_station, terms, user_name, plan) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+    (SELECT plan FROM subscriber WHERE id = ?6)) \
     ON CONFLICT (key) DO UPDATE SET auth = excluded.auth, subscriber = excluded.subscriber, \
     started_at = excluded.started_at, updated_at = excluded.updated_at, \
     upload_bytes = excluded.upload_bytes, download_bytes = excluded.download_bytes, \
@@ -177,6 +179,7 @@ fn commit_here(
     // Before the hours are added to, which a counter may begin with.
     committed.counted = count(&transaction, &additions.counts, store.now())?;
     add_usage(&transaction, &additions.usage)?;
+    moving::add(&transaction, additions.traffic)?;
     match store.ending() {
         Ending::Committed => transaction.commit()?,
         Ending::Undone => transaction.rollback()?,
@@ -217,7 +220,7 @@ fn load(
     for slot in slots.iter_mut() {
         let mut rows = select_open.query([slot.key().0.as_slice()])?;
         if let Some(row) = rows.next()? {
-            slot.load_open(read_open(row, TERMS)?);
+            slot.load_open(read_open(row, TERMS)?, find_plan(row, TERMS)?);
             continue;
         }
         let mut rows = select_closed.query((

@@ -7,8 +7,9 @@ use domain::id::{AuthId, NasId, SubscriberId, TenantId};
 use domain::name::Name;
 use domain::time::Timestamp;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+use serde::{Deserialize, Serialize};
 
-use crate::column::Row;
+use crate::column::{Row, stored_text};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
 use crate::page::Page;
@@ -23,6 +24,12 @@ const BLOCK_BITS: u32 = 16;
 const BLOCKS: i64 = 8;
 const BLOCKS_MAX: i64 = 512;
 
+/// Rows that one page looks at when no index finds the few that are wanted.
+const LOOKED_AT_MAX: i64 = 50_000;
+
+/// Decisions that wait longer for the database are found by pages that begin later.
+const STORED_LATER_SECONDS: i64 = 3_600;
+
 /// Which entries to list; everything that is set must hold.
 #[derive(Clone, Debug, Default)]
 pub struct AuthLogFilter {
@@ -30,12 +37,24 @@ pub struct AuthLogFilter {
     pub usernames: Vec<String>,
     pub nas: Option<Name>,
     pub is_accepted: Option<bool>,
+    /// The code of a reason.
+    pub reason: Option<String>,
+    /// A device, written in any of these ways; all when it is empty.
+    pub calling_stations: Vec<String>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
 }
 
+/// What was found in a part of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthLogPage {
+    pub rows: Vec<AuthLogRow>,
+    /// Where to look on; absent when everything was looked at.
+    pub next: Option<AuthLogPlace>,
+}
+
 /// The place of a row in the order in which rows were stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AuthLogPlace(i64);
 
 /// One decision as it was kept, or several that came out alike.
@@ -69,6 +88,8 @@ struct Conditions {
     usernames: Vec<String>,
     nas: Option<Vec<NasId>>,
     is_accepted: Option<bool>,
+    reason: Option<String>,
+    calling_stations: Vec<String>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     /// Below it there is nothing.
@@ -85,35 +106,117 @@ impl Store {
         filter: &AuthLogFilter,
         page: &Page<AuthLogPlace>,
     ) -> Result<Vec<AuthLogRow>, StoreError> {
-        let Some(floor) = self.auth_log_floor(filter.since).await? else {
+        let Some(conditions) = self.auth_log_conditions(tenant, filter, page).await? else {
             return Ok(Vec::new());
         };
-        let conditions = Conditions {
-            tenant,
-            usernames: filter
-                .usernames
-                .iter()
-                .map(|name| name.to_ascii_lowercase())
-                .collect(),
-            nas: match &filter.nas {
-                Some(name) => Some(self.nas_ids_named(tenant, name).await?),
-                None => None,
-            },
-            is_accepted: filter.is_accepted,
-            since: filter.since,
-            until: filter.until,
-            floor,
-            ceiling: page.after.map(|place| place.0),
-        };
-        if conditions.nas.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(Vec::new());
-        }
         if !conditions.usernames.is_empty() {
             return self.auth_log_search(&conditions, page.limit()).await;
         }
         let query = conditions.query(self.dialect(), None, page.limit());
         let rows = query.all(self.reader()).await?;
         rows.iter().map(read_row).collect()
+    }
+
+    /// The same, without looking at more than a part of the log at once: a page may be short, or
+    /// empty, and others follow.
+    pub async fn auth_log_page(
+        &self,
+        tenant: TenantId,
+        filter: &AuthLogFilter,
+        page: &Page<AuthLogPlace>,
+    ) -> Result<AuthLogPage, StoreError> {
+        let done = |rows: Vec<AuthLogRow>| {
+            let is_full = page.limit() as usize <= rows.len();
+            let next = rows.last().map(|row| row.place).filter(|_| is_full);
+            AuthLogPage { rows, next }
+        };
+        let Some(mut conditions) = self.auth_log_conditions(tenant, filter, page).await? else {
+            return Ok(done(Vec::new()));
+        };
+        if !conditions.usernames.is_empty() {
+            let rows = self.auth_log_search(&conditions, page.limit()).await?;
+            return Ok(done(rows));
+        }
+        let ceiling = self.auth_log_ceiling(&conditions).await?;
+        let bottom = ceiling.saturating_sub(LOOKED_AT_MAX);
+        let is_last = bottom <= conditions.floor;
+        conditions.floor = conditions.floor.max(bottom);
+        let query = conditions.query(self.dialect(), None, page.limit());
+        let rows = query.all(self.reader()).await?;
+        let mut found = done(rows.iter().map(read_row).collect::<Result<_, _>>()?);
+        if found.next.is_none() && !is_last {
+            found.next = Some(AuthLogPlace(bottom));
+        }
+        Ok(found)
+    }
+
+    /// The decision with this id.
+    pub async fn auth_log_find(
+        &self,
+        tenant: TenantId,
+        id: AuthId,
+    ) -> Result<Option<AuthLogRow>, StoreError> {
+        let select = "SELECT l.*, n.name AS nas_name FROM auth_log l \
+            LEFT JOIN nas_name n ON n.nas = l.nas";
+        let mut query = Query::new(self.dialect(), select);
+        query.and("l.id = ?", [id.as_uuid().into()]);
+        query.and("l.tenant = ?", [tenant.as_uuid().into()]);
+        let rows = query.all(self.reader()).await?;
+        rows.first().map(read_row).transpose()
+    }
+
+    /// What a filter means here and now; nothing when nothing can pass it.
+    async fn auth_log_conditions(
+        &self,
+        tenant: TenantId,
+        filter: &AuthLogFilter,
+        page: &Page<AuthLogPlace>,
+    ) -> Result<Option<Conditions>, StoreError> {
+        let Some(floor) = self.auth_log_floor(filter.since).await? else {
+            return Ok(None);
+        };
+        let usernames = filter.usernames.iter();
+        let conditions = Conditions {
+            tenant,
+            usernames: usernames.map(|name| name.to_ascii_lowercase()).collect(),
+            nas: match &filter.nas {
+                Some(name) => Some(self.nas_ids_named(tenant, name).await?),
+                None => None,
+            },
+            is_accepted: filter.is_accepted,
+            reason: filter.reason.clone(),
+            calling_stations: filter.calling_stations.clone(),
+            since: filter.since,
+            until: filter.until,
+            floor,
+            ceiling: page.after.map(|place| place.0),
+        };
+        let has_nobody = conditions.nas.as_ref().is_some_and(Vec::is_empty);
+        Ok((!has_nobody).then_some(conditions))
+    }
+
+    /// Where a part of the list begins: behind the last row that may be wanted.
+    async fn auth_log_ceiling(&self, conditions: &Conditions) -> Result<i64, StoreError> {
+        if let (None, Some(until)) = (conditions.ceiling, conditions.until) {
+            let later = until.plus_seconds(STORED_LATER_SECONDS);
+            let sql = "SELECT number FROM auth_log WHERE id > $1 ORDER BY id LIMIT 1";
+            let values = [AuthId::new(later, [0; 10]).as_uuid().into()];
+            let statement = self.dialect().statement(sql, values);
+            if let Some(number) = self.auth_log_number(statement).await? {
+                return Ok(number);
+            }
+        }
+        self.auth_log_end(conditions).await
+    }
+
+    /// Where the list begins when it is not known where it went on.
+    async fn auth_log_end(&self, conditions: &Conditions) -> Result<i64, StoreError> {
+        if let Some(ceiling) = conditions.ceiling {
+            return Ok(ceiling);
+        }
+        let sql = "SELECT MAX(number) FROM auth_log";
+        let newest = self.auth_log_number(self.dialect().statement(sql, []));
+        Ok(newest.await?.unwrap_or_default() + 1)
     }
 
     /// When the latest decision in the log was made.
@@ -132,14 +235,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<AuthLogRow>, StoreError> {
         let mut rows = Vec::new();
-        let ceiling = match conditions.ceiling {
-            Some(ceiling) => ceiling,
-            None => {
-                let sql = "SELECT MAX(number) FROM auth_log";
-                let newest = self.auth_log_number(self.dialect().statement(sql, []));
-                newest.await?.unwrap_or_default() + 1
-            }
-        };
+        let ceiling = self.auth_log_end(conditions).await?;
         let oldest = conditions.floor >> BLOCK_BITS;
         let mut newest = (ceiling - 1) >> BLOCK_BITS;
         let mut blocks = BLOCKS;
@@ -218,6 +314,24 @@ impl Conditions {
             None => {}
             Some(true) => query.and("l.reason IS NULL", []),
             Some(false) => query.and("l.reason IS NOT NULL", []),
+        }
+        if let Some(reason) = &self.reason {
+            // What else a reason says stands behind its code.
+            let begins = format!("substr(l.reason, 1, {}) IN (?, ?)", reason.len() + 1);
+            query.and(
+                &begins,
+                [
+                    stored_text(reason).into(),
+                    format!("{} ", stored_text(reason)).into(),
+                ],
+            );
+        }
+        if !self.calling_stations.is_empty() {
+            let stations = self.calling_stations.iter();
+            query.and_any(
+                "l.calling_station",
+                stations.map(|text| stored_text(text).into()),
+            );
         }
         if let Some(since) = self.since {
             query.and("l.at >= ?", [since.as_micros().into()]);

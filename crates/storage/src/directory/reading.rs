@@ -15,7 +15,7 @@ use super::bound::Bound;
 use super::readable_or_told;
 use crate::error::StoreError;
 use crate::key_ring::KeyRing;
-use crate::subscriber::StoredSubscriber;
+use crate::subscriber::row::StoredSubscriber;
 
 /// The columns of a row, in the order in which they are read.
 pub(super) const COLUMNS: &str = "id, tenant, username, credential_kind, credential, plan, \

@@ -25,22 +25,10 @@ pub(crate) struct Model {
     pub credential_set_at: Option<i64>,
     pub device_forgotten_at: Option<i64>,
     pub starts_at: Option<i64>,
+    pub customer: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub(crate) enum Relation {
-    #[sea_orm(
-        belongs_to = "super::plan::Entity",
-        from = "Column::Plan",
-        to = "super::plan::Column::Id"
-    )]
-    Plan,
-}
-
-impl Related<super::plan::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Plan.def()
-    }
-}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}

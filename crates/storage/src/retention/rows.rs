@@ -26,7 +26,7 @@ const HOUR: &str = "tenant, username, starts_at, upload_bytes, download_bytes, s
 
 /// The users of tenant `$1` after `$2` with their first hours, each found with one search in the
 /// primary key. The text ends before the closing parenthesis, where a limit may stand.
-pub(super) const USERS: &str = "WITH RECURSIVE owner (username, starts_at) AS (\
+pub(crate) const USERS: &str = "WITH RECURSIVE owner (username, starts_at) AS (\
     SELECT * FROM (SELECT username, starts_at FROM usage_hourly \
         WHERE tenant = $1 AND $2 < username ORDER BY username, starts_at LIMIT 1) \
     UNION ALL \
@@ -156,6 +156,6 @@ async fn find_last_user(
 }
 
 /// The ids of all sessions that may have ended before an instant are before this one.
-pub(super) fn id_bound(before: Timestamp) -> Uuid {
+pub(crate) fn id_bound(before: Timestamp) -> Uuid {
     SessionId::new(before.plus_seconds(DELAY_SECONDS_MAX), [0; 10]).as_uuid()
 }

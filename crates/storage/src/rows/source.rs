@@ -53,7 +53,7 @@ pub(super) struct Stream<'s> {
 }
 
 impl Source {
-    const fn table(self) -> &'static str {
+    pub(super) const fn table(self) -> &'static str {
         match self {
             Self::Check => "radcheck",
             Self::Reply => "radreply",
@@ -63,7 +63,7 @@ impl Source {
         }
     }
 
-    const fn name_column(self) -> &'static str {
+    pub(super) const fn name_column(self) -> &'static str {
         match self {
             Self::Check | Self::Reply | Self::Membership => "username",
             Self::GroupCheck | Self::GroupReply => "groupname",

@@ -7,13 +7,15 @@ use domain::session_command::precedence::{OpenCommand, Precedence, weigh};
 use domain::session_command::verdict::{CommandState, Verdict};
 use domain::session_command::{NewCommand, Wish};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Row, TABLE, read_command, read_progress, settle};
 use crate::bulk::{Insert, select_in};
 use crate::column::stored_text;
+use crate::deed::Deed;
 use crate::dialect::Dialect;
-use crate::error::StoreError;
+use crate::error::{Resource, StoreError};
 use crate::job::{self, JobKind, NewJob};
 use crate::store::Store;
 use crate::write::Write;
@@ -99,12 +101,35 @@ impl Store {
         }
         supersede(&mut write, &taken).await?;
         insert(&write, &new).await?;
+        // What nodes ask by themselves follows from something that is written down already.
+        if self.act().is_some() && !new.is_empty() {
+            write.record(deed(&new));
+        }
         write.commit().await?;
         if !new.is_empty() {
             self.job_wake().notify_one();
         }
         Ok(asked)
     }
+}
+
+/// What somebody asked of routers: one line, however many sessions it is about.
+fn deed(new: &[(SessionCommandId, &NewCommand)]) -> Deed {
+    let (id, first) = new[0];
+    let sessions: Vec<_> = new.iter().map(|(_, command)| command.session).collect();
+    let name = match new {
+        [_] => first.username.to_string(),
+        many => format!("{} sessions", many.len()),
+    };
+    Deed::created(
+        (first.tenant, Resource::SessionCommand),
+        (id.as_uuid(), &name),
+        &json!({
+            "wish": first.wish.kind(),
+            "wanted": first.wish.to_string(),
+            "sessions": sessions,
+        }),
+    )
 }
 
 /// The commands without a verdict about the same sessions.

@@ -84,6 +84,19 @@ impl Store {
         Ok(commands)
     }
 
+    /// One command.
+    pub async fn session_command_find(
+        &self,
+        tenant: TenantId,
+        id: SessionCommandId,
+    ) -> Result<Option<SessionCommandRow>, StoreError> {
+        let mut query = Query::new(self.dialect(), SELECT);
+        query.and("c.id = ?", [id.as_uuid().into()]);
+        query.and("c.tenant = ?", [tenant.as_uuid().into()]);
+        let rows = query.all(self.reader()).await?;
+        rows.first().map(read_row).transpose()
+    }
+
     /// These commands, in the order of their ids.
     pub async fn session_command_many(
         &self,

@@ -6,11 +6,12 @@ use domain::access::{Method, RejectReason, Trace, TraceStep};
 use domain::auth_log::shorthand::{Logged, TraceText};
 use domain::auth_log::{AuthLogEntry, AuthOutcome, Knock};
 use domain::credential::HashScheme;
-use domain::id::{AuthId, NasId, SubscriberId};
+use domain::id::{AuthId, NasId, SubscriberId, TenantId};
 use domain::time::Timestamp;
 use storage::auth_log::list::{AuthLogFilter, AuthLogRow};
 use storage::nas::NasPatch;
 use storage::page::Page;
+use storage::statistic::{Range, Step};
 use storage::store::Store;
 use testkit::database::{Database, TestClock};
 
@@ -27,6 +28,9 @@ testkit::test_on_both_databases!(
     what_the_log_forgets_leaves_the_last_decisions,
     knocks_add_up_and_are_bounded,
     a_registered_router_does_not_knock,
+    decisions_are_counted_by_the_hour_and_once,
+    decisions_are_found_by_reason_device_and_id,
+    a_page_goes_on_where_the_last_one_ended,
 );
 
 const START: Timestamp = TestClock::START;
@@ -451,4 +455,126 @@ async fn a_registered_router_does_not_knock(database: Database) {
 async fn knocking(store: &Store) -> Vec<String> {
     let rows = store.knock_list(10).await.unwrap();
     rows.iter().map(|knock| knock.source.to_string()).collect()
+}
+
+async fn decisions_are_counted_by_the_hour_and_once(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let other = NasId::new(START, [2; 10]);
+    let refused = AuthOutcome::Rejected(RejectReason::UnknownUser);
+    let later = START.plus_seconds(3_600);
+    let entries = [
+        entry(1, "ana", nas, AuthOutcome::Accepted),
+        AuthLogEntry {
+            count: 7,
+            ..entry(2, "eva", nas, refused)
+        },
+        entry(3, "eva", other, refused),
+        AuthLogEntry {
+            at: later,
+            id: AuthId::new(later, [4; 10]),
+            ..entry(4, "ana", nas, AuthOutcome::Accepted)
+        },
+    ];
+    append(&store, &entries[..2]).await;
+    // Who does not know what became of it appends again, together with what came since.
+    append(&store, &entries).await;
+    let range = Range {
+        from: START.hour_start(),
+        until: START.plus_seconds(7_200),
+    };
+    let counts = async |nas, step| {
+        let found = store.auth_counts(TENANT, nas, step, range).await.unwrap();
+        let found = found.into_iter();
+        found.map(|one| (one.reason, one.count)).collect::<Vec<_>>()
+    };
+    let unknown = Some("unknown_user".to_owned());
+    let all = [(None, 1), (unknown.clone(), 8), (None, 1)];
+    assert_eq!(counts(None, Step::Hour).await, all);
+    assert_eq!(
+        counts(None, Step::Day).await,
+        [(None, 2), (unknown.clone(), 8)]
+    );
+    assert_eq!(counts(Some(other), Step::Hour).await, [(unknown, 1)]);
+}
+
+async fn decisions_are_found_by_reason_device_and_id(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let limit = RejectReason::SessionLimit { open: 2, limit: 2 };
+    let entries = [
+        entry(1, "ana", nas, AuthOutcome::Accepted),
+        entry(2, "eva", nas, AuthOutcome::Rejected(limit)),
+        AuthLogEntry {
+            calling_station: Some("02-00-5E-00-00-01".into()),
+            ..entry(
+                3,
+                "eva",
+                nas,
+                AuthOutcome::Rejected(RejectReason::UnknownUser),
+            )
+        },
+    ];
+    append(&store, &entries).await;
+    let because = |code: &str| AuthLogFilter {
+        reason: Some(code.to_owned()),
+        ..AuthLogFilter::default()
+    };
+    let device = AuthLogFilter {
+        calling_stations: vec!["x".to_owned(), "02-00-5E-00-00-01".to_owned()],
+        ..AuthLogFilter::default()
+    };
+    let rows = [
+        (because("session_limit"), vec![2]),
+        (because("unknown_user"), vec![3]),
+        (because("session"), vec![]),
+        (because("session-limit"), vec![]),
+        (device, vec![3]),
+    ];
+    for (filter, expected) in rows {
+        let found = list(&store, &filter).await;
+        let found: Vec<_> = found
+            .iter()
+            .map(|row| row.at.seconds_since(START))
+            .collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
+    let found = store.auth_log_find(TENANT, entries[1].id).await.unwrap();
+    let reason = found.and_then(|row| row.reason);
+    assert_eq!(reason.as_ref().map(Logged::code), Some("session_limit"));
+    let other = TenantId::from_bytes([9; 16]);
+    assert_eq!(
+        store.auth_log_find(other, entries[1].id).await.unwrap(),
+        None
+    );
+}
+
+/// However sparse what is wanted is, a page looks at a part of the log, and the next one goes on.
+async fn a_page_goes_on_where_the_last_one_ended(database: Database) {
+    let store = database.store().await;
+    let nas = NasId::new(START, [1; 10]);
+    let entries: Vec<_> = (1..=5)
+        .map(|number| entry(number, "ana", nas, AuthOutcome::Accepted))
+        .collect();
+    append(&store, &entries).await;
+    // As if so much had been stored in between.
+    database
+        .execute("UPDATE auth_log SET number = number + 120000 WHERE number > 2")
+        .await;
+    let rejected = AuthLogFilter {
+        is_accepted: Some(false),
+        ..AuthLogFilter::default()
+    };
+    for (filter, expected, pages) in [(AuthLogFilter::default(), 5, 5), (rejected, 0, 3)] {
+        let (mut seen, mut looks) = (0, 0);
+        let mut page = Page::first(2);
+        loop {
+            let found = store.auth_log_page(TENANT, &filter, &page).await.unwrap();
+            looks += 1;
+            seen += found.rows.len();
+            let Some(next) = found.next else { break };
+            page = Page::after(next, 2);
+        }
+        assert_eq!((seen, looks), (expected, pages), "{filter:?}");
+    }
 }

@@ -8,6 +8,7 @@ use domain::plan::PlanTerms;
 use domain::secret::Secret;
 use domain::session_policy::SessionTerms;
 use domain::subscriber::{StaticAddresses, SubscriberStatus};
+use storage::listing::{ListCondition, ListQuery};
 use storage::nas::NewNas;
 use storage::plan::NewPlan;
 use storage::store::Store;
@@ -55,10 +56,20 @@ pub(crate) fn new_subscriber(raw_name: &str, plan: PlanId) -> NewSubscriber {
         expires_at: None,
         addresses: StaticAddresses::default(),
         sessions: SessionTerms::default(),
+        customer: None,
     }
 }
 
 /// A plan to put subscribers on.
 pub(crate) async fn any_plan(store: &Store) -> PlanId {
     store.plan_insert(new_plan("Home 50")).await.unwrap().id
+}
+
+/// What has these values, in the order that goes with them.
+pub(crate) fn having(conditions: &[(&str, &str)]) -> ListQuery {
+    let equal = |(field, value): &(&str, &str)| ListCondition::equal(field, *value);
+    ListQuery {
+        conditions: conditions.iter().map(equal).collect(),
+        ..ListQuery::first(100)
+    }
 }

@@ -67,6 +67,7 @@ async fn who_is_let_go_is_told_to_the_node_once(database: Database) {
     let filter = GuardFilter {
         subject: Some(GuardSubject::User),
         name: Some("ana".to_owned()),
+        ..GuardFilter::default()
     };
     assert_eq!(store.rehearsal().guard_clear(&filter).await.unwrap(), 1);
     assert_eq!(store.guard_clear(&filter).await.unwrap(), 1);
@@ -88,7 +89,11 @@ async fn filters_choose(database: Database) {
     store.guard_exchange(&[], &locks).await.unwrap();
     let count = async |subject, name: Option<&str>| {
         let name = name.map(ToOwned::to_owned);
-        let filter = GuardFilter { subject, name };
+        let filter = GuardFilter {
+            subject,
+            name,
+            ..GuardFilter::default()
+        };
         store.guard_list(&filter).await.unwrap().len()
     };
     assert_eq!(count(None, None).await, 3);

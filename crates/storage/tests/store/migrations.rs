@@ -6,18 +6,19 @@ use std::os::unix::fs::PermissionsExt;
 use domain::access::{Method, RejectReason, TraceStep};
 use domain::auth_log::shorthand::Logged;
 use domain::credential::HashScheme;
-use domain::id::AuthId;
+use domain::id::{AuthId, Id};
 use domain::plan::PlanTerms;
 use domain::session::SessionState;
 use domain::subscriber::SubscriberStatus;
 use domain::time::Timestamp;
 use storage::auth_log::list::AuthLogFilter;
 use storage::error::OpenError;
+use storage::listing::ListQuery;
 use storage::migration::{migrate, migrate_through, schema_status};
 use storage::page::Page;
+use storage::search::hit::HitKind;
 use storage::session::SessionFilter;
 use storage::store::{OpenOptions, Store, StoreOptions};
-use storage::subscriber::SubscriberFilter;
 use storage::usage::UsageGrain;
 use testkit::database::{Database, DatabaseKind, TestClock};
 use tokio::task::JoinSet;
@@ -270,6 +271,43 @@ async fn postgres_states_of_an_earlier_version_have_a_beginning() {
     check_beginnings_of_states(DatabaseKind::Postgres).await;
 }
 
+/// A plan of an earlier version is its own first version.
+async fn check_first_versions_of_plans(kind: DatabaseKind) {
+    let database = Database::empty(kind).await;
+    let options = database.open_options();
+    migrate_through(&options, 20).await.unwrap();
+    let plan = uuid::Uuid::from_u128(1);
+    let (id, tenant) = (literal(kind, &plan), literal(kind, &TENANT.as_uuid()));
+    let sql = format!(
+        "INSERT INTO plan (id, tenant, name, name_key, rate, interim_seconds, quotas, \
+         created_at, updated_at) VALUES ({id}, {tenant}, 'Home', 'home', '1M/2M', 300, \
+         '5G/day', 1, 2)"
+    );
+    database.execute(&sql).await;
+    migrate(&options).await.unwrap();
+    let store = database.store().await;
+    let (plan, page) = (Id::from_uuid(plan), Page::first(10));
+    let versions = store.plan_version_list(TENANT, plan, &page).await.unwrap();
+    let now = store
+        .plan_find(TENANT, &name("home"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((versions.len(), versions[0].number), (1, 1));
+    assert_eq!(versions[0].plan.terms, now.terms);
+    assert_eq!(versions[0].at.as_micros(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_plans_of_an_earlier_version_have_a_first_version() {
+    check_first_versions_of_plans(DatabaseKind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_plans_of_an_earlier_version_have_a_first_version() {
+    check_first_versions_of_plans(DatabaseKind::Postgres).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_log_of_an_earlier_version_is_kept() {
     check_old_log_rows(DatabaseKind::Sqlite).await;
@@ -355,12 +393,20 @@ async fn check_subscribers_before_access_states(kind: DatabaseKind) {
     let store = database.store().await;
     let plan = store.plan_find(TENANT, &name("home")).await.unwrap();
     assert_eq!(plan.unwrap().terms, PlanTerms::default());
-    let filter = SubscriberFilter::default();
-    let page = Page::first(10);
-    let subscribers = store.subscriber_list(TENANT, &filter, &page);
+    let hits = store.search(TENANT, "fay", &[HitKind::Subscriber], 10);
+    let labels: Vec<String> = hits
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|hit| hit.label)
+        .collect();
+    assert_eq!(labels, ["fay"]);
+    let query = ListQuery::first(10);
+    let subscribers = store.subscriber_list(TENANT, &query);
     let found: Vec<_> = subscribers
         .await
         .unwrap()
+        .rows
         .into_iter()
         .map(|subscriber| (subscriber.username.to_string(), subscriber.status))
         .collect();

@@ -2,18 +2,18 @@
 
 use domain::credential::{Credential, HashScheme};
 use domain::id::PlanId;
-use domain::name::{Name, Username};
+use domain::name::Name;
 use domain::nas::{MacAuthentication, MessageAuthenticatorPolicy, OctetView, Vendor, parse_source};
 use domain::plan::{InterimInterval, SessionLimit, TimeoutSeconds};
 use domain::secret::Secret;
-use domain::subscriber::SubscriberStatus;
 use domain::subscriber::state::AccessState;
 use domain::time::Timestamp;
 use storage::error::{Resource, StoreError, UniqueField};
-use storage::nas::NasPatch;
+use storage::listing::ListQuery;
+use storage::nas::{NasFilter, NasPatch};
 use storage::page::Page;
 use storage::plan::PlanPatch;
-use storage::subscriber::{CredentialKind, SubscriberFilter, SubscriberPatch};
+use storage::subscriber::{CredentialKind, SubscriberPatch};
 use testkit::database::{Database, TestClock};
 
 use crate::fixture::{TENANT, any_plan, name, new_nas, new_plan, new_subscriber, username};
@@ -30,7 +30,6 @@ testkit::test_on_both_databases!(
     subscriber_patch_changes_what_it_names_and_nothing_else,
     subscriber_names_and_addresses_are_unique,
     subscriber_needs_a_plan_that_exists,
-    subscriber_list_filters_and_pages,
     lists_page_in_the_order_of_their_keys,
     directory_has_what_the_registry_has,
     directory_leaves_out_what_it_cannot_read,
@@ -51,7 +50,9 @@ async fn nas_is_found_as_it_was_stored(database: Database) {
     assert_eq!(found.source, nas.source);
     assert_eq!(found.settings, nas.settings);
     assert_eq!(found.created_at, TestClock::START);
-    assert_eq!(store.directory_nas_all().await.unwrap(), [nas]);
+    let all = store.directory_nas_all().await.unwrap();
+    assert_eq!((all.len(), all[0].id), (1, nas.id));
+    assert_eq!(all[0].secret, Secret::from("nas-secret"));
 }
 
 async fn nas_patch_changes_what_it_names_and_nothing_else(database: Database) {
@@ -164,7 +165,9 @@ async fn plan_is_found_as_it_was_stored(database: Database) {
     let plan = store.plan_insert(new).await.unwrap();
     let found = store.plan_find(TENANT, &plan.name).await.unwrap().unwrap();
     assert_eq!(found.terms, plan.terms);
-    assert_eq!(store.directory_plan_all().await.unwrap(), [plan]);
+    let all = store.directory_plan_all().await.unwrap();
+    assert_eq!((all.len(), all[0].id), (1, plan.id));
+    assert_eq!(all[0].terms, plan.terms);
 }
 
 async fn plan_patch_changes_what_it_names_and_nothing_else(database: Database) {
@@ -219,6 +222,7 @@ async fn subscriber_is_found_as_it_was_stored(database: Database) {
     let store = database.store().await;
     let plan = any_plan(&store).await;
     let mut new = new_subscriber("ana@example.net", plan);
+    let credential = new.credential.clone();
     new.expires_at = Some(Timestamp::from_seconds(1_900_000_000));
     new.addresses.ipv4 = Some([100, 64, 0, 9].into());
     new.addresses.ipv6_prefix = Some("2001:db8:1::/64".parse().unwrap());
@@ -226,6 +230,7 @@ async fn subscriber_is_found_as_it_was_stored(database: Database) {
     let ana = store.subscriber_insert(new).await.unwrap();
     let mut hashed = new_subscriber("eva", plan);
     hashed.credential = Credential::Hashed("{NT}8846F7EAEE8FB117AD06BDD830B7586C".parse().unwrap());
+    let hash = hashed.credential.clone();
     let eva = store.subscriber_insert(hashed).await.unwrap();
 
     let found = store
@@ -243,7 +248,11 @@ async fn subscriber_is_found_as_it_was_stored(database: Database) {
         CredentialKind::Hashed(HashScheme::Nt)
     );
     let stored = store.directory_subscriber_page(None, 10).await.unwrap();
-    assert_eq!(stored, [ana, eva]);
+    let credentials: Vec<_> = stored.iter().map(|one| (one.id, &one.credential)).collect();
+    assert_eq!(credentials, [(ana.id, &credential), (eva.id, &hash)]);
+    assert_eq!(stored[0].addresses, ana.addresses);
+    assert_eq!(stored[0].expires_at, ana.expires_at);
+    assert_eq!(stored[0].plan, plan);
 }
 
 async fn subscriber_patch_changes_what_it_names_and_nothing_else(database: Database) {
@@ -326,60 +335,6 @@ async fn subscriber_needs_a_plan_that_exists(database: Database) {
     assert!(is_expected, "{result:?}");
 }
 
-async fn subscriber_list_filters_and_pages(database: Database) {
-    let store = database.store().await;
-    let plan = any_plan(&store).await;
-    let other = store.plan_insert(new_plan("Home 100")).await.unwrap().id;
-    for (user, plan) in [("a_b", plan), ("axb", other), ("b-1", plan), ("b%1", other)] {
-        let mut new = new_subscriber(user, plan);
-        if user.starts_with('b') {
-            new.status = SubscriberStatus::Disabled;
-        }
-        store.subscriber_insert(new).await.unwrap();
-    }
-    let rows = [
-        (
-            SubscriberFilter::default(),
-            vec!["a_b", "axb", "b%1", "b-1"],
-        ),
-        (searching("A_B"), vec!["a_b"]),
-        (searching("%"), vec!["b%1"]),
-        (searching("1"), vec!["b%1", "b-1"]),
-        (searching("\\"), vec![]),
-        (
-            SubscriberFilter {
-                plan: Some(other),
-                ..SubscriberFilter::default()
-            },
-            vec!["axb", "b%1"],
-        ),
-        (
-            SubscriberFilter {
-                state: Some(AccessState::Disabled),
-                plan: Some(plan),
-                search: None,
-            },
-            vec!["b-1"],
-        ),
-    ];
-    for (filter, expected) in rows {
-        let list = store
-            .subscriber_list(TENANT, &filter, &Page::first(10))
-            .await
-            .unwrap();
-        let names: Vec<&str> = list.iter().map(|one| one.username.as_str()).collect();
-        assert_eq!(names, expected, "{filter:?}");
-    }
-    assert_eq!(store.subscriber_count(TENANT).await.unwrap(), 4);
-}
-
-fn searching(search: &str) -> SubscriberFilter {
-    SubscriberFilter {
-        search: Some(search.into()),
-        ..SubscriberFilter::default()
-    }
-}
-
 async fn lists_page_in_the_order_of_their_keys(database: Database) {
     // A server that sorts by language would put "b" before "B" and ignore the hyphen.
     const NAMES: [&str; 6] = ["a-c", "ab", "B", "c", "É", "é2"];
@@ -396,20 +351,24 @@ async fn lists_page_in_the_order_of_their_keys(database: Database) {
     let mut nas = Vec::new();
     let mut page: Page<Name> = Page::first(2);
     loop {
-        let list = store.nas_list(TENANT, &page).await.unwrap();
+        let list = store
+            .nas_list(TENANT, &NasFilter::default(), &page)
+            .await
+            .unwrap();
         let Some(last) = list.last() else { break };
         page = Page::after(last.name.clone(), 2);
         nas.extend(list.iter().map(|nas| nas.name.to_string()));
     }
     assert_eq!(nas, NAMES);
     let mut users = Vec::new();
-    let mut page: Page<Username> = Page::first(2);
+    let mut query = ListQuery::first(2);
     loop {
-        let filter = SubscriberFilter::default();
-        let list = store.subscriber_list(TENANT, &filter, &page).await.unwrap();
-        let Some(last) = list.last() else { break };
-        page = Page::after(last.username.clone(), 2);
-        users.extend(list.iter().map(|one| one.username.to_string()));
+        let list = store.subscriber_list(TENANT, &query).await.unwrap();
+        users.extend(list.rows.iter().map(|one| one.username.to_string()));
+        query.after = list.next;
+        if query.after.is_none() {
+            break;
+        }
     }
     assert_eq!(users, ["_", "a-c", "a.b", "ab", "~"]);
     let plans = store.plan_list(TENANT, &Page::first(5)).await.unwrap();

@@ -27,7 +27,7 @@ testkit::test_on_both_databases!(
 
 const START: Timestamp = TestClock::START;
 
-fn record(number: u8, event: SessionEvent, nas: NasId, user: &str) -> AccountingRecord {
+pub(crate) fn record(number: u8, event: SessionEvent, nas: NasId, user: &str) -> AccountingRecord {
     let seconds = match event {
         SessionEvent::Start => 0,
         SessionEvent::Interim | SessionEvent::Stop | SessionEvent::Silence => 600,

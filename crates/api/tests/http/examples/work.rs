@@ -70,6 +70,15 @@ pub(crate) fn all() -> Vec<Example> {
         example("subscriber_bulk").body(json!({ "rows": [row] })),
         example("nas_bulk").body(json!({ "remove": ["of-nas-bulk"] })),
         example("plan_bulk").body(json!({ "remove": ["of-plan-bulk"] })),
+        example("customer_bulk")
+            .after(
+                "customer",
+                post(
+                    "/api/v1/customers",
+                    json!({ "name": "Eva Luz", "number": "OF-BULK" }),
+                ),
+            )
+            .body(json!({ "remove": ["of-bulk"] })),
         example("operation_cancel")
             .after("operation", waiting())
             .at("operation", "<operation.id>"),

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use domain::id::TenantId;
 use domain::nas::{MessageAuthenticatorPolicy, Nas, show_source};
 use domain::time::Timestamp;
+use services::nas_secret::OCTETS_MIN;
 use storage::auth_log::KnockRow;
 use storage::error::{OpenError, StoreError};
 use storage::migration::SchemaStatus;
 use storage::page::Page;
 use storage::store::Store;
 
-use super::super::value::NAS_SECRET_OCTETS_MIN;
 use super::Check;
 use crate::app::{App, StartError};
 use crate::exit::ErrorChain;
@@ -155,14 +155,14 @@ fn check_secrets(routers: &[Nas], checks: &mut Vec<Check>) {
     let before = checks.len();
     let short: Vec<&str> = routers
         .iter()
-        .filter(|nas| nas.secret.len() < NAS_SECRET_OCTETS_MIN)
+        .filter(|nas| nas.secret.len() < OCTETS_MIN)
         .map(|nas| nas.name.as_str())
         .collect();
     if !short.is_empty() {
         checks.push(Check::warn(
             NAME,
             format!(
-                "shorter than {NAS_SECRET_OCTETS_MIN} octets: {}",
+                "shorter than {OCTETS_MIN} octets: {}",
                 short.join(", ")
             ),
             "one captured packet is enough to guess a short secret: lastmile nas set NAME --secret -",

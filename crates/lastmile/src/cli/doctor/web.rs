@@ -17,6 +17,7 @@ use super::super::loopback;
 use super::Check;
 use super::ports::refused;
 use crate::app::App;
+use crate::certificate::fingerprint::Fingerprint;
 use crate::certificate::{Certificate, CertificateError, Term, issued, pinned, self_signed};
 use crate::config::{AcmeConfig, CertificateFiles, HttpConfig, Protection};
 use crate::exit::ErrorChain;
@@ -218,7 +219,8 @@ async fn ask(
     if http.protection == Protection::Plain {
         return ask_health(stream, server).await;
     }
-    let config = pinned::client(known).map_err(io::Error::other)?;
+    let config =
+        pinned::client(known.iter().map(Fingerprint::of).collect()).map_err(io::Error::other)?;
     let name = ServerName::from(server.ip());
     let connector = TlsConnector::from(Arc::new(config));
     ask_health(connector.connect(name, stream).await?, server).await

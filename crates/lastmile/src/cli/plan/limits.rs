@@ -2,18 +2,15 @@
 
 use std::str::FromStr;
 
-use domain::limit::{
-    AtLimit, DurationAmount, Limits, Manner, Quotas, Resets, Validity, ValidityStart, Windows, Zone,
-};
+use domain::limit::{DurationAmount, Quotas, Resets, Validity, ValidityStart, Windows};
 use domain::name::{Name, NameError};
 use domain::rate_limit::{RateLimit, RateLimitError};
-use storage::plan::PlanSummary;
-use storage::plan::limits::LimitsPatch;
-use storage::store::Store;
 
-use super::{TENANT, not_found};
+use super::wire::{LimitsBody, PlanAtLimit, QuotaAmount, text};
+use super::{PlanRecord, find};
 use crate::cli::error::CliError;
 use crate::cli::value;
+use crate::client::Client;
 
 /// What limits a plan.
 #[derive(Debug, clap::Args)]
@@ -108,39 +105,35 @@ impl LimitArgs {
     /// The limits of a new plan.
     pub(super) async fn resolve(
         self,
-        store: &Store,
+        client: &Client,
         name: &Name,
-    ) -> Result<Option<Box<Limits>>, CliError> {
+    ) -> Result<LimitsBody, CliError> {
         self.check_quota(false)?;
-        let limits = Limits {
-            validity: self.validity(),
-            at_limit: self.at_limit(store, name).await?.unwrap_or_default(),
-            quotas: self.quota.unwrap_or_default(),
-            windows: self.window,
-            resets: self.resets.unwrap_or_default(),
-            // The tenant has it.
-            zone: Zone::default(),
-            manner: Manner::Native,
-        };
-        Ok((!limits.is_empty()).then(|| Box::new(limits)))
+        Ok(LimitsBody {
+            at_limit: self.at_limit(client, name.as_str()).await?,
+            validity: self.validity().map(|validity| Some(validity.into())),
+            quotas: self.quota.as_ref().map(amounts),
+            windows: self.window.map(|window| Some(window.to_string())),
+            resets: self.resets.map(|resets| resets.to_string()),
+        })
     }
 
     /// The change of a plan that is there.
     pub(super) async fn patch(
         self,
         cleared: &ClearLimitArgs,
-        store: &Store,
-        plan: &PlanSummary,
-    ) -> Result<LimitsPatch, CliError> {
-        let limits = plan.terms.limits.as_deref();
-        let has_quota = limits.is_some_and(|limits| !limits.quotas.is_empty());
-        self.check_quota(has_quota && !cleared.clear_quota)?;
-        Ok(LimitsPatch {
-            validity: value::replacement(self.validity(), cleared.clear_validity),
-            at_limit: self.at_limit(store, &plan.name).await?,
-            quotas: value::replacement(self.quota, cleared.clear_quota),
-            windows: value::replacement(self.window, cleared.clear_window),
-            resets: self.resets,
+        client: &Client,
+        plan: &PlanRecord,
+    ) -> Result<LimitsBody, CliError> {
+        self.check_quota(plan.quota.is_some() && !cleared.clear_quota)?;
+        let validity = value::replacement(self.validity(), cleared.clear_validity);
+        let quotas = value::replacement(self.quota.as_ref().map(amounts), cleared.clear_quota);
+        Ok(LimitsBody {
+            at_limit: self.at_limit(client, &plan.name).await?,
+            validity: validity.map(|validity| validity.map(Into::into)),
+            quotas: quotas.map(Option::unwrap_or_default),
+            windows: text(value::replacement(self.window, cleared.clear_window)),
+            resets: self.resets.map(|resets| resets.to_string()),
         })
     }
 
@@ -165,33 +158,27 @@ impl LimitArgs {
             .and_then(|validity| Validity::new(validity.0, start).ok())
     }
 
-    async fn at_limit(&self, store: &Store, name: &Name) -> Result<Option<AtLimit>, CliError> {
+    async fn at_limit(&self, client: &Client, name: &str) -> Result<Option<PlanAtLimit>, CliError> {
         Ok(match &self.at_limit {
             None => None,
-            Some(AtLimitArg::Block) => Some(AtLimit::Block),
-            Some(AtLimitArg::Throttle(rate)) => Some(AtLimit::Throttle(*rate)),
-            Some(AtLimitArg::Plan(other)) if other.key() == name.key() => {
+            Some(AtLimitArg::Block) => Some(PlanAtLimit::Block),
+            Some(AtLimitArg::Throttle(rate)) => Some(PlanAtLimit::Throttle {
+                rate: (*rate).into(),
+            }),
+            Some(AtLimitArg::Plan(other)) if other.as_str().eq_ignore_ascii_case(name) => {
                 return Err(CliError::Usage {
                     option: "--at-limit",
                     reason: "a plan cannot apply at its own limit: name another one",
                 });
             }
             Some(AtLimitArg::Plan(other)) => {
-                let found = store.plan_find(TENANT, other).await?;
-                Some(AtLimit::Plan(found.ok_or_else(|| not_found(other))?.id))
+                let plan = find(client, other).await?.name;
+                Some(PlanAtLimit::Plan { plan })
             }
         })
     }
 }
 
-/// What happens at the limit, as it is written.
-pub(super) fn show_at_limit(at_limit: AtLimit, plan: Option<&Name>) -> String {
-    match at_limit {
-        AtLimit::Block => "block".to_owned(),
-        AtLimit::Throttle(rate) => format!("throttle:{rate}"),
-        AtLimit::Plan(id) => match plan {
-            Some(plan) => format!("plan:{plan}"),
-            None => format!("plan:{id}"),
-        },
-    }
+fn amounts(quotas: &Quotas) -> Vec<QuotaAmount> {
+    quotas.iter().map(QuotaAmount::from).collect()
 }

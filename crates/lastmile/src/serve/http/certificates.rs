@@ -10,8 +10,8 @@ use tracing::{error, info, warn};
 
 use super::acme;
 use super::shown::{Shown, Standing};
-use crate::certificate::Certificate;
 use crate::certificate::self_signed::{self, Origin};
+use crate::certificate::{About, Certificate};
 use crate::config::{CertificateFiles, HttpConfig, Protection};
 use crate::exit::ErrorChain;
 
@@ -44,14 +44,24 @@ impl Keeper {
     async fn keep_self_signed(&self) {
         loop {
             self.show_self_signed(Standing::AskedFor).await;
-            tokio::time::sleep(RENEWAL_EVERY).await;
+            let pause = match self.shown.is_asked_for() {
+                true => RENEWAL_EVERY,
+                false => LOOK_EVERY,
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
-    /// Shows the certificate of our own.
+    /// Shows the certificate of our own. One that is shown and lasts stays, for a disk that does not
+    /// keep it would make it another one each time.
     async fn show_self_signed(&self, standing: Standing) {
-        let (data_dir, http) = (self.data_dir.clone(), self.http.clone());
         let now = (self.clock)();
+        let is_lasting =
+            |about: &About| about.is_self_signed && self_signed::is_lasting(about, now);
+        if self.shown.shows(is_lasting) {
+            return;
+        }
+        let (data_dir, http) = (self.data_dir.clone(), self.http.clone());
         let found =
             tokio::task::spawn_blocking(move || self_signed::find_or_make(&data_dir, &http, now));
         let (certificate, origin) = match found.await {

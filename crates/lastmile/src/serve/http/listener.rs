@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
@@ -30,6 +30,9 @@ use super::trouble::Trouble;
 
 /// How often an address in use is tried again.
 const BIND_RETRY: Duration = Duration::from_secs(5);
+
+/// Connections that wait to be taken: as many as come at once when everybody comes again.
+const WAITING_MAX: u32 = 4_096;
 
 /// How long a client may take for the head of a request, and be silent between two.
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -68,7 +71,7 @@ impl Site {
     pub(super) async fn bind(&self, address: SocketAddr) -> TcpListener {
         let key = self.key;
         loop {
-            match TcpListener::bind(address).await {
+            match listen(address) {
                 Ok(listener) => {
                     if self.trouble.end() {
                         info!("Listening on {address} ({key}) now");
@@ -144,6 +147,17 @@ impl Site {
             error!("{why}; RADIUS goes on without it");
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of a server that was stopped do not keep the address from the next one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
 }
 
 /// Whether a connection was gone before it was taken.

@@ -9,7 +9,7 @@ use rustls_acme::ResolvesServerCertAcme;
 use tokio::sync::watch;
 
 use super::trouble::Trouble;
-use crate::certificate::{Certificate, Term};
+use crate::certificate::{About, Certificate, Term};
 
 /// What is shown now; nothing on a listener without TLS, and before the start.
 #[derive(Debug)]
@@ -95,10 +95,10 @@ impl Shown {
         Some(self.held()?.certificate.about.not_after)
     }
 
-    /// Whether an authority should have been asked for another one.
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+    /// Whether there is one of which something holds.
+    pub(super) fn shows(&self, judge: impl FnOnce(&About) -> bool) -> bool {
         self.held()
-            .is_none_or(|held| held.certificate.about.is_due(now))
+            .is_some_and(|held| judge(&held.certificate.about))
     }
 
     /// What clients complain about.
@@ -123,5 +123,67 @@ impl Shown {
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.held()?.certificate.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+
+    use super::*;
+    use crate::certificate::tests::pair;
+
+    /// A certificate from 1975 to 4096 that somebody else vouches for.
+    fn vouched_for() -> Certificate {
+        let (root, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut issuer = CertificateParams::default();
+        issuer.distinguished_name.push(DnType::CommonName, "root");
+        let issuer = Issuer::new(issuer, root);
+        let parameters = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        let leaf = parameters.signed_by(&key, &issuer).unwrap();
+        let (chain, key) = (leaf.pem(), key.serialize_pem());
+        Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    fn self_signed() -> Certificate {
+        let (chain, key) = pair(&["a.example"]);
+        Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn browsers_may_insist_on_what_was_asked_for_and_is_vouched_for() {
+        let check = |certificate, standing, expected| {
+            let shown = Shown::default();
+            assert!(!shown.is_vouched_for());
+            shown.show(certificate, standing);
+            assert_eq!(shown.is_vouched_for(), expected, "{standing:?}");
+        };
+        check(vouched_for(), Standing::AskedFor, true);
+        check(vouched_for(), Standing::Stopgap, false);
+        check(self_signed(), Standing::AskedFor, false);
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_hold_is_told() {
+        let shown = Shown::default();
+        let told = |day: &str| shown.trouble(day.parse().unwrap());
+        assert_eq!(told("2030-02-01"), None);
+        shown.show(self_signed(), Standing::AskedFor);
+        assert_eq!(told("2030-02-01"), None);
+        let early = told("2029-02-01").unwrap_or_default();
+        assert!(early.contains("holds from 2030-01-01"), "{early}");
+        let late = told("2031-02-01").unwrap_or_default();
+        assert!(late.contains("ended at 2030-04-01"), "{late}");
+        shown.trouble.begin("the authority is away");
+        assert_eq!(told("2031-02-01").as_deref(), Some("the authority is away"));
+    }
+
+    #[test]
+    fn the_same_certificate_is_no_news() {
+        let shown = Shown::default();
+        let certificate = self_signed();
+        assert!(shown.show(certificate.clone(), Standing::Stopgap));
+        assert!(!shown.show(certificate, Standing::AskedFor));
+        assert!(shown.show(self_signed(), Standing::AskedFor));
     }
 }

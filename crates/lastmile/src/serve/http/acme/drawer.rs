@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use rustls_acme::{AccountCache, CertCache, ResolvesServerCertAcme};
 use zeroize::Zeroizing;
 
-use crate::certificate::{Certificate, issued, private_file};
+use crate::certificate::{Certificate, issued};
 use crate::config::AcmeConfig;
+use crate::private_file;
 use crate::serve::http::certificates::Keeper;
 
 /// What the log calls it.
@@ -53,8 +54,9 @@ impl Drawer {
 
     /// How long to wait for the next thing to happen.
     pub(super) fn patience(&self) -> Duration {
+        let now = (self.keeper.clock)();
         let shown = &self.keeper.shown;
-        match shown.is_asked_for() && !shown.is_due((self.keeper.clock)()) {
+        match shown.is_asked_for() && shown.shows(|about| !about.is_due(now)) {
             true => RENEWAL_PATIENCE,
             false => ORDER_PATIENCE,
         }
