@@ -66,7 +66,7 @@ load = json.load(open(path))
 load = load[0] if isinstance(load, list) else load
 rate = load["throughput_per_second"]
 cost = int(ticks) / int(hertz) / max(rate * float(seconds), 1) * 1e6
-print(f"{name:<8} accounting {rate:>8,.0f}/s   p99 {load['p99_us'] / 1000:>7.2f} ms   {cost:>6.1f} us of processor each"
+print(f"{name:<8} accounting {rate:>8,.0f}/s   p99 {load['latency']['p99_us'] / 1000:>7.2f} ms   {cost:>6.1f} us of processor each"
       f"   events {int(stored) / float(seconds):>8,.0f}/s stored, {lost} lost")
 PY
 }

@@ -45,7 +45,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Nas,
         Self::Plan,
         Self::Subscriber,
@@ -73,6 +73,8 @@ impl Resource {
         Self::Delivery,
         Self::Customer,
         Self::CustomerNote,
+        Self::SessionCommand,
+        Self::Directory,
     ];
 
     /// The name that programs know it by.

@@ -23,7 +23,7 @@ async fn a_secret_is_shown_once(database: Database) {
     let made = world.send(Ask::post(HOOKS, body())).await.expect(201);
     let secret = made.json["secret"].as_str().unwrap().to_owned();
     assert!(secret.starts_with("whsec_"));
-    // Two events before it: the key, and the webhook itself, which is not told to itself.
+    // The key of the owner came before it, and is not told.
     assert_eq!(made.json["position"], 1);
     let shown = world
         .send(Ask::get("/api/v1/webhooks/panel"))

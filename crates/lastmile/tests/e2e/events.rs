@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use testkit::database::DatabaseKind;
@@ -21,6 +21,7 @@ on_both_databases!(
     a_socket_goes_on_where_another_ended,
     a_socket_says_why_it_is_closed,
     events_reach_an_endpoint_signed,
+    what_an_endpoint_answers_is_kept,
 );
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -233,35 +234,12 @@ fn endpoint(answers: Vec<&'static str>) -> (SocketAddr, Receiver<(String, String
 
 fn events_reach_an_endpoint_signed(kind: DatabaseKind) {
     let mut site = Site::furnished(kind);
-    let private = site
-        .program
-        .cli(&["webhook", "add", "panel", "--url", "https://127.0.0.1/"]);
+    let words = ["webhook", "add", "panel", "--url", "https://127.0.0.1/"];
+    let private = site.program.cli(&words);
     assert_eq!(private.code, Some(2), "{}", private.stderr);
-    assert!(
-        private.stderr.contains("webhooks.allow_private"),
-        "{}",
-        private.stderr
-    );
-    site.set("LASTMILE_WEBHOOKS__ALLOW_PRIVATE", "true");
-    let location = "302 Found\r\nlocation: http://127.0.0.1:1/";
-    let (address, sent) = endpoint(vec!["204 No Content", location, "200 OK", "410 Gone"]);
-    let url = format!("http://{address}/hook");
-    let words = [
-        "webhook",
-        "add",
-        "panel",
-        "--url",
-        &url,
-        "--topics",
-        "session.*",
-    ];
-    let made = site.program.json(&words);
-    assert!(
-        made["secret"]
-            .as_str()
-            .is_some_and(|secret| secret.starts_with("whsec_"))
-    );
-    let server = site.program.serve();
+    let remedy = "webhooks.allow_private";
+    assert!(private.stderr.contains(remedy), "{}", private.stderr);
+    let (server, sent) = hooked(&mut site, vec!["204 No Content"]);
     account(&server, "Start");
     let (head, body) = sent.recv_timeout(PATIENCE).expect("it is sent");
     for header in [
@@ -273,48 +251,72 @@ fn events_reach_an_endpoint_signed(kind: DatabaseKind) {
     }
     let message: Value = serde_json::from_str(&body).expect("it is JSON");
     assert_eq!(message["type"], "session.started");
+}
+
+fn what_an_endpoint_answers_is_kept(kind: DatabaseKind) {
+    let mut site = Site::furnished(kind);
+    let location = "302 Found\r\nlocation: http://127.0.0.1:1/";
+    let answers = vec!["204 No Content", location, "200 OK", "410 Gone"];
+    let (server, sent) = hooked(&mut site, answers);
+    account(&server, "Start");
+    let (_, body) = sent.recv_timeout(PATIENCE).expect("it is sent");
+    let message: Value = serde_json::from_str(&body).expect("it is JSON");
     // A redirect is no delivery, and is not followed.
     let redirected = site.program.cli(&["webhook", "test", "panel"]);
     assert_eq!(redirected.code, Some(1));
-    assert!(
-        redirected.stderr.contains("redirects are not followed"),
-        "{}",
-        redirected.stderr
-    );
+    let told = &redirected.stderr;
+    assert!(told.contains("redirects are not followed"), "{told}");
     sent.recv_timeout(PATIENCE).expect("it is sent");
-    let again = site.command("webhook redeliver panel 1 --output json");
-    let again: Value = serde_json::from_str(&again).unwrap_or_default();
-    assert_eq!(
-        (&again["status"], &again["event"]),
-        (&json!(200), &message["seq"]),
-        "{again}"
-    );
+    let deliveries = || site.command("webhook deliveries panel --output jsonl");
+    until(|| deliveries().lines().count() == 2);
+    let first = deliveries();
+    let first = first.lines().find(|line| line.contains("session.started"));
+    let first: Value = serde_json::from_str(first.expect("it is kept")).expect("it is JSON");
+    let again = format!("webhook redeliver panel {} --output json", first["number"]);
+    let again: Value = serde_json::from_str(&site.command(&again)).unwrap_or_default();
+    let expected = (&json!(200), &message["seq"]);
+    assert_eq!((&again["status"], &again["event"]), expected, "{again}");
     let (_, same) = sent.recv_timeout(PATIENCE).expect("it is sent");
     assert_eq!(same, body);
     account(&server, "Stop");
     sent.recv_timeout(PATIENCE).expect("it is sent");
-    let begun = std::time::Instant::now();
-    loop {
-        let shown = site.program.json(&["webhook", "show", "panel"]);
-        if shown["state"] == "disabled" {
-            break;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{shown}");
-    }
-    let listed = site.command("webhook deliveries panel --output jsonl");
-    let statuses: Vec<Value> = listed
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("it is JSON")["status"].clone())
-        .collect();
-    assert_eq!(statuses.len(), 4, "{listed}");
-    let audit = site.command("events list --topics webhook.* --output jsonl");
+    until(|| site.program.json(&["webhook", "show", "panel"])["state"] == "disabled");
+    until(|| deliveries().lines().count() == 4);
+    let told = site.command("events list --topics webhook.* --output jsonl");
     for kind in [
         "webhook.created",
         "webhook.tested",
         "webhook.redelivered",
         "webhook.disabled",
     ] {
-        assert!(audit.contains(kind), "{audit}");
+        assert!(told.contains(kind), "{told}");
     }
     assert_eq!(server.metric("lastmile_webhook_disabled_total"), 1);
+}
+
+/// A server that sends what happens to sessions to an endpoint, and what that is sent.
+fn hooked(site: &mut Site, answers: Vec<&'static str>) -> (Server, Receiver<(String, String)>) {
+    site.set("LASTMILE_WEBHOOKS__ALLOW_PRIVATE", "true");
+    let (address, sent) = endpoint(answers);
+    let url = format!("http://{address}/hook");
+    let words = [
+        "webhook",
+        "add",
+        "panel",
+        "--url",
+        &url,
+        "--topics",
+        "session.*",
+    ];
+    let made = site.program.json(&words);
+    let secret = made["secret"].as_str().unwrap_or_default();
+    assert!(secret.starts_with("whsec_"), "{made}");
+    (site.program.serve(), sent)
+}
+
+fn until(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "it does not come to that");
+    }
 }
