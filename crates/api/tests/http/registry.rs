@@ -45,7 +45,7 @@ async fn said(world: &World) -> String {
 
 async fn a_router_gets_a_secret_that_is_shown_once(database: Database) {
     let world = World::new(database).await;
-    let body = json!({ "name": "pop-1", "address": "192.0.2.1", "coa_identity": "User-Name" });
+    let body = json!({ "name": "pop-1", "address": "192.0.2.1", "coa_identity": "User-Name,Acct-Session-Id" });
     let path = format!("{NAS}?dry_run=true");
     let shown = world.send(Ask::post(&path, body.clone())).await.expect(200);
     assert_eq!(shown.json["secret"], Json::Null);
@@ -55,7 +55,7 @@ async fn a_router_gets_a_secret_that_is_shown_once(database: Database) {
     let shown = world.send(Ask::get("/api/v1/nas/pop-1")).await.expect(200);
     assert_eq!(shown.json.get("secret"), None);
     assert_eq!(shown.json["open_sessions"], 0);
-    assert_eq!(shown.json["coa_identity"], "User-Name");
+    assert_eq!(shown.json["coa_identity"], "User-Name,Acct-Session-Id");
     let stored = &world.store.directory_nas_all().await.unwrap()[0];
     assert_eq!(stored.secret.expose(), secret.as_bytes());
 
@@ -71,7 +71,7 @@ async fn a_router_gets_a_secret_that_is_shown_once(database: Database) {
     assert!(!said.contains(&secret) && !said.contains("chosen by somebody"));
     assert!(said.contains("\"secret\": String(\"changed\")"), "{said}");
 
-    let wrong = json!({ "name": "a b\t", "address": "0.0.0.0/0", "coa_port": 0 });
+    let wrong = json!({ "name": "a\u{1}b", "address": "0.0.0.0/0", "coa_port": 0 });
     let refused = world.send(Ask::post(NAS, wrong)).await.expect(422);
     assert_eq!(refused.json["errors"].as_array().unwrap().len(), 3);
     let taken = json!({ "name": "pop-2", "address": "192.0.2.1" });
