@@ -14,6 +14,7 @@ mod event;
 mod listing;
 mod openapi;
 mod pace;
+mod path;
 pub mod principal;
 mod problem;
 mod reference;

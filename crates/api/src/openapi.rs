@@ -26,11 +26,13 @@ use crate::repeat::KEY_LEN_MAX;
 pub(crate) struct Base;
 
 /// What every operation may answer beside what it says itself.
-const COMMON: [(&str, &str); 6] = [
+const COMMON: [(&str, &str); 8] = [
     ("400", "The request cannot be read"),
     ("401", "There is no token, or it is not good"),
     ("403", "The token does not permit this"),
+    ("404", "There is no such thing"),
     ("422", "Fields cannot be as they are"),
+    ("431", "The head of the request is too large"),
     (
         "429",
         "Too many requests: wait for as long as Retry-After says",
@@ -49,11 +51,12 @@ const OF_MUTATIONS: [(&str, &str); 4] = [
 pub(crate) fn complete(document: &Document) -> Json {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     set_scheme(&mut document);
+    set_common(&mut document);
     let paths = document.get_mut("paths").and_then(Json::as_object_mut);
-    for (path, item) in paths.into_iter().flatten() {
+    for (_, item) in paths.into_iter().flatten() {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             if let Some(operation) = operation.as_object_mut() {
-                complete_operation(path, method, operation);
+                complete_operation(method, operation);
             }
         }
     }
@@ -77,7 +80,22 @@ fn set_scheme(document: &mut Json) {
     });
 }
 
-fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json>) {
+/// What operations refer to, so that it is written once.
+fn set_common(document: &mut Json) {
+    for (status, description) in COMMON.into_iter().chain(OF_MUTATIONS) {
+        document["components"]["responses"][status] = match status {
+            // The listener says so before anybody could write a problem.
+            "431" => json!({ "description": description }),
+            _ => problem(description),
+        };
+    }
+    for parameter in mutation_parameters("delete") {
+        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        document["components"]["parameters"][name] = parameter;
+    }
+}
+
+fn complete_operation(method: &str, operation: &mut Map<String, Json>) {
     let is_public = operation
         .get("security")
         .and_then(Json::as_array)
@@ -88,26 +106,29 @@ fn complete_operation(path: &str, method: &str, operation: &mut Map<String, Json
     if is_public {
         answers.retain(|(status, _)| *status != "401" && *status != "403");
     }
-    if path.contains('{') {
-        answers.push(("404", "There is no such thing"));
-    }
     if is_mutation {
         answers.extend(OF_MUTATIONS);
         let parameters = operation
             .entry("parameters")
             .or_insert_with(|| Json::Array(Vec::new()));
         if let Some(parameters) = parameters.as_array_mut() {
-            parameters.extend(mutation_parameters(method));
+            let names = mutation_parameters(method);
+            let names = names
+                .iter()
+                .filter_map(|parameter| parameter["name"].as_str());
+            parameters.extend(
+                names.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") })),
+            );
         }
     }
     let responses = operation
         .entry("responses")
         .or_insert_with(|| Json::Object(Map::new()));
     if let Some(responses) = responses.as_object_mut() {
-        for (status, description) in answers {
+        for (status, _) in answers {
             responses
                 .entry(status)
-                .or_insert_with(|| problem(description));
+                .or_insert_with(|| json!({ "$ref": format!("#/components/responses/{status}") }));
         }
         responses.sort_keys();
     }

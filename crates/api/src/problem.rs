@@ -34,7 +34,8 @@ pub(crate) struct Problem {
     /// Under which the request is in the log of the program and in the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
-    pub(crate) request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub(crate) request_id: Option<Box<str>>,
 }
 
 /// What is wrong with one field.
@@ -241,7 +242,7 @@ pub(crate) fn written(mut response: Response, request_id: &str) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
-    problem.request_id = Some(request_id.to_owned());
+    problem.request_id = Some(request_id.into());
     let json = serde_json::to_vec(&problem).expect("a problem is made of texts and numbers");
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));

@@ -134,7 +134,9 @@ impl FromStr for WebhookUrl {
     type Err = WebhookUrlError;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        let rest = raw.strip_prefix("https://").or(raw.strip_prefix("http://"));
+        let rest = raw
+            .strip_prefix("https://")
+            .or_else(|| raw.strip_prefix("http://"));
         let rest = rest.ok_or(WebhookUrlError::Scheme)?;
         if Self::LEN_MAX < raw.len() {
             return Err(WebhookUrlError::TooLong);

@@ -127,8 +127,7 @@ impl ContextsFile {
 
     /// Writes all of them, for the user alone.
     pub(crate) fn write(&self, contexts: &Contexts) -> Result<(), ContextsError> {
-        let text = serde_json::to_vec_pretty(contexts).expect("they are made of texts");
-        let text = zeroize::Zeroizing::new(text);
+        let text = zeroize::Zeroizing::new(written(contexts));
         private_file::write(&self.0, &text).map_err(|source| ContextsError::Unwritable {
             path: self.0.clone(),
             source,
@@ -234,6 +233,10 @@ fn unknown(name: &str) -> ContextsError {
     ContextsError::Unknown {
         name: name.to_owned(),
     }
+}
+
+fn written(contexts: &Contexts) -> Vec<u8> {
+    serde_json::to_vec_pretty(contexts).expect("they are made of texts")
 }
 
 #[cfg(test)]

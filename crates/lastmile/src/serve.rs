@@ -92,6 +92,7 @@ impl ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT.
+#[expect(clippy::too_many_lines, reason = "what starts and stops, in its order")]
 pub async fn run(app: &App, settings: Vec<Setting>) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(ServeError::Signal)?;
     let notifier = notify::Notifier::new(&app.config.service);

@@ -38,7 +38,7 @@ pub struct FreshKey {
 /// What a key that was shown comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
-    Good(ApiKeySummary),
+    Good(Box<ApiKeySummary>),
     /// No key is, or it has expired.
     Unknown,
     /// It may not be used from there.
@@ -178,7 +178,7 @@ pub async fn recognise(
             key.name
         );
     }
-    Ok(Shown::Good(key))
+    Ok(Shown::Good(Box::new(key)))
 }
 
 fn hash(text: &str) -> [u8; 32] {

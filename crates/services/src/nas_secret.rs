@@ -28,7 +28,7 @@ pub fn generate() -> Secret {
     let mut random = rand::rng();
     let letter = |_| ALPHABET[random.random_range(0..ALPHABET.len())];
     let letters: [u8; GENERATED_CHARS] = std::array::from_fn(letter);
-    Secret::new(&letters)
+    Secret::new(letters)
 }
 
 /// Checks a secret that somebody chose.

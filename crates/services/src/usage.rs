@@ -107,7 +107,7 @@ pub async fn days_of_zone(
     for hour in hours.await? {
         let span = Resets::default().span(Period::Day, zone, hour.starts_at);
         let starts_at = span.map_or(hour.starts_at, |span| span.starts_at);
-        let day = days.entry(starts_at).or_insert(UsageBucket {
+        let day = days.entry(starts_at).or_insert_with(|| UsageBucket {
             starts_at,
             amount: Default::default(),
         });

@@ -63,10 +63,6 @@ pub struct Committed {
 
 /// A session that began or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "both carry the session, and one has its end beside it"
-)]
 pub enum SessionTurn {
     Began(Session),
     Ended(ClosedSession),

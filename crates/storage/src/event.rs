@@ -189,7 +189,7 @@ fn told(row: &QueryResult) -> Result<ToldEvent, StoreError> {
     let kind: String = row.try_get_by_index(2)?;
     let resource: Option<Uuid> = row.try_get_by_index(3)?;
     let data: String = row.try_get_by_index(4)?;
-    let resource = resource.map_or("null".to_owned(), |id| format!("\"{id}\""));
+    let resource = resource.map_or_else(|| "null".to_owned(), |id| format!("\"{id}\""));
     let json = format!(
         "{{\"seq\":{seq},\"at\":\"{at}\",\"type\":\"{kind}\",\"resource_id\":{resource},\"data\":{data}}}"
     );

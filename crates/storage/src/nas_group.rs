@@ -298,7 +298,7 @@ async fn set_members(
     write.connection().execute_raw(statement).await?;
     let rows = routers.iter().map(|nas| [group.id.into(), (*nas).into()]);
     MEMBER.run(write.connection(), rows).await?;
-    if let Some(router) = routers.first().or(before.first()) {
+    if let Some(router) = routers.first().or_else(|| before.first()) {
         // Routers are read all together.
         write.note(tenant, Change::Nas(Id::from_uuid(*router)));
     }

@@ -97,6 +97,8 @@ impl PlanPatch {
     /// What gives a plan just these terms.
     pub fn of(terms: &PlanTerms) -> Self {
         let access = &terms.access;
+        let unlimited = Limits::default();
+        let limits = terms.limits.as_deref().unwrap_or(&unlimited);
         Self {
             name: None,
             rate: Some(terms.rate),
@@ -106,7 +108,7 @@ impl PlanPatch {
             pool: Some(terms.pool.clone()),
             session_limit: Some(terms.session_limit),
             session_policy: Some(terms.session_policy),
-            limits: LimitsPatch::of(terms.limits.as_deref().unwrap_or(&Limits::default())),
+            limits: LimitsPatch::of(limits),
             access: AccessPatch {
                 grace_days: Some(access.grace_days),
                 after_expiry: Some(access.after_expiry),

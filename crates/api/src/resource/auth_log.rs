@@ -1,7 +1,6 @@
 //! What was decided, and why: `/api/v1/auth-log`.
 
 use axum::Json;
-use axum::extract::Path;
 use domain::id::AuthId;
 use domain::mac::Mac;
 use domain::time::Timestamp;
@@ -18,6 +17,7 @@ use super::session::notations;
 use crate::body::{Fields, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -1,6 +1,5 @@
 //! Customers: `/api/v1/customers`.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::customer::CustomerNumber;
 use storage::customer::list;
@@ -15,6 +14,7 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::listing::asked::{Asked, Narrowable};
 use crate::listing::{Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,7 +1,6 @@
 //! Walled gardens: `/api/v1/gardens`.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::garden::{GardenError, GardenTerms};
 use domain::id::GardenId;
@@ -20,6 +19,7 @@ use super::plan::rate::Rate;
 use crate::body::{Body, Fields, Params, given, present};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

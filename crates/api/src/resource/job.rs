@@ -1,7 +1,6 @@
 //! Work beside the transactions that wanted it: `/api/v1/jobs`.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::id::JobId;
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use super::operation::parsed;
 use crate::body::Params;
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -1,7 +1,6 @@
 //! What subscribers are told about their account: `/api/v1/messages`.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::message::{Language, MessageTemplate, StateMessage, default_template};
 use domain::subscriber::state::AccessState;
@@ -14,6 +13,7 @@ use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::choice;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

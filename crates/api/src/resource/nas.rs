@@ -1,6 +1,5 @@
 //! Routers: `/api/v1/nas`.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::id::NasId;
 use domain::name::Name;
@@ -21,6 +20,7 @@ use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::choice;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,6 +1,5 @@
 //! Groups of routers: `/api/v1/nas-groups`.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::id::NasGroupId;
 use domain::name::Name;
@@ -15,6 +14,7 @@ use utoipa_axum::routes;
 use crate::body::{Body, Fields, Params, given};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

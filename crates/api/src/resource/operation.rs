@@ -1,7 +1,6 @@
 //! Long work: `/api/v1/operations`.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::actor::Actor;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 use crate::body::Params;
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -1,7 +1,7 @@
 //! People who work with the program: `/api/v1/operators`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::id::OperatorId;
 use domain::name::Name;
@@ -20,6 +20,7 @@ use super::sign_in::{SignInView, SignInsView};
 use crate::body::{Body, Fields, Params, present};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::secret_text::SecretText;
 use crate::state::Api;

@@ -1,6 +1,5 @@
 //! Plans: `/api/v1/plans`.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::id::PlanId;
 use domain::name::Name;
@@ -16,6 +15,7 @@ use utoipa_axum::routes;
 use crate::body::{Body, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,7 +1,6 @@
 //! Realms: `/api/v1/realms`.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::realm::{Realm, RealmHandling, RealmName};
 use serde::{Deserialize, Serialize};
@@ -13,6 +12,7 @@ use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::choice;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -4,7 +4,7 @@
 //! absent.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::id::TenantId;
 use serde::Serialize;
 use services::reconcile::SILENCE_SECONDS;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::listing::Listing;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -4,7 +4,6 @@
 //! absent.
 
 use axum::Json;
-use axum::extract::Path;
 use domain::id::{ScheduleRunId, TenantId};
 use domain::schedule::{MissedPolicy, RunState, Trigger};
 use serde::Serialize;
@@ -18,6 +17,7 @@ use uuid::Uuid;
 use crate::body::Params;
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,7 +1,7 @@
 //! Sessions, open and closed: `/api/v1/sessions`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::id::{PlanId, SessionId};
 use domain::mac::Mac;
 use domain::name::Name;
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::body::{Fields, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

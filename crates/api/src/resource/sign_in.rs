@@ -1,6 +1,6 @@
 //! Who is signed in, and with what: `/api/v1/session`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::body::{Body, present};
 use crate::caller::{Caller, Rehearsal};
 use crate::cookie::{self, Session};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::request::RequestId;
 use crate::secret_text::SecretText;

@@ -1,6 +1,5 @@
 //! Subscribers: `/api/v1/subscribers`.
 
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::credential::Credential;
 use domain::id::{CustomerId, PlanId};
@@ -23,6 +22,7 @@ use crate::body::{Body, Fields, present};
 use crate::caller::Caller;
 use crate::listing::asked::{Asked, Narrowable};
 use crate::listing::{Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,6 +1,5 @@
 //! The providers of an installation: `/api/v1/tenants`.
 
-use axum::extract::Path;
 use domain::id::TenantId;
 use domain::limit::Zone;
 use domain::name::Name;
@@ -15,6 +14,7 @@ use uuid::Uuid;
 use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,6 +1,6 @@
 //! Keys with which programs ask: `/api/v1/tokens`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::id::ApiKeyId;
 use domain::name::Name;
@@ -20,6 +20,7 @@ use super::operator::{find_role, read_scopes};
 use crate::body::{Body, Fields, Params, present};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::secret_text::SecretText;
 use crate::state::Api;

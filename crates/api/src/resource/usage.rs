@@ -1,7 +1,7 @@
 //! What a subscriber has used, and what is left: `/api/v1/subscribers/{subscriber}/usage`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::name::Username;
 use domain::usage::{UsageAmount, UsageBucket};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use crate::body::Params;
 use crate::caller::Caller;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::series::{SeriesParams, StepParam};
 use crate::state::Api;

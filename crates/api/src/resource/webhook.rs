@@ -1,7 +1,7 @@
 //! Webhooks: `/api/v1/webhooks`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::event::Topics;
 use domain::id::WebhookId;
@@ -22,6 +22,7 @@ use crate::body::{Body, Fields, Params, present};
 use crate::caller::Caller;
 use crate::event::parse_topics;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

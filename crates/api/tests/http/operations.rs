@@ -40,13 +40,12 @@ pub(crate) fn named(id: &str) -> Operation {
 
 /// The scopes that an operation names; the document says `security: []` for none at all.
 fn scopes(security: &Json) -> Option<Vec<String>> {
-    let first = security
-        .as_array()
-        .expect("every operation says who may")
-        .first()?;
-    let scopes = first["token"]
-        .as_array()
-        .expect("a token is what is asked for");
+    let who = security.as_array();
+    assert!(who.is_some(), "every operation says who may");
+    let first = who?.first()?;
+    let scopes = first["token"].as_array();
+    assert!(scopes.is_some(), "a token is what is asked for");
+    let scopes = scopes?;
     Some(
         scopes
             .iter()

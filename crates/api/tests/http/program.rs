@@ -16,7 +16,7 @@ impl Program for Told {
             }
             Ok(json!({
                 "user_name": asked.user_name,
-                "at": asked.at.map(|at| at.to_string()).unwrap_or("2027-01-15T08:00:00Z".into()),
+                "at": asked.at.map_or_else(|| "2027-01-15T08:00:00Z".to_owned(), |at| at.to_string()),
                 "time_zone": "UTC",
                 "known": if asked.tenant == TenantId::DEFAULT { "subscriber" } else { "nobody" },
                 "subscriber": null,

@@ -472,6 +472,7 @@ async fn who_is_disabled_is_out_at_once(database: Database) {
         .expect(401);
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn signing_in_and_failing_are_in_the_log_without_secrets(database: Database) {
     let world = world_with(database, Role::Support).await;
     let ana = sign_in(&world, "ana").await;

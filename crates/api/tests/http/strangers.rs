@@ -54,9 +54,11 @@ async fn what_is_of_another_tenant_looks_like_what_is_absent(database: Database)
         let values = prepared.values(&world, example).await;
         let path = example.path_of(&operation, &values);
         let absent = operation.path_with(|_| ABSENT.to_owned());
-        let body = (example.operation == operation.id)
-            .then(|| example.ask(&values))
-            .unwrap_or_else(|| Ask::new(operation.method.clone(), &path));
+        let body = if example.operation == operation.id {
+            example.ask(&values)
+        } else {
+            Ask::new(operation.method.clone(), &path)
+        };
         let theirs = world.send(body.clone().by(&stranger)).await;
         let nobodys = world.send(body.with_path(&absent).by(&stranger)).await;
         assert_eq!(theirs.status, 404, "{}: {}", operation.id, theirs.json);

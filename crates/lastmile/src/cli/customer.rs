@@ -351,7 +351,7 @@ async fn set(context: &mut Context, args: SetArgs) -> Result<(), CliError> {
         state: facts.state,
         emails: replaced(few("--email", facts.email)?, args.clear_emails),
         phones: replaced(few("--phone", facts.phone)?, args.clear_phones),
-        addresses: address.or(args.clear_addresses.then(Vec::new)),
+        addresses: address.or_else(|| args.clear_addresses.then(Vec::new)),
         fields: has_fields.then_some(fields),
         tags: replaced(few("--tag", facts.tag)?, args.clear_tags),
     };

@@ -204,16 +204,17 @@ fn unreachable_at(server: &Url, source: reqwest::Error) -> ClientError {
 fn refusal_of(error: &reqwest::Error) -> Option<rustls::Error> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
+        if let Some(refusal @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return Some(refusal.clone());
+        }
         // What the system's errors carry is not among their causes.
         let carried = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        let carried = carried.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let found = carried.or_else(|| error.downcast_ref::<rustls::Error>());
-        if let Some(refusal @ rustls::Error::InvalidCertificate(_)) = found {
-            return Some(refusal.clone());
-        }
-        cause = error.source();
+        cause = match carried {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     None
 }

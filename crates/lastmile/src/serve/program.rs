@@ -169,6 +169,10 @@ fn json(document: &impl serde::Serialize) -> Json {
 }
 
 /// Why it cannot be answered, in the words of the interface.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a decision cannot fail with is a fault of the program"
+)]
 fn refused(problem: CliError) -> InquiryError {
     let invalid = |field, problem: &CliError| InquiryError::Invalid {
         field,

@@ -101,7 +101,8 @@ fn read(stream: &mut TcpStream) -> String {
             assert_ne!(count, 0, "the request ended early: {text}");
             continue;
         };
-        let length = find_header(head, "content-length").map_or(0, |text| text.parse().unwrap());
+        let length = find_header(head, "content-length")
+            .map_or(0, |text| text.parse().expect("a length is a number"));
         if length <= body.len() {
             return text;
         }
@@ -120,7 +121,7 @@ fn page(names: &[&str], token: Option<&str>) -> Answer {
         .iter()
         .map(|name| GROUP.replace("north", name))
         .collect();
-    let token = token.map_or("null".to_owned(), |token| format!("\"{token}\""));
+    let token = token.map_or_else(|| "null".to_owned(), |token| format!("\"{token}\""));
     Answer::ok(&format!(
         r#"{{"items":[{}],"next_page_token":{token}}}"#,
         items.join(",")

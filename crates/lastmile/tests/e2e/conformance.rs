@@ -31,6 +31,10 @@ fn the_interface_is_what_its_document_says(kind: DatabaseKind) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has no configuration, and who wants more has to say so somewhere"
+)]
 fn effort() -> Effort {
     let asked = std::env::var("LASTMILE_API_EXAMPLES").ok();
     match asked.and_then(|text| text.parse().ok()) {

@@ -1,6 +1,8 @@
 //! A disk that is full: nothing unrecorded is acknowledged, logins go on, the operator is told
 //! why, and it is over when there is room again.
 
+use std::cell::Cell;
+
 use radius::attribute::kind;
 use radius::code::Code;
 use testkit::cluster::{Cluster, Stop};
@@ -85,23 +87,27 @@ fn a_server_that_starts_on_a_full_disk_answers_logins() {
     let site = Site::on_small_disk(&disk);
     let server = site.program.serve();
     let router = Router::new();
-    let record = |identifier: u8, event: u8| {
+    let record = |identifier: u8, event: u8, session: &str| {
         let attributes = [
             (kind::ACCT_STATUS_TYPE, &[0, 0, 0, event][..]),
-            (kind::ACCT_SESSION_ID, b"full-1"),
+            (kind::ACCT_SESSION_ID, session.as_bytes()),
             (kind::USER_NAME, b"ana"),
         ];
         Request::accounting(identifier, &attributes)
     };
-    router.reply(server.acct, &record(1, 1));
+    router.reply(server.acct, &record(1, 1, "full-1"));
     disk.fill();
     drop(server.kill());
     let server = site.program.serve();
     let reply = router.reply(server.auth, &Request::pap(2, ANA.0, ANA.1));
     assert_eq!(reply.code, Code::AccessAccept);
-    let stop = record(3, 2);
+    let stop = record(3, 2, "full-1");
+    // Others take what room the journal of the database still has.
+    let number = Cell::new(3_u8);
     wait_until(&server, "accounting is refused", || {
-        router.send(server.acct, &stop);
+        let next = number.get().wrapping_add(1);
+        number.set(next);
+        router.send(server.acct, &record(next, 1, &format!("full-{next}")));
         0 < server.metric(REFUSED)
     });
     assert_eq!(server.http("/readyz").status, 503);
@@ -109,7 +115,7 @@ fn a_server_that_starts_on_a_full_disk_answers_logins() {
     // After a stop in order, nothing of the journal is there, and its room is gone.
     disk.free();
     server_stops(&site);
-    assert_eq!(site.sessions_in("open").len(), 1);
+    assert!(!site.sessions_in("open").is_empty());
     server_stops(&site);
     disk.fill();
     for outcome in [

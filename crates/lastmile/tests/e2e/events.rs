@@ -41,12 +41,17 @@ fn request(server: &Server, query: &str) -> ClientRequestBuilder {
     ClientRequestBuilder::new(uri.parse().expect("it is a URI"))
 }
 
-fn open(server: &Server, request: ClientRequestBuilder) -> Result<Socket, u16> {
+fn connect(server: &Server) -> TcpStream {
     let http: SocketAddr = server.http.expect("it serves HTTP");
     let stream = TcpStream::connect(http).expect("it listens");
     stream
         .set_read_timeout(Some(PATIENCE))
         .expect("a timeout is settable");
+    stream
+}
+
+fn open(server: &Server, request: ClientRequestBuilder) -> Result<Socket, u16> {
+    let stream = connect(server);
     match client(request, stream) {
         Ok((socket, _)) => Ok(socket),
         Err(error) => {

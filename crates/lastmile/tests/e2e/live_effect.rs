@@ -43,6 +43,10 @@ fn who_is_shut_out_is_put_off_line(kind: DatabaseKind) {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server goes by the clock of the machine"
+)]
 fn a_change_that_was_scheduled_reaches_sessions_at_its_time(kind: DatabaseKind) {
     let place = Place::new(kind);
     let all_have = |rate: &str| {

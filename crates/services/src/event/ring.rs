@@ -125,6 +125,10 @@ impl Ring {
                 kinds.len() - 1
             }));
         }
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "each is served by itself, in any order"
+        )]
         for group in self.groups.values() {
             let wanted: Vec<bool> = kinds
                 .iter()
@@ -171,6 +175,10 @@ impl Ring {
 
     /// Sends everybody away, because the numbers began anew.
     pub(super) fn end(&self) {
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "each is served by itself, in any order"
+        )]
         for group in self.groups.values() {
             group.sorted().has_ended = true;
             group.news.send_replace(i64::MIN);

@@ -173,6 +173,10 @@ impl TellingWriter {
     /// Takes what waits, and what was folded together for long enough.
     fn take(&mut self, now: Instant) {
         let waiting = take(&mut *self.teller.waiting());
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "each is served by itself, in any order"
+        )]
         for (tenant, count) in waiting.lost {
             let lost = News::Lost { tenant, count };
             self.writing.push(event(&lost));

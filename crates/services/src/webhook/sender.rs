@@ -211,6 +211,10 @@ impl Shared {
     fn keep_only(&self, revisions: &HashMap<WebhookId, Timestamp>) {
         let mut unstored = self.unstored();
         unstored.retain(|id, known| revisions.get(id) == Some(&known.revision));
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "each is served by itself, in any order"
+        )]
         for (id, revision) in revisions {
             unstored.entry(*id).or_insert(Unstored {
                 revision: *revision,

@@ -32,6 +32,7 @@ fn check(results: &[domain::operation::RowResult], expected: &[(RowOutcome, Opti
     assert_eq!(found, expected, "{results:?}");
 }
 
+#[expect(clippy::too_many_lines, reason = "one row after the other")]
 async fn each_row_does_what_it_says(database: Database) {
     let store = furnished(&database).await;
     let results = at_once(

@@ -240,7 +240,7 @@ fn find_index(schema: &Schema, one: &Alternative, order: &str) -> Option<&'stati
             .iter()
             .all(|(given, _)| index.equal.contains(given));
         let mut open = index.equal.iter().filter(|field| !is_given(field));
-        index.order == order && has_all && open.all(|field| is_few(&field))
+        index.order == order && has_all && open.all(is_few)
     };
     let open_count =
         |index: &&'static Index| index.equal.iter().filter(|field| !is_given(field)).count();

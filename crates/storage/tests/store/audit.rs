@@ -207,6 +207,7 @@ async fn filters_scan_no_table() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn a_secret_is_shown_with_a_line_that_does_not_hold_it(database: Database) {
     let store = database.store().await;
     let plan = any_plan(&store).await;

@@ -229,6 +229,7 @@ async fn open_sessions_follow_the_plans_of_their_subscribers(database: Database)
     assert_eq!(place.store.session_plans_follow().await.unwrap(), 0);
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn sessions_are_found_by_device_address_plan_and_time(database: Database) {
     use SessionEvent::{Start, Stop};
     let place = Place::new(&database).await;

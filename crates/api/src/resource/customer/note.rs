@@ -1,7 +1,6 @@
 //! What is written down about a customer.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::customer::NoteText;
@@ -17,6 +16,7 @@ use super::numbered;
 use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

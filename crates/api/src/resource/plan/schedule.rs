@@ -1,6 +1,6 @@
 //! Changes of plans that are to be made later: `/api/v1/plans/{plan}/scheduled-changes`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::id::{Id, PlanChangeId};
 use domain::plan::change::ChangeState;
@@ -21,6 +21,7 @@ use crate::body::{Body, Fields, Params, given};
 use crate::caller::Caller;
 use crate::choice;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

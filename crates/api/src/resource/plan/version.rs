@@ -1,6 +1,5 @@
 //! Versions of plans: `/api/v1/plans/{plan}/versions`.
 
-use axum::extract::Path;
 use domain::plan::change::ChangeNote;
 use serde::{Deserialize, Serialize};
 use storage::page::Page;
@@ -13,6 +12,7 @@ use super::{PlanChangedView, PlanView, changed, changed_fields, find};
 use crate::body::{Body, Fields, Params, given};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

@@ -1,7 +1,7 @@
 //! The rows of users: `/api/v1/radius/users`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use domain::id::TenantId;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use super::{
 use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -2,7 +2,7 @@
 //! `/api/v1/session-commands`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::id::SessionCommandId;
@@ -25,6 +25,7 @@ use super::{Meant, find};
 use crate::body::{Body, Fields, Params};
 use crate::caller::Caller;
 use crate::listing::{ListParams, Listing, Shown};
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

@@ -1,7 +1,6 @@
 //! The routers and groups that a subscriber may log in at.
 
 use axum::Json;
-use axum::extract::Path;
 use domain::name::Name;
 use domain::subscriber::binding::NasBinding;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use utoipa_axum::routes;
 use super::named;
 use crate::body::{Body, Fields};
 use crate::caller::Caller;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 
@@ -111,6 +111,10 @@ async fn set(
 }
 
 /// A router or group that there is not is a wrong field, and not a wrong path.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not about names is told as everywhere"
+)]
 fn refusal(error: StoreError) -> Problem {
     let told = error.to_string();
     match error {

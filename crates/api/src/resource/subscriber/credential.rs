@@ -1,7 +1,6 @@
 //! What a subscriber proves themselves with: set, or made up and shown once, and never shown again.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::credential::{self, Credential, PasswordHash};
 use domain::secret::Secret;
@@ -16,6 +15,7 @@ use zeroize::Zeroizing;
 use super::named;
 use crate::body::{Body, Fields};
 use crate::caller::Caller;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

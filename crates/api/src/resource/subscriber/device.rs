@@ -1,7 +1,6 @@
 //! The devices that a subscriber is bound to.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::StatusCode;
 use domain::mac::Mac;
 use serde::Serialize;
@@ -12,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::named;
 use crate::caller::Caller;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

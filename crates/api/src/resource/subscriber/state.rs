@@ -1,6 +1,5 @@
 //! How an account stands, changed as far as its state allows it.
 
-use axum::extract::Path;
 use domain::subscriber::state::{Cause, StateChange};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,6 +10,7 @@ use super::named;
 use super::view::SubscriberView;
 use crate::body::Body;
 use crate::caller::Caller;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::tagged::Tagged;

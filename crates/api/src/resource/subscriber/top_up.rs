@@ -1,7 +1,7 @@
 //! What a subscriber has bought beyond the quotas of their plan.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::id::TopUpId;
 use domain::limit::TopUpMeasure;
 use domain::time::Timestamp;
@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::named;
 use crate::body::{Body, Fields};
 use crate::caller::Caller;
+use crate::path::Path;
 use crate::problem::Problem;
 use crate::state::Api;
 

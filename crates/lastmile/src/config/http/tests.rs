@@ -6,6 +6,10 @@ use super::super::{Environment, Overrides, load};
 use super::*;
 
 /// Loads what the `http.` keys say, without the prefix.
+#[expect(
+    clippy::unwrap_in_result,
+    reason = "what a test writes can be written, and what it asks may be refused"
+)]
 fn read_settings(settings: &[(&str, &str)]) -> Result<HttpConfig, ConfigError> {
     let place = tempfile::tempdir().unwrap();
     let mut text = format!("data_dir = '{}'\n", place.path().display());
