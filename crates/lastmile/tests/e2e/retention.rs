@@ -57,7 +57,7 @@ fn history_is_shown_and_removed_by_command(kind: DatabaseKind) {
     let site = Site::furnished(kind);
     fill(&site);
     assert_eq!(rows_shown(&site), 4);
-    let expected = vec![("auth_log", 0), ("usage_hourly", 3)];
+    let expected = vec![("auth_log", 0), ("usage_hourly", 3), ("events", 0)];
     let list = site.program.json(&["retention", "run", "--dry-run"]);
     assert_eq!(removed(&list), expected);
     assert_eq!(rows_shown(&site), 4);
@@ -67,6 +67,7 @@ fn history_is_shown_and_removed_by_command(kind: DatabaseKind) {
     let for_ever = [
         "--set=retention.auth_log_days=0",
         "--set=retention.usage_hourly_days=0",
+        "--set=retention.events_days=0",
         "retention",
         "run",
     ];
