@@ -24,7 +24,7 @@ const LINES: &str = "application/x-ndjson";
 
 async fn furnished(database: Database) -> (World, JoinSet<()>) {
     let world = World::new(database).await;
-    examples::furnish(&world).await;
+    examples::work::furnish(&world.store).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(worker::run(world.store.clone()));
     (world, tasks)

@@ -29,17 +29,17 @@ async fn a_subscriber_is_made_shown_changed_and_removed(database: Database) {
     new["ipv6_delegated"] = "2001:db8:7000::/56".into();
     new["expires_at"] = "2030-01-01".into();
     new["session_policy"] = "replace_oldest".into();
-    let made = world
-        .send(Ask::post(SUBSCRIBERS, new.clone()))
-        .await
-        .expect(201);
+    let made = world.send(Ask::post(SUBSCRIBERS, new)).await.expect(201);
     assert_eq!(made.json["username"], "ana@example.net");
     assert_eq!(made.json["plan"], PLAN);
     assert_eq!(made.json["state"], "active");
     assert_eq!(made.json["expires_at"], "2030-01-01T00:00:00Z");
     assert_eq!(made.json["credential_kind"], "cleartext");
     assert!(!made.json.to_string().contains("kookaburra"));
-    let again = world.send(Ask::post(SUBSCRIBERS, new)).await.expect(409);
+    let again = world
+        .send(Ask::post(SUBSCRIBERS, body("ana@example.net")))
+        .await
+        .expect(409);
     assert_eq!(again.json["errors"][0]["field"], "username");
     let id = made.json["id"].as_str().unwrap();
     let path = format!("{SUBSCRIBERS}/{id}");
@@ -167,13 +167,13 @@ async fn devices_and_bindings_are_shown_and_changed(database: Database) {
     world.populate().await;
     let devices = format!("{SUBSCRIBERS}/with-devices/devices");
     let shown = world.send(Ask::get(&devices)).await.expect(200);
-    assert_eq!(shown.json["items"][0]["mac"], DEVICE);
-    assert_eq!(shown.json["items"][0]["is_private"], true);
+    assert_eq!(shown.json["items"][1]["mac"], DEVICE);
+    assert_eq!(shown.json["items"][1]["is_private"], true);
     let one = format!("{devices}/AA-BB-CC-DD-EE-0F");
     world.send(Ask::delete(&one)).await.expect(204);
     world.send(Ask::delete(&one)).await.expect(404);
     let shown = world.send(Ask::get(&devices)).await.expect(200);
-    assert_eq!(shown.json["items"], json!([]));
+    assert_eq!(shown.json["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(shown.json["events"][0]["kind"], "forgotten");
     assert_eq!(shown.json["events"][0]["actor"], "API key owner");
     world

@@ -6,7 +6,7 @@ use testkit::database::Database;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::examples::{self, work};
+use crate::examples::work;
 use crate::fixture::{Answer, Ask, World};
 
 testkit::test_on_both_databases!(
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn furnished(database: Database) -> World {
     let world = World::new(database).await;
-    examples::furnish(&world).await;
+    work::furnish(&world.store).await;
     world
 }
 

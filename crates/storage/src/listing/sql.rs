@@ -80,7 +80,7 @@ impl Text {
         self.push("SELECT COUNT(*) FROM (SELECT 1 FROM ", []);
         self.push_source(span);
         self.push_where(span, window);
-        self.push(&format!(" LIMIT {}) AS some", window.limit), []);
+        self.push(&format!(" LIMIT {}) AS counted", window.limit), []);
     }
 
     pub(super) fn push_span(&mut self, span: &Span, window: Window<'_>) {

@@ -63,8 +63,6 @@ CREATE INDEX subscriber_by_updated_at ON subscriber (tenant, updated_at, id);
 CREATE INDEX subscriber_by_customer ON subscriber (customer, username, id)
     WHERE customer IS NOT NULL;
 
-CREATE INDEX session_open_by_any_framed_ipv4 ON session_open (framed_ipv4)
-    WHERE framed_ipv4 IS NOT NULL;
 CREATE INDEX session_open_by_framed_ipv6_prefix ON session_open (framed_ipv6_prefix)
     WHERE framed_ipv6_prefix IS NOT NULL;
 CREATE INDEX session_open_by_delegated_ipv6_prefix ON session_open (delegated_ipv6_prefix)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use domain::id::TenantId;
 use domain::mac::Mac;
-use domain::search::{Question, digits, folded};
+use domain::search::{Question, QuestionError, digits, folded};
 use sea_orm::{QueryResult, Value};
 use serde::Serialize;
 use uuid::Uuid;
@@ -56,29 +56,44 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Hit>, ListFailure> {
         let raw = raw.trim();
-        let question = Question::parse(raw).map_err(ListError::Search)?;
+        let (address, mac) = (raw.parse::<IpAddr>().ok(), raw.parse::<Mac>().ok());
         let mut hits = Vec::new();
-        if let Ok(address) = raw.parse::<IpAddr>() {
+        if let Some(address) = address {
             hits.extend(self.search_address(tenant, address).await?);
         }
-        if let Ok(mac) = raw.parse::<Mac>() {
+        if let Some(mac) = mac {
             hits.extend(self.search_device(tenant, mac).await?);
         }
-        let mut named = Vec::new();
-        if kinds.contains(&HitKind::Customer) {
-            named.extend(self.search_customers(tenant, &question).await?);
+        match Question::parse(raw) {
+            Ok(question) => hits.extend(self.search_names(tenant, &question, kinds).await?),
+            // The words of an address may be short, and it is found all the same.
+            Err(QuestionError::Short) if address.is_some() || mac.is_some() => {}
+            Err(error) => return Err(ListError::Search(error).into()),
         }
-        if kinds.contains(&HitKind::Subscriber) {
-            named.extend(self.search_subscribers(tenant, &question).await?);
-        }
-        if kinds.contains(&HitKind::Nas) {
-            named.extend(self.search_routers(tenant, &question).await?);
-        }
-        named.sort_by_cached_key(|hit| (rank(&question, hit), hit.kind, hit.label.len()));
-        hits.extend(named);
         hits.retain(|hit| kinds.contains(&hit.kind));
         hits.truncate(limit.min(HITS_MAX));
         Ok(hits)
+    }
+
+    /// Things of these kinds whose names have what is searched for, the best first.
+    async fn search_names(
+        &self,
+        tenant: TenantId,
+        question: &Question,
+        kinds: &[HitKind],
+    ) -> Result<Vec<Hit>, StoreError> {
+        let mut named = Vec::new();
+        if kinds.contains(&HitKind::Customer) {
+            named.extend(self.search_customers(tenant, question).await?);
+        }
+        if kinds.contains(&HitKind::Subscriber) {
+            named.extend(self.search_subscribers(tenant, question).await?);
+        }
+        if kinds.contains(&HitKind::Nas) {
+            named.extend(self.search_routers(tenant, question).await?);
+        }
+        named.sort_by_cached_key(|hit| (rank(question, hit), hit.kind, hit.label.len()));
+        Ok(named)
     }
 
     async fn search_customers(

@@ -42,7 +42,6 @@ impl Store {
             query.and("tenant = ?", [tenant.as_uuid().into()]);
             query.and_any(of_subscriber, texts.iter().map(Value::from));
             hits.extend(self.found(query, HitKind::Subscriber, "address").await?);
-            // The tenant is compared after the index was asked, which begins with the address.
             let select = format!(
                 "SELECT id, tenant, username AS label, {of_session} AS value FROM session_open"
             );
