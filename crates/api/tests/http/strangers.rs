@@ -41,8 +41,8 @@ impl Prepared {
 
 async fn what_is_of_another_tenant_looks_like_what_is_absent(database: Database) {
     let world = World::new(database).await;
-    examples::furnish(&world).await;
     let stranger = world.stranger().await;
+    examples::furnish(&world).await;
     let mut examples = examples::all();
     examples.extend(examples::looks());
     let mut prepared = Prepared::default();

@@ -109,7 +109,9 @@ pub(super) fn write(patch: &PlanPatch) -> String {
 
 /// Reads what [`write`] wrote.
 pub(super) fn read(raw: &str) -> Result<PlanPatch, Unreadable> {
-    let stored: Stored = serde_json::from_str(raw).map_err(|_| Unreadable)?;
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(raw).map_err(|_| Unreadable)?;
+    let stored: Stored = serde_json::from_value(object.into()).map_err(|_| Unreadable)?;
     let timeout = |seconds| TimeoutSeconds::new(seconds).map_err(|_| Unreadable);
     let interim = |seconds| InterimInterval::new(seconds).map_err(|_| Unreadable);
     let sessions = |limit| SessionLimit::new(limit).map_err(|_| Unreadable);

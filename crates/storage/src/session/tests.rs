@@ -195,7 +195,7 @@ async fn open_silent_sessions_are_told_by_their_times_first() {
     let steps = place.plan(query).await;
     check(&steps, "session_open_by_tenant", "SCAN s");
     assert!(
-        steps.iter().any(|step| step == "SCALAR SUBQUERY 1"),
+        steps.iter().any(|step| step.starts_with("SCALAR SUBQUERY")),
         "{steps:?}"
     );
 }

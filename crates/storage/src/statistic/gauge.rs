@@ -106,7 +106,7 @@ impl Store {
         // tenant's own row says.
         let sql = format!(
             "SELECT {starts_at} AS step, \
-             CAST(COALESCE(SUM(g.total), 0) / SUM(a.samples) AS BIGINT), \
+             CAST(COALESCE(SUM(g.total), 0) AS BIGINT) / CAST(SUM(a.samples) AS BIGINT), \
              CAST(COALESCE(MAX(g.peak), 0) AS BIGINT) \
              FROM gauge_hourly a LEFT JOIN gauge_hourly g ON g.tenant = a.tenant \
              AND g.subject = $4 AND g.object = $5 AND g.starts_at = a.starts_at \

@@ -159,7 +159,6 @@ async fn a_commit_says_which_sessions_began_and_ended(database: Database) {
         record(1, SessionEvent::Stop, 120),
         // Another session took the name of the one before.
         record(2, SessionEvent::Start, 500),
-        record(2, SessionEvent::Interim, 501),
     ];
     let later = commit(5, &more).await;
     assert_eq!(later[0], ("ended", turns[0].1, 1));

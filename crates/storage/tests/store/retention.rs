@@ -192,7 +192,11 @@ async fn much_is_removed_in_pieces(database: Database) {
     store.auth_log_append(&entries, &[]).await.unwrap();
     fill(&database).await;
     let before = START.plus_seconds(5_999);
-    for history in History::ALL {
+    // Nothing here is an event; those have tests of their own.
+    let kept = History::ALL
+        .into_iter()
+        .filter(|history| *history != History::Events);
+    for history in kept {
         let (rows, partitions) = prune(&store, history, before).await;
         assert_eq!(rows, 5_999, "{history:?}");
         assert_eq!(partitions, Vec::<String>::new());
