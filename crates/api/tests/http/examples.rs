@@ -153,6 +153,25 @@ impl Example {
         })
     }
 
+    /// The same with nothing where the first parameter names something.
+    pub(crate) fn path_without(
+        &self,
+        operation: &Operation,
+        values: &[(String, Json)],
+        absent: &str,
+    ) -> String {
+        let first = operation.parameters()[0].to_owned();
+        operation.path_with(|name| {
+            let found = self.path.iter().find(|(known, _)| *known == name);
+            let (_, value) = found.unwrap_or_else(|| panic!("{} of {}", name, operation.id));
+            if name == first {
+                absent.to_owned()
+            } else {
+                filled(value, values)
+            }
+        })
+    }
+
     /// Whether the body names something that was made before.
     pub(crate) fn has_reference(&self) -> bool {
         let text = self.body.as_ref().map(ToString::to_string);

@@ -54,7 +54,7 @@ async fn what_is_of_another_tenant_looks_like_what_is_absent(database: Database)
         let example = find_example(&examples, &operation);
         let values = prepared.values(&world, example).await;
         let path = example.path_of(&operation, &values);
-        let absent = operation.path_with(|_| ABSENT.to_owned());
+        let absent = example.path_without(&operation, &values, ABSENT);
         let body = if example.operation == operation.id {
             example.ask(&values)
         } else {
