@@ -157,9 +157,19 @@ async fn a_commit_says_which_sessions_began_and_ended(database: Database) {
     let more = [
         record(2, SessionEvent::Interim, 120),
         record(1, SessionEvent::Stop, 120),
+        // Another session took the name of the one before.
+        record(2, SessionEvent::Start, 4_000),
+        record(2, SessionEvent::Interim, 4_001),
     ];
     let later = commit(5, &more).await;
-    assert_eq!(later, [("ended", turns[0].1, 1)]);
+    assert_eq!(later[0], ("ended", turns[0].1, 1));
+    let rest: Vec<_> = later[1..]
+        .iter()
+        .map(|(what, _, key)| (*what, *key))
+        .collect();
+    assert_eq!(rest, [("ended", 2), ("began", 2)]);
+    assert_eq!(later[1].1, turns[1].1);
+    assert_ne!(later[2].1, turns[1].1);
 }
 
 async fn old_events_are_removed(database: Database) {
